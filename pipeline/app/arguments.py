@@ -69,7 +69,7 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
     from phosphene.pipeline.models.architectures import blueprint
     from phosphene.pipeline.models.recipe import Recipe
 
-    names = ("views", "arch", "weights", "strategy", "epochs", "seed", "workers")
+    names = ("views", "windows", "arch", "weights", "strategy", "epochs", "seed", "workers")
     recipe = Recipe(**{name: getattr(options, name) for name in names})
     blueprint(recipe.arch)
     if recipe.views:

@@ -92,6 +92,12 @@ def _failure(message: str, status: int) -> tuple[int, dict[str, Any], str]:
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_kind(parser, "what is for this kind alone")
+    parser.add_argument(
+        "--gallery", type=Path, metavar="OUT", help="a folder for pictures of what every converter draws"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="data sets to draw for the gallery (synthetic files)"
+    )
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +125,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, metavar="PX", help="width and height of the images, --set size=PX"
     )
+    _add_windows(parser, "sound over ten minutes t=5, all else whole")
     _add_workers(parser)
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who runs them (local)")
     parser.add_argument(
@@ -179,6 +186,14 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the data of the protocol SRC lies")
 
 
+def _add_windows(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--windows", metavar="SPEC",
+        help="how recordings are cut: t=5,2.5 (seconds, and from one to the next), samples=1000, events=250, "
+        f"bytes=65536, pause=1, path=2000 or none ({default})",
+    )  # fmt: skip
+
+
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
@@ -187,6 +202,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         help="what the network looks at (default views of the kind)",
     )
     _add_kind(parser, "what every file is read as")
+    _add_windows(parser, "sound t=5,2.5, mouse sessions events=250, all else whole")
     parser.add_argument(
         "--arch", default="efficientnet_lite0", metavar="NAME", help="the network (efficientnet_lite0)"
     )

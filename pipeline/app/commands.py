@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from phosphene.converters.errors import ParameterError
 from phosphene.pipeline.data.render import Failure
 
 from .arguments import (
@@ -40,7 +41,17 @@ def run(options: argparse.Namespace) -> Outcome:
 def _list(options: argparse.Namespace) -> Outcome:
     from .listing import listing
 
-    return Outcome(*listing(options.kind))
+    if options.data and not options.gallery:
+        raise ParameterError("--data names the files for a gallery; add --gallery OUT")
+    result, text, failed = listing(options.kind)
+    if options.gallery:
+        from .gallery import write_gallery
+
+        check_folder(options.gallery)
+        pictures = write_gallery(options.gallery, kind=options.kind, data=options.data)
+        result["gallery"] = [str(picture) for picture in pictures]
+        text = f"{len(pictures)} pictures: {options.gallery / 'README.md'}"
+    return Outcome(result, text, failed)
 
 
 def _show(options: argparse.Namespace) -> Outcome:
@@ -62,6 +73,7 @@ def _convert(options: argparse.Namespace) -> Outcome:
         options.out,
         views=views,
         kind=options.kind,
+        windows=options.windows,
         workers=options.workers,
         engine=options.engine,
         to=options.to,

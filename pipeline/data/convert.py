@@ -15,6 +15,7 @@ from phosphene.converters.signal import Kind
 from .drawing import Job, Progress, Task, message, with_bar
 from .engines import Engine, make_engine
 from .manifest import Item, Manifest
+from .pieces import cut_each
 from .render import Failure, check_views, draw_all, plan_keys
 from .shards import Entry, Shards
 from .sources import find_files, root_of
@@ -63,6 +64,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     *,
     views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None = None,
     kind: Kind | None = None,
+    windows: str | None = None,
     workers: int | None = None,
     engine: Literal["local", "ray"] | Engine = "local",
     to: Form = "png",
@@ -85,6 +87,10 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         file decide.
     kind
         What every file is read as; None asks each file.
+    windows
+        How recordings are cut, an image for each part: `t=5,2.5` (seconds, and from one to the next),
+        `samples=1000`, `events=250`, `bytes=65536`, `pause=1`, `path=2000`, or `none`; files of other kinds
+        stay whole. None cuts sound longer than ten minutes into windows of 5 s, and nothing else.
     workers, engine, progress
         As for `render`.
     to
@@ -95,7 +101,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     ReadError
         There is no such source, or nothing in it.
     ParameterError
-        Views of several kinds, a form that is none, or two items whose images would have one name.
+        Views of several kinds, a form or windows that are none, or two items whose images would have one name.
 
     Examples
     --------
@@ -113,6 +119,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         raise ParameterError(f"to must be one of {', '.join(get_args(Form))}, got {to!r}")
     crew, out = make_engine(engine, workers), Path(out)
     items, root = _items(src, out)
+    items = cut_each(items, windows, kind=kind or _kind_of(views))
     run = _plan(items, root, _chooser(views, kind))
     sweep(out)
     sink = _Pictures(out, run) if to == "png" else _Packed(out, run, Shards(to, root.resolve().name or "all"))
@@ -125,6 +132,10 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         sink.take(task, drawn.pictures)
     sink.close()
     return _conversion(run, items, time.monotonic() - begin)
+
+
+def _kind_of(views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None) -> Kind | None:
+    return views[0].kind if views and isinstance(views, Sequence) else None
 
 
 def _items(src: str | Path | Manifest, out: Path) -> tuple[tuple[Item, ...], Path]:

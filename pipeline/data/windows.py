@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,6 +18,21 @@ LONGEST_WINDOW_S = 5.0
 MOUSE_WINDOW_EVENTS = 250
 SLACK = 1.1
 """Up to so many windows an item stays whole: two windows that share nine tenths say the same thing twice."""
+
+
+class Cut(Protocol):
+    """A way to cut items: `Windows`, or `Pieces` of what the pointer did."""
+
+    @property
+    def unit(self) -> Unit:
+        """What the fragments count."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The parameters, as JSON takes them."""
+
+    def parts(self, item: Item, length: float | None) -> list[Item]:
+        """Return the parts of an item, of this length where it is known; the item itself if it stays whole."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,20 @@ class Windows:
         """Make windows again from their `config`."""
         return cls(**config)
 
+    def parts(self, item: Item, length: float | None) -> list[Item]:
+        """Return the windows of an item, inside its part where it is a part of a file.
+
+        One that is short, of unknown length, or cut in another unit stays whole.
+        """
+        inside = item.fragment
+        if length is None or (inside and inside.unit != self.unit):
+            return [item]
+        start = inside.start if inside else 0.0
+        spans = self.spans(start, start + length)
+        if spans == [(start, start + length)]:
+            return [item]
+        return [replace(item, fragment=Fragment(self.unit, *_rounded(span, self.unit))) for span in spans]
+
     def spans(self, start: float, stop: float) -> list[tuple[float, float]]:
         """Return the windows of a stretch: one a hop, the last one ending where the stretch ends.
 
@@ -120,7 +149,7 @@ def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
 
 
 def cut(
-    items: Sequence[Item], windows: Windows | None, lengths: Sequence[float | None]
+    items: Sequence[Item], windows: Cut | None, lengths: Sequence[float | None]
 ) -> tuple[tuple[Item, ...], np.ndarray]:
     """Cut items into windows.
 
@@ -129,7 +158,7 @@ def cut(
     items
         Files, or parts of files, which are cut inside the part; rows of an archive stay whole.
     windows
-        How; None leaves all whole.
+        How; None leaves all whole. Rows of an archive stay whole in any case.
     lengths
         How long each item is, as `extents` gives it; an item of unknown length stays whole.
 
@@ -143,7 +172,7 @@ def cut(
     pieces: list[Item] = []
     source: list[int] = []
     for place, (item, length) in enumerate(zip(items, lengths, strict=True)):
-        parts = _parts(item, windows, length)
+        parts = windows.parts(item, length) if windows else [item]
         pieces += parts
         source += [place] * len(parts)
     return tuple(pieces), np.array(source, int)
@@ -221,17 +250,6 @@ def spread(count: int, most: int | None) -> np.ndarray:
     if most == 1:
         return np.array([count // 2])
     return np.rint(np.linspace(0, count - 1, most)).astype(int)
-
-
-def _parts(item: Item, windows: Windows | None, length: float | None) -> list[Item]:
-    inside = item.fragment
-    if windows is None or length is None or (inside and inside.unit != windows.unit):
-        return [item]
-    start = inside.start if inside else 0.0
-    spans = windows.spans(start, start + length)
-    if spans == [(start, start + length)]:
-        return [item]
-    return [replace(item, fragment=Fragment(windows.unit, *_rounded(span, windows.unit))) for span in spans]
 
 
 def _rounded(span: tuple[float, float], unit: Unit) -> tuple[float, float]:

@@ -13,9 +13,10 @@ from phosphene.converters import Converter, ParameterError, ReadError, from_conf
 from phosphene.converters.files import atomic_write
 from phosphene.converters.signal import Kind
 from phosphene.pipeline.data.manifest import Item, Manifest
+from phosphene.pipeline.data.pieces import cut_from_config
 from phosphene.pipeline.data.render import Failure, Tiles, render
 from phosphene.pipeline.data.sources import open_manifest
-from phosphene.pipeline.data.windows import Windows, combine, cut, extents
+from phosphene.pipeline.data.windows import Cut, combine, cut, extents
 from phosphene.pipeline.evaluation.metrics import Scores, judge
 
 from .backbones import Backbone, load_backbone
@@ -74,7 +75,7 @@ class Classifier:
     kind: Kind
     views: tuple[Converter, ...]
     classes: tuple[str, ...]
-    windows: Windows | None
+    windows: Cut | None
     backbone: Backbone
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
@@ -187,7 +188,7 @@ class Classifier:
                 kind=config["kind"],
                 views=tuple(from_config(view) for view in config["views"]),
                 classes=tuple(config["classes"]),
-                windows=Windows.from_config(config["windows"]) if config["windows"] else None,
+                windows=cut_from_config(config["windows"]) if config["windows"] else None,
                 backbone=backbone,
                 model=load_model(config["model"], backbone, tensors),
                 notes=config["notes"],

@@ -19,6 +19,8 @@ class Recipe:
     ----------
     views
         Text such as `mel` or `gasf,gadf`; None for the default views of the kind.
+    windows
+        How recordings are cut, `t=5,2.5` or `pause=1`, as for `convert`; None for what suits the kind.
     arch
         Name of the backbone.
     weights
@@ -34,6 +36,7 @@ class Recipe:
     """
 
     views: str | None = None
+    windows: str | None = None
     arch: str = "efficientnet_lite0"
     weights: Path | None = None
     strategy: Strategy = "probe"

@@ -11,9 +11,10 @@ import numpy as np
 from phosphene.converters import Converter, ParameterError, SignalError, default_views, parse_views
 from phosphene.converters.parameters import rules
 from phosphene.pipeline.data.manifest import Item, Manifest, Metric, Split
+from phosphene.pipeline.data.pieces import cut_for
 from phosphene.pipeline.data.render import Failure, Tiles, render
 from phosphene.pipeline.data.sources import open_manifest
-from phosphene.pipeline.data.windows import Windows, balance, combine, cut, extents, plan_windows
+from phosphene.pipeline.data.windows import Cut, Windows, balance, combine, cut, extents, plan_windows
 from phosphene.pipeline.evaluation.metrics import Scores, judge
 
 from .classifier import Classifier, item_failures
@@ -153,7 +154,7 @@ class _Table:
     """A manifest cut, rendered and ready to be learned from."""
 
     manifest: Manifest
-    windows: Windows | None
+    windows: Cut | None
     tiles: Tiles
     source: np.ndarray
     trainer: Trainer
@@ -209,7 +210,7 @@ class _Table:
 
 def _prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> _Table:
     keep_memory()
-    windows = plan_windows(manifest.items, manifest.kind)
+    windows = _cut_of(recipe, manifest)
     views = fit_views(_views(recipe, manifest), windows)
     backbone = backbone_of(recipe)  # before the long work, so that missing weights are told at once
     lengths = extents(manifest.items, manifest.kind) if windows else [None] * len(manifest)
@@ -221,9 +222,15 @@ def _prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, pro
     return _Table(manifest, windows, tiles, source, trainer, item_failures(manifest.items, source, tiles))
 
 
-def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Converter, ...]:
+def _cut_of(recipe: Recipe, manifest: Manifest) -> Cut | None:
+    if recipe.windows is None:
+        return plan_windows(manifest.items, manifest.kind)
+    return cut_for(manifest.kind, recipe.windows)
+
+
+def fit_views(views: Sequence[Converter], windows: Cut | None) -> tuple[Converter, ...]:
     """Give every view that has a duration, and none set, the length of the windows: one scale of time for all."""
-    if windows is None or windows.unit != "t":
+    if not isinstance(windows, Windows) or windows.unit != "t":
         return tuple(views)
     return tuple(
         view.replace(duration_s=windows.length)
