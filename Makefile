@@ -1,5 +1,6 @@
 # make demo    sets everything up, then draws, trains and predicts on all four kinds, small and offline
 # make test    sets everything up, then runs the tests
+# make gallery pictures of what every converter draws, in gallery/
 # make check   format, lint and types
 #
 # All of it lives in $(VENV). The first run installs; later runs need no network until pyproject.toml changes.
@@ -13,10 +14,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
 TYPES := build/types/phosphene
 
-.PHONY: demo test test-slow check format install types clean
+.PHONY: demo gallery test test-slow check format install types clean
 
 demo: install
 	$(BIN)/phosphene demo --out $(OUT)
+
+gallery: install
+	$(BIN)/phosphene list --gallery gallery $(if $(PHOSPHENE_DATA),--data "$(PHOSPHENE_DATA)")
 
 test: install
 	$(BIN)/python -m pytest
