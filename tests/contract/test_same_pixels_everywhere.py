@@ -1,0 +1,84 @@
+"""Every converter draws the same pixels wherever it runs: here, in a worker process, in one started afresh."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from example_signals import DRAWN, noise
+
+from phosphene.converters import converters, read
+from phosphene.pipeline.data.drawing import Job, Painter, Task
+from phosphene.pipeline.data.engines import LocalEngine
+from phosphene.pipeline.data.stores import decode_png
+
+KINDS = ("audio", "series", "mouse", "binary")
+SIZE = 64
+
+ELSEWHERE = f"""
+import hashlib, json, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from example_signals import DRAWN
+from phosphene.converters import converters
+digests = {{}}
+for owner in converters():
+    for name in ("typical", "long"):
+        pixels = owner(size={SIZE})(DRAWN[owner.accepts.kind][name]()).pixels
+        digests[f"{{owner.accepts.kind}}-{{owner.name}}-{{name}}"] = hashlib.sha256(pixels.tobytes()).hexdigest()
+print(json.dumps(digests))
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("owner", converters(), ids=lambda owner: f"{owner.accepts.kind}-{owner.name}")
+@pytest.mark.parametrize("name", ["typical", "long"])
+def test_in_a_process_started_afresh(owner, name, elsewhere):
+    key = f"{owner.accepts.kind}-{owner.name}-{name}"
+    if key not in elsewhere:
+        pytest.skip("registered in this process only")
+    pixels = owner(size=SIZE)(DRAWN[owner.accepts.kind][name]()).pixels
+    assert hashlib.sha256(pixels.tobytes()).hexdigest() == elsewhere[key]
+
+
+def write(kind, path, place):
+    """A raw file of a kind, each place another."""
+    rng = np.random.default_rng(place)
+    if kind == "audio":
+        soundfile.write(path, noise(6000) * (place + 1) / 8, 8000, format="WAV")
+    elif kind == "series":
+        np.savetxt(
+            path, rng.standard_normal((120, 2)).cumsum(axis=0), delimiter=",", header="a,b", comments=""
+        )
+    elif kind == "mouse":
+        rows = rng.integers(0, 600, (90, 2)).tolist()
+        lines = [f"{n / 20},{x},{y},{'press' if n % 9 == 0 else 'move'}" for n, (x, y) in enumerate(rows)]
+        path.write_text("\n".join(["time,x,y,event", *lines]))
+    else:
+        path.write_bytes(rng.integers(0, 256, 5000 + place, np.uint8).tobytes())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_by_one_worker_or_many(kind, tmp_path):
+    views = tuple(owner(size=SIZE) for owner in converters(kind) if owner.__module__.startswith("phosphene."))
+    tasks = []
+    for place in range(4):
+        path = tmp_path / f"{place}.{'wav' if kind == 'audio' else 'csv'}"
+        write(kind, path, place)
+        jobs = tuple(Job(view, f"{place}-{view}", None) for view in range(len(views)))
+        tasks.append(Task(place, path, None, jobs))
+    outcomes = LocalEngine(2).map(Painter(views), [[task] for task in tasks], where="apart")
+    drawn = {task.place: done for task, done in outcomes}
+    for task in tasks:
+        assert drawn[task.place].error is None
+        signal = read(task.path, kind)
+        for view, png in zip(views, drawn[task.place].pictures, strict=True):
+            np.testing.assert_array_equal(decode_png(png), view(signal).pixels, err_msg=view.spec)
