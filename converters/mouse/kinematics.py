@@ -6,7 +6,7 @@ from .signal import DRAG, PRESS, RELEASE, MouseTrace
 
 # Clocks of recorders tick every 1 to 16 ms: shorter intervals would make speeds that nobody moved at.
 SHORTEST_S = 0.01
-_SPEEDS_PX_S = (10.0, 10_000.0)
+SPEEDS_PX_S = (10.0, 10_000.0)
 _INTERVALS_S = (0.005, 10.0)
 
 
@@ -37,7 +37,7 @@ def speed_px_s(trace: MouseTrace, origin: np.ndarray) -> np.ndarray:
 
 def speed_share(trace: MouseTrace, origin: np.ndarray) -> np.ndarray:
     """Return each event's speed from 0 (10 pixels a second) to 1 (10,000), logarithmic."""
-    return on_log_scale(speed_px_s(trace, origin), *_SPEEDS_PX_S)
+    return on_log_scale(speed_px_s(trace, origin), *SPEEDS_PX_S)
 
 
 def interval_share(trace: MouseTrace) -> np.ndarray:

@@ -34,9 +34,9 @@ def fitted_frame(trace: MouseTrace, size: int, *, margin_px: float) -> Frame:
 
     A trace that stays in one place is in the middle, at one pixel of the screen a pixel.
     """
-    low, high = _corners(trace)
+    middle, extent_px = _box(trace)
     inner_px = size - 2 * min(margin_px, size / 4)
-    return _around((low + high) / 2, size, float((high - low).max()) / inner_px or 1.0)
+    return _around(middle, size, extent_px / inner_px or 1.0)
 
 
 def centred_frame(trace: MouseTrace, size: int, *, reference_px: float) -> Frame:
@@ -44,17 +44,20 @@ def centred_frame(trace: MouseTrace, size: int, *, reference_px: float) -> Frame
 
     The longer side of the screen where the signal knows it, `reference_px` where it does not.
     """
-    low, high = _corners(trace)
-    return _around((low + high) / 2, size, (max(trace.screen) if trace.screen else reference_px) / size)
+    middle, _ = _box(trace)
+    return _around(middle, size, (max(trace.screen) if trace.screen else reference_px) / size)
 
 
-def _corners(trace: MouseTrace) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([trace.x.min(), trace.y.min()]), np.array([trace.x.max(), trace.y.max()])
+def _box(trace: MouseTrace) -> tuple[tuple[float, float], float]:
+    """Return the middle of the box around a trace, and its longer side."""
+    left, top = float(np.minimum.reduce(trace.x)), float(np.minimum.reduce(trace.y))
+    right, bottom = float(np.maximum.reduce(trace.x)), float(np.maximum.reduce(trace.y))
+    return ((left + right) / 2, (top + bottom) / 2), max(right - left, bottom - top)
 
 
-def _around(middle: np.ndarray, size: int, pixel_px: float) -> Frame:
-    left, top = middle - pixel_px * size / 2
-    return Frame(float(left), float(top), pixel_px)
+def _around(middle: tuple[float, float], size: int, pixel_px: float) -> Frame:
+    left, top = (place - pixel_px * size / 2 for place in middle)
+    return Frame(left, top, pixel_px)
 
 
 @dataclass(frozen=True, eq=False)

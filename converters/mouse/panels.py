@@ -51,7 +51,7 @@ def step_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: 
 
 def stroke_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> Panel:
     """Draw every stroke from the middle, on a plane of directions and roots of distances."""
-    from .strokes import draw_lines
+    from ..strokes import draw_lines
 
     source = np.flatnonzero((trace.x != trace.x[origin]) | (trace.y != trace.y[origin]))
     begin, base = origin[source], stroke_starts(trace.event, origin)[origin[source]]
@@ -61,8 +61,9 @@ def stroke_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size
     )
     ends, width_px = np.stack([*tails, *heads], axis=1), np.full(len(source), _STROKE_WIDTH_PX)
     shades = _BRIGHTNESS[np.where(kinematics.dragging(trace.event)[source], DRAG, MOVE)]
-    picture = draw_lines(ends, shades[:, None], width_px, size)[:, :, 0] / 255
-    return Panel(picture, Lines(ends, width_px, trace.time_s[begin], trace.time_s[source]))
+    picture = np.zeros((size, size, 1), np.uint8)
+    draw_lines(picture, ends, np.ascontiguousarray(shades[:, None]), width_px, False)
+    return Panel(picture[:, :, 0] / 255, Lines(ends, width_px, trace.time_s[begin], trace.time_s[source]))
 
 
 def bar_panel(trace: MouseTrace, share: np.ndarray, shape: tuple[int, int]) -> Panel:

@@ -16,13 +16,14 @@ from phosphene.converters.mouse import DwellMap, MotionPanels, TraceDrawing
 from phosphene.converters.mouse.layout import crosses
 from phosphene.converters.mouse.panels import bar_panel
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
-from phosphene.converters.mouse.strokes import draw_lines
+from phosphene.converters.strokes import draw_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 VIEWS = [
     TraceDrawing(size=48),
     TraceDrawing(size=48, scale="screen"),
     TraceDrawing(size=48, ink="rgb"),
+    TraceDrawing(size=48, ink="direction", colors="color"),
     MotionPanels(size=48),
     DwellMap(size=48),
     DwellMap(size=48, scale="screen"),
@@ -47,6 +48,13 @@ def sessions(draw):
     x, y = (draw(st.lists(whole, min_size=n, max_size=n)) for _ in range(2))
     event = draw(st.lists(st.integers(0, 4), min_size=n, max_size=n))
     return MouseTrace(np.cumsum(steps), x, y, event)
+
+
+def lines(ends, *, size, width_px=1.0):
+    """White lines on black, (size, size, 1)."""
+    picture = np.zeros((size, size, 1), np.uint8)
+    draw_lines(picture, ends, np.ones((len(ends), 1)), np.full(len(ends), width_px), False)
+    return picture
 
 
 def nearly_equal(one, other):
@@ -75,7 +83,7 @@ def test_a_line_agrees_with_a_shrunk_drawing_by_pillow(seed):
     for x, y in ((x0, y0), (x1, y1)):
         pen.circle((x, y), 1.5 * many, fill=255)
     expected = np.asarray(canvas.reduce(many), int)
-    got = draw_lines(ends[None], np.ones((1, 1)), np.full(1, 3.0), 64)[:, :, 0].astype(int)
+    got = lines(ends[None], size=64, width_px=3.0)[:, :, 0].astype(int)
     assert np.abs(got - expected).max() < 40
     assert got.sum() == pytest.approx(expected.sum(), rel=0.02)
 
@@ -83,7 +91,7 @@ def test_a_line_agrees_with_a_shrunk_drawing_by_pillow(seed):
 @pytest.mark.parametrize("shift", [0.25, 0.5, 0.75, 1.0])
 def test_a_quarter_of_a_pixel_counts(shift):
     ends = np.array([[5.3, 6.1, 20.2, 17.7]])
-    pictures = [draw_lines(ends + by, np.ones((1, 1)), np.ones(1), 32) for by in (0, shift)]
+    pictures = [lines(ends + by, size=32) for by in (0, shift)]
     assert (pictures[0] != pictures[1]).any()
     for axis in (0, 1):
         weights = [picture.sum(axis=(axis, 2), dtype=float) for picture in pictures]
@@ -93,8 +101,8 @@ def test_a_quarter_of_a_pixel_counts(shift):
 
 def test_lines_far_outside_leave_nothing_and_lines_across_are_cut():
     ends = np.array([[-1e9, -1e9, -1e9, -1e9], [1e7, 3, 2e7, 3]])
-    assert not draw_lines(ends, np.ones((2, 1)), np.ones(2), 16).any()
-    assert (draw_lines(np.array([[-1e6, 8.5, 1e6, 8.5]]), np.ones((1, 1)), np.ones(1), 16)[8] == 255).all()
+    assert not lines(ends, size=16).any()
+    assert (lines(np.array([[-1e6, 8.5, 1e6, 8.5]]), size=16)[8] == 255).all()
 
 
 def test_presses_drags_moves_and_pauses_can_be_told_apart():
@@ -231,6 +239,7 @@ def test_dwell_is_brightest_where_the_pointer_stayed_longest():
 GOLDEN_VIEWS = {
     "mouse_trace": TraceDrawing(size=64),
     "mouse_trace_rgb": TraceDrawing(size=64, ink="rgb", scale="screen", reference_px=600),
+    "mouse_trace_direction": TraceDrawing(size=64, ink="direction", colors="color"),
     "mouse_motion": MotionPanels(size=64),
     "mouse_dwell": DwellMap(size=64),
 }
@@ -251,7 +260,12 @@ def test_pixels_are_what_they_were(name):
         (
             "trace",
             {"ink": "red"},
-            "TraceDrawing.ink must be one of 'line', 'speed', 'time', 'rgb', got 'red'",
+            "TraceDrawing.ink must be one of 'line', 'speed', 'time', 'direction', 'rgb', got 'red'",
+        ),
+        (
+            "trace",
+            {"ink": "rgb", "colors": "color"},
+            "TraceDrawing.colors must be 'grey' with ink='rgb', whose planes are its colours",
         ),
         ("trace", {"line_width_px": 0}, "TraceDrawing.line_width_px must be a number > 0 and <= 64, got 0"),
         ("trace", {"pause_s": -1}, "TraceDrawing.pause_s must be a number > 0, got -1"),

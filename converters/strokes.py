@@ -1,0 +1,88 @@
+"""Lines with soft edges, drawn by a compiled loop."""
+
+import numba
+import numpy as np
+
+_FAR_PX = 1e7  # farther ends are pulled in: their squares would not fit, and nothing of them is seen
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_lines(
+    picture: np.ndarray, ends: np.ndarray, value: np.ndarray, width_px: np.ndarray, over: bool
+) -> None:
+    """Draw lines with round ends into a picture.
+
+    A pixel is covered by as much of its width as lies inside the line, measured from its middle along the distance to
+    the line: for every pixel within reach, d = |p - a - t (b - a)| with t = clip((p - a)(b - a) / |b - a|^2, 0, 1),
+    and cover = clip(width / 2 + 1/2 - d, 0, min(1, width)).
+
+    Parameters
+    ----------
+    picture
+        uint8 (height, width, planes), changed in place.
+    ends
+        float64 (n, 4): x0, y0, x1, y1 in pixels of the image; the middle of the first pixel is at 0.5, 0.5. A
+        line of no length is a dot.
+    value
+        float64 (n, planes), from 0 to 1: the brightness of each line in each plane.
+    width_px
+        float64 (n,), the width of each line.
+    over
+        False: where several lines cover a pixel the brightest counts, plane by plane. True: later ones hide earlier
+        ones, as colours must, which would mix to others.
+    """
+    height, width, planes = picture.shape
+    flat = picture.reshape(-1)
+    for i in range(len(ends)):
+        x0, y0 = _near(ends[i, 0]), _near(ends[i, 1])
+        run, rise = _near(ends[i, 2]) - x0, _near(ends[i, 3]) - y0
+        square = run * run + rise * rise
+        share = 1 / square if square > 0 else 0.0
+        reach, most = width_px[i] / 2 + 0.5, min(1.0, width_px[i])
+        steep = abs(rise) > 1e-9
+        slope = run / rise if steep else 0.0
+        lean = reach * np.sqrt(square) / abs(rise) if steep else 0.0
+        low, high = min(x0, x0 + run) - reach, max(x0, x0 + run) + reach
+        for row in range(max(0, int(min(y0, y0 + rise) - reach)), _stop(max(y0, y0 + rise) + reach, height)):
+            down = row + 0.5 - y0
+            left, right = low, high
+            if steep:  # where the strip around the line crosses this row
+                left, right = max(low, x0 + down * slope - lean), min(high, x0 + down * slope + lean)
+            first = max(0, int(left))
+            at = np.uint64(
+                (row * width + first) * planes
+            )  # unsigned: no check for places counted from the end
+            for column in range(first, _stop(right, width)):
+                # No branch in here: one that is guessed wrong costs more than all it would save.
+                along = column + 0.5 - x0
+                part = min(1.0, max(0.0, (down * rise + along * run) * share))
+                across, beyond = along - part * run, down - part * rise
+                cover = max(0.0, min(most, reach - np.sqrt(across * across + beyond * beyond)))
+                if over or planes > 1:
+                    _ink(flat, at, value, i, cover, over)
+                else:
+                    shade = np.uint8(np.int32(cover * (value[i, 0] * 255) + 0.5))
+                    flat[at] = max(flat[at], shade)
+                at += np.uint64(planes)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _near(place: float) -> float:
+    return min(_FAR_PX, max(-_FAR_PX, place))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _stop(place: float, most: int) -> int:
+    """Return the pixel behind the one at a place."""
+    return min(most, int(place) + 1)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _ink(flat: np.ndarray, at: int, value: np.ndarray, i: int, cover: float, over: bool) -> None:
+    for plane in range(value.shape[1]):
+        place = at + np.uint64(plane)
+        shade = cover * (value[i, plane] * 255) + 0.5
+        if over:
+            flat[place] = np.uint8(np.int32(shade + flat[place] * (1 - cover)))
+        else:
+            flat[place] = max(flat[place], np.uint8(np.int32(shade)))
