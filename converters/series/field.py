@@ -1,60 +1,175 @@
-"""What the pictures of a series share: reduction to pixels, grey levels, a grid of channels, a layout."""
+"""What the pictures of a series share: channels in one image, reduction to pixels, grey levels."""
 
-import math
-from abc import abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..converter import Converter, Size
 from ..errors import SignalError
-from ..image import Axes, Axis, Box, Image, Layout, Region, Span
+from ..image import Axes, Box, Image, Layout
 from ..signal import Signal
+from .places import (
+    PLANES,
+    SMALLEST_CELL,
+    Differences,
+    Labelled,
+    Mosaic,
+    Nothing,
+    SampleAxis,
+    Squashed,
+    grid,
+    planes,
+    sample_axis,
+    segments,
+    strips,
+)
 from .signal import Series
 
+__all__ = [
+    "MID_GREY",
+    "SMALLEST_CELL",
+    "Mosaic",
+    "SampleAxis",
+    "SeriesPicture",
+    "enlarged",
+    "flat_grey",
+    "grey",
+    "grid",
+    "mean_present",
+    "reduced",
+    "sample_axis",
+    "segments",
+    "spread",
+]
+
 MID_GREY = 128
-SMALLEST_CELL = 4
+# Series drawn at a time: what lies between samples and pixels stays in the cache.
+_AT_A_TIME = 32
 
 
 class SeriesPicture(Converter):
-    """A square grey picture of a series; the channels of one that has several lie in a grid.
+    """A square picture of a series, grey; one that has several channels shares it out among them.
+
+    A subclass draws one channel in `_draw`, or many at once in `_draw_many`.
 
     Parameters
     ----------
     size
         Width and height in pixels.
     channels
-        What is drawn of a series with several channels: `mosaic`, each in a cell of its own, from the left
-        and then downwards; `first`; or `mean`, their average.
+        What is drawn of a series with several channels: `mosaic`, each in a square cell of its own, from the
+        left and then downwards; `stack`, each in a strip as wide as the picture, from the top downwards;
+        `color`, the first as red, the second as green, the third as blue, in an image that is RGB also where
+        there are fewer, whose planes are black then; `mean`, the average of those present; or `first`.
+    input
+        What of the series is drawn: its `values`, or its first `differences`, each sample subtracted from the
+        next one; next to a missing value there is none.
     """
 
     accepts: ClassVar[type[Signal]] = Series
 
     size: Size = 224
-    channels: Literal["mosaic", "first", "mean"] = "mosaic"
+    channels: Literal["mosaic", "stack", "color", "mean", "first"] = "mosaic"
+    input: Literal["values", "differences"] = "values"
 
     def _convert(self, signal: Series) -> Image:
-        values = self._chosen(signal.values)
-        cells = grid(len(values), self.size)
-        pixels = np.zeros((self.size, self.size, 1), np.uint8)
-        layout = self._layout(values.shape[1], cells[0].right - cells[0].left, signal.step_s)
-        for channel, cell in zip(values, cells, strict=True):
-            pixels[cell.top : cell.bottom, cell.left : cell.right, 0] = self._draw(
-                channel, cell.right - cell.left
-            )
-        return Image(pixels, layout if len(cells) == 1 else Mosaic(tuple(cells), layout))
+        (pixels,) = self._batch([signal])
+        channels = 1 if self.channels in ("mean", "first") else len(signal.values)
+        return self._image(pixels, channels, signal.values.shape[1], signal.step_s)
+
+    def _batch(self, signals: Sequence[Series]) -> np.ndarray:
+        shape = (len(signals), self.size, self.size, PLANES if self.channels == "color" else 1)
+        return self._fill(np.empty(shape, np.uint8), signals)
+
+    def _fill(self, pixels: np.ndarray, signals: Sequence[Series]) -> np.ndarray:
+        """Draw signals into uint8 (n, size, size, planes), whatever it held before."""
+        values = [signal.values for signal in signals]
+        shapes = list(map(np.shape, values))
+        if len(set(shapes)) == 1:
+            self._fill_alike(pixels, values)
+            return pixels
+        for shape in dict.fromkeys(shapes):
+            places = [place for place, other in enumerate(shapes) if other == shape]
+            alike = np.empty((len(places), *pixels.shape[1:]), np.uint8)
+            self._fill_alike(alike, [values[place] for place in places])
+            pixels[places] = alike
+        return pixels
+
+    def _fill_alike(self, pixels: np.ndarray, values: Sequence[np.ndarray]) -> None:
+        for first in range(0, len(values), _AT_A_TIME):
+            some = values[first : first + _AT_A_TIME]
+            stacked = np.concatenate(some, dtype=np.float64).reshape(len(some), *some[0].shape)
+            self._paint(pixels[first : first + len(some)], self._chosen(stacked))
 
     def _chosen(self, values: np.ndarray) -> np.ndarray:
+        """Return what is drawn of float64 (n, channels, samples), in the same order of axes."""
         if self.channels == "first":
-            return values[:1]
-        if self.channels == "mean" and len(values) > 1:
-            return mean_present(values.astype(np.float64), 0)[None]
-        return values
+            values = values[:, :1]
+        if self.input == "differences":
+            # Before the mean, which would jump where a channel begins to be missing.
+            values = differences(values)
+        return mean_present(values, 1)[:, None] if self.channels == "mean" else values
 
-    @abstractmethod
+    def _paint(self, pixels: np.ndarray, values: np.ndarray) -> None:
+        parts = self._parts(values.shape[1])
+        cells = self._cells(len(parts))
+        if self.channels == "color":
+            grey_planes = np.zeros((PLANES, *pixels.shape[:3]), np.uint8)
+            for part, cell, plane in zip(parts, cells, grey_planes, strict=False):
+                self._draw_many(values[:, part], plane, cell)
+            pixels[...] = np.moveaxis(grey_planes, 0, -1)
+            return
+        canvas = pixels.reshape(pixels.shape[:3])
+        if len(parts) > 1:
+            canvas[...] = 0
+        for part, cell in zip(parts, cells, strict=True):
+            self._draw_many(values[:, part], canvas, cell)
+
+    def _parts(self, channels: int) -> list[list[int]]:
+        """Return the channels that each picture shows: here, one each."""
+        return [[channel] for channel in range(channels)]
+
+    def _cells(self, count: int) -> list[Box]:
+        places = {"stack": strips, "color": planes}.get(self.channels, grid)
+        return places(count, self.size)
+
+    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        """Draw float64 (n, channels of a picture, samples) into a cell of uint8 (n, size, size)."""
+        width, height = cell.right - cell.left, cell.bottom - cell.top
+        for series, picture in zip(values, canvas, strict=True):
+            drawn = squashed(self._draw(series[0], width), height)
+            picture[cell.top : cell.bottom, cell.left : cell.right] = drawn
+
     def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
         """Draw one channel, (n,) with NaN where missing, as uint8 (size, size)."""
+        raise NotImplementedError
+
+    def _image(self, pixels: np.ndarray, channels: int, count: int, step_s: float | None) -> Image:
+        parts = self._parts(channels)
+        cells = self._cells(len(parts))
+        layouts = [
+            self._part_layout(part, count, cell, step_s) for part, cell in zip(parts, cells, strict=True)
+        ]
+        if len(parts) > 1:
+            layouts = [
+                Labelled(layout, f"channel {part[0]}") for part, layout in zip(parts, layouts, strict=True)
+            ]
+        if self.channels == "color":
+            layouts += [Nothing()] * (PLANES - len(layouts))
+            return Image(pixels, layouts[0], tuple(layouts))
+        return Image(pixels, layouts[0] if len(parts) == 1 else Mosaic(tuple(cells), tuple(layouts)))
+
+    def _part_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
+        if self.input == "values":
+            return self._cell_layout(part, count, cell, step_s)
+        return Differences(self._cell_layout(part, count - 1, cell, step_s), step_s or 1.0)
+
+    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
+        """Return what the pixels of a cell show: here, those of `_layout`, its rows squashed to the cell's."""
+        width, height = cell.right - cell.left, cell.bottom - cell.top
+        layout = self._layout(count, width, step_s)
+        return layout if width == height else Squashed(layout, width, height)
 
     def _layout(self, count: int, size: int, step_s: float | None) -> Layout:
         """Return what the pixels of a channel of `count` samples show: here, samples in both directions."""
@@ -62,88 +177,40 @@ class SeriesPicture(Converter):
         return Axes(axis, axis)
 
 
-@dataclass(frozen=True, eq=False)
-class SampleAxis(Axis):
-    """Pixels that show whole samples: a span reaches to the borders of the samples it touches."""
+def differences(values: np.ndarray) -> np.ndarray:
+    """Return what is added from each sample to the next: (..., n - 1), NaN next to a missing one.
 
-    first: np.ndarray
-    last: np.ndarray
-
-    def span(self, first: int, stop: int) -> Span:
-        """Return the samples that the pixels `first` to `stop - 1` show."""
-        return Span(self.quantity, self.unit, float(self.first[first]), float(self.last[stop - 1]))
-
-
-@dataclass(frozen=True, eq=False)
-class Mosaic(Layout):
-    """Equal pictures of several channels in cells; between the cells is nothing of the signal."""
-
-    cells: tuple[Box, ...]
-    inside: Layout
-
-    def locate(self, box: Box) -> Region:
-        """Return the spans of every cell that the box touches, each with the number of its channel."""
-        spans = []
-        for channel, cell in enumerate(self.cells):
-            shared = _overlap(box, cell)
-            if shared:
-                found = self.inside.locate(shared).spans
-                spans += [replace(span, label=f"channel {channel}") for span in found]
-        return Region(tuple(spans))
-
-
-def _overlap(box: Box, cell: Box) -> Box | None:
-    left, top = max(box.left, cell.left), max(box.top, cell.top)
-    right, bottom = min(box.right, cell.right), min(box.bottom, cell.bottom)
-    if left >= right or top >= bottom:
-        return None
-    return Box(left - cell.left, top - cell.top, right - cell.left, bottom - cell.top)
-
-
-def grid(count: int, size: int) -> list[Box]:
-    """Return `count` equal square cells of a picture, as large as fit, from the left and then downwards.
+    Raises
+    ------
+    SignalError
+        No two neighbours are present in some channel.
 
     Examples
     --------
-    >>> [(cell.left, cell.top) for cell in grid(3, 8)]
-    [(0, 0), (4, 0), (0, 4)]
+    >>> differences(np.array([[1.0, 3.0, 2.0, np.nan, 5.0]]))
+    array([[ 2., -1., nan, nan]])
     """
-    columns = math.ceil(math.sqrt(count))
-    edge = size // columns
-    if edge < SMALLEST_CELL:
-        raise SignalError(
-            f"{count} channels do not fit into {size} x {size} pixels; "
-            f"take size={columns * SMALLEST_CELL} or more, or channels=first"
-        )
-    corners = [(place % columns * edge, place // columns * edge) for place in range(count)]
-    return [Box(left, top, left + edge, top + edge) for left, top in corners]
+    steps = np.diff(values)
+    if np.isnan(steps).all(-1).any():
+        raise SignalError("no two neighbouring samples of a channel are present; take input=values")
+    return steps
 
 
-def segments(count: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first sample that each pixel shows, and the first one behind it: int64 (pixels,) each.
-
-    Where there are more samples than pixels every sample falls to one pixel, as in piecewise aggregate
-    approximation (https://doi.org/10.1007/PL00011669); where there are fewer, each is shown by as many pixels
-    as come nearest.
+def squashed(pixels: np.ndarray, rows: int) -> np.ndarray:
+    """Average the rows of a picture until `rows` are left.
 
     Examples
     --------
-    >>> [ends.tolist() for ends in segments(5, 3)], segments(2, 5)[0].tolist()
-    ([[0, 1, 3], [1, 3, 5]], [0, 0, 1, 1, 1])
+    >>> squashed(np.array([[0, 8], [4, 8], [9, 9]], np.uint8), 2)
+    array([[0, 8],
+           [6, 8]], dtype=uint8)
     """
-    if count >= pixels:
-        ends = np.arange(pixels + 1, dtype=np.int64) * count // pixels
-        return ends[:-1], ends[1:]
-    nearest = (2 * np.arange(pixels, dtype=np.int64) + 1) * count // (2 * pixels)
-    return nearest, nearest + 1
-
-
-def sample_axis(count: int, pixels: int, step_s: float | None, *, reach: int = 1) -> SampleAxis:
-    """Return the axis along which `pixels` show `count` places; each place is `reach` samples wide."""
-    quantity, unit, step = ("time", "s", step_s) if step_s else ("sample", "", 1.0)
-    start, stop = segments(count, pixels)
-    edges = np.linspace(0, count * step, pixels + 1)
-    return SampleAxis(quantity, unit, edges, start * step, (stop + reach - 1) * step)
+    if len(pixels) == rows:
+        return pixels
+    start, stop = segments(len(pixels), rows)
+    sums = np.add.reduceat(pixels, start, axis=0, dtype=np.float64)
+    levels: np.ndarray = np.rint(sums / (stop - start)[:, None]).astype(np.uint8)
+    return levels
 
 
 def mean_present(values: np.ndarray, axis: int) -> np.ndarray:

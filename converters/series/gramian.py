@@ -1,38 +1,61 @@
 """Gramian angular fields: how each two moments of a series relate as angles."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..converter import register
-from .field import SeriesPicture, enlarged, flat_grey, grey, reduced, spread
+from ..image import Box
+from .pairs import PairPicture, Points, finish, points
 
 
-class _GramianField(SeriesPicture):
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
-        points = reduced(values, size)
-        low, width = spread(points, values)
-        if width == 0:
-            return enlarged(flat_grey(points[:, None] + points), size)
-        cosine = 2 * (points - low) / width - 1
-        return enlarged(grey((self._field(cosine) + 1) / 2), size)
+class _GramianField(PairPicture):
+    """Each sample is read as the cosine of an angle.
 
-    def _field(self, cosine: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    Parameters
+    ----------
+    scaling
+        How samples become cosines: `signed`, to -1 to 1, so that the angles lie from 0 to 180 degrees; or
+        `unit`, to 0 to 1, so that they lie from 0 to 90 degrees.
+    """
+
+    version: ClassVar[int] = 2
+    _summed: ClassVar[bool]
+
+    scaling: Literal["signed", "unit"] = "signed"
+
+    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        from .gramian_loops import draw_fields
+
+        found = points(values[:, 0], cell)
+        columns = self._factors(found.columns, found)
+        rows = columns if found.rows is found.columns else self._factors(found.rows, found)
+        draw_fields(rows, columns, self._summed, canvas, cell.top, cell.left)
+        finish(canvas, cell, found)
+
+    def _factors(self, along: np.ndarray, found: Points) -> np.ndarray:
+        from .gramian_loops import write_factors
+
+        factors = np.empty((len(along), 4, along.shape[1]), np.uint16)
+        write_factors(along, found.low, found.width, self.scaling == "unit", self._summed, factors)
+        return factors
 
 
 @register
 class GramianSummationField(_GramianField):
     """The cosine of the sum of each two angles: bright where two moments are alike and extreme.
 
-    The series is scaled to -1 to 1 and read as cosines of angles. A series longer than the picture is
-    averaged down first; in a shorter one every sample takes several pixels. Missing values leave their row
-    and column black, a series that never changes is mid-grey.
+    The series is scaled to -1 to 1, or to 0 to 1, and read as cosines of angles. A series longer than the
+    picture is averaged down first; in a shorter one every sample takes several pixels. Missing values leave
+    their row and column black, a series that never changes is mid-grey. Grey levels are those of
+    127.5 (1 + cos(a + b)), rounded, but for one level in fewer than 1 of 100 pixels.
 
     Parameters
     ----------
-    size, channels
+    size, channels, input
         See `SeriesPicture`.
+    scaling
+        To what the series is scaled: `signed`, -1 to 1; `unit`, 0 to 1.
 
     References
     ----------
@@ -46,21 +69,21 @@ class GramianSummationField(_GramianField):
     """
 
     name: ClassVar[str] = "gasf"
-
-    def _field(self, cosine: np.ndarray) -> np.ndarray:
-        return gramian_summation(cosine)
+    _summed: ClassVar[bool] = True
 
 
 @register
 class GramianDifferenceField(_GramianField):
-    """The sine of the difference of each two angles: bright where a moment lies above a later one.
+    """The sine of the difference of each two angles: bright where the row lies below the column.
 
-    Scaled and reduced as the summation field; the diagonal is mid-grey.
+    Scaled, reduced and rounded as the summation field; the diagonal is mid-grey.
 
     Parameters
     ----------
-    size, channels
+    size, channels, input
         See `SeriesPicture`.
+    scaling
+        To what the series is scaled: `signed`, -1 to 1; `unit`, 0 to 1.
 
     References
     ----------
@@ -74,9 +97,7 @@ class GramianDifferenceField(_GramianField):
     """
 
     name: ClassVar[str] = "gadf"
-
-    def _field(self, cosine: np.ndarray) -> np.ndarray:
-        return gramian_difference(cosine)
+    _summed: ClassVar[bool] = False
 
 
 def gramian_summation(cosine: np.ndarray) -> np.ndarray:

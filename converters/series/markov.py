@@ -1,28 +1,35 @@
 """Markov transition fields: how likely a series goes from the level of one moment to that of another."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from ..converter import register
+from ..image import Box
 from ..parameters import Between
-from .field import SeriesPicture, enlarged, flat_grey, grey, reduced, segments, spread
+from .field import mean_present
+from .pairs import PairPicture, finish, points
+from .places import segments
+
+Strategy = Literal["quantile", "uniform", "normal"]
 
 
 @register
-class MarkovTransitionField(SeriesPicture):
+class MarkovTransitionField(PairPicture):
     """How likely one step leads from the level of the row to the level of the column: white is sure.
 
-    Levels are quantile bins. A series longer than the picture is binned first, and the field averaged down.
-    Missing values belong to no level and leave their row and column black; a series that never changes is
-    mid-grey.
+    A series longer than the picture is cut into levels first, and the field averaged down. Missing values
+    belong to no level and leave their row and column black; a series that never changes is mid-grey.
 
     Parameters
     ----------
-    size, channels
+    size, channels, input
         See `SeriesPicture`.
     n_bins
         Levels, 2 to 256; fewer where many values are the same.
+    strategy
+        How the levels are cut: `quantile`, with as many values in each; `uniform`, all as wide; `normal`, with
+        as many values in each if they had a normal distribution of the mean and the deviation of the series.
 
     References
     ----------
@@ -38,14 +45,75 @@ class MarkovTransitionField(SeriesPicture):
     name: ClassVar[str] = "mtf"
 
     n_bins: Annotated[int, Between(2, 256)] = 8
+    strategy: Strategy = "quantile"
 
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
-        if spread(values, values)[1] == 0:
-            rows = reduced(values, size)
-            return enlarged(flat_grey(rows[:, None] + rows), size)
-        levels = quantile_levels(values, self.n_bins)
-        field = averaged_field(levels, transition_matrix(levels, self.n_bins), min(size, len(levels)))
-        return enlarged(grey(field), size)
+    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        from .markov_loops import count_levels, draw_transitions
+
+        values = np.ascontiguousarray(values[:, 0])
+        counts = np.empty((len(values), self.n_bins, self.n_bins), np.float32)
+        levels = np.empty(values.shape, np.int64)
+        count_levels(values, bin_edges(values, self.n_bins, strategy=self.strategy), counts, levels)
+        columns = _level_shares(levels, cell.right - cell.left, self.n_bins)
+        rows = _level_shares(levels, cell.bottom - cell.top, self.n_bins)
+        matrices = 255 * counts / np.maximum(counts.sum(2, keepdims=True), 1)
+        weights = np.zeros_like(rows)
+        weights[:, : self.n_bins] = matrices.transpose(0, 2, 1) @ rows[:, : self.n_bins]
+        draw_transitions(weights, columns, canvas, cell.top, cell.left)
+        finish(canvas, cell, points(values, cell))
+
+
+def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
+    """Return the share of each level, and of none up to a multiple of 8, in each segment.
+
+    The mean of a transition field over a block needs only these shares of its rows and of its columns, so the
+    field of all samples is never built.
+    """
+    from .markov_loops import share_levels
+
+    shares = np.empty((len(levels), -(-n_bins // 8) * 8, pixels), np.float32)
+    share_levels(levels, *segments(levels.shape[1], pixels), n_bins, shares)
+    return shares
+
+
+def bin_edges(values: np.ndarray, n_bins: int, *, strategy: Strategy = "quantile") -> np.ndarray:
+    """Return what parts the levels of each series (n, samples): float64 (n, n_bins - 1), rising.
+
+    Quantiles are interpolated, as NumPy does. NaN is missing.
+
+    Examples
+    --------
+    >>> values = np.array([[5.0, 1.0, np.nan, 2.0, 9.0]])
+    >>> bin_edges(values, 2), bin_edges(values, 2, strategy="uniform")
+    (array([[3.5]]), array([[5.]]))
+    """
+    shares = np.arange(1, n_bins) / n_bins
+    if strategy == "quantile":
+        return _quantiles(np.sort(values), shares)
+    if strategy == "uniform":
+        low, high = np.fmin.reduce(values, 1)[:, None], np.fmax.reduce(values, 1)[:, None]
+        return np.asarray(low + (high - low) * shares)
+    return _normal_edges(values, shares)
+
+
+def _normal_edges(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    from statistics import NormalDist
+
+    mean = mean_present(values, 1)[:, None]
+    deviation = np.sqrt(mean_present(np.square(values - mean), 1))[:, None]
+    return np.asarray(mean + deviation * np.array([NormalDist().inv_cdf(share) for share in shares]))
+
+
+def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return quantiles of rows that are sorted, NaN last."""
+    present = ordered.shape[1] - np.isnan(ordered).sum(1, keepdims=True)
+    places = shares * (present - 1)
+    below = places.astype(np.int64)
+    low = np.take_along_axis(ordered, below, 1)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, present - 1), 1)
+    part = places - below
+    # From the nearer end, as NumPy does, so that values equal to a quantile are found equal.
+    return np.asarray(np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part)))
 
 
 def quantile_levels(values: np.ndarray, n_bins: int) -> np.ndarray:
@@ -56,8 +124,7 @@ def quantile_levels(values: np.ndarray, n_bins: int) -> np.ndarray:
     >>> quantile_levels(np.array([5.0, 1.0, np.nan, 2.0, 9.0]), 2)
     array([ 1,  0, -1,  0,  1])
     """
-    present = values[~np.isnan(values)].astype(np.float64)
-    edges = np.percentile(present, np.linspace(0, 100, n_bins + 1)[1:-1])
+    (edges,) = bin_edges(values[None].astype(np.float64), n_bins)
     return np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
 
 

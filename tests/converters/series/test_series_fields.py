@@ -261,7 +261,11 @@ def test_the_order_of_time_is_that_of_the_columns():
     ("name", "parameters", "message"),
     [
         ("gasf", {"size": 0}, "GramianSummationField.size must be an integer >= 8 and <= 4096, got 0"),
-        ("gadf", {"channels": "all"}, "must be one of 'mosaic', 'first', 'mean', got 'all'"),
+        (
+            "gadf",
+            {"channels": "all"},
+            "must be one of 'mosaic', 'stack', 'color', 'mean', 'first', got 'all'",
+        ),
         ("mtf", {"n_bins": 1}, "MarkovTransitionField.n_bins must be an integer >= 2 and <= 256, got 1"),
         (
             "recurrence",

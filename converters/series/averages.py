@@ -1,0 +1,40 @@
+"""Averages of neighbouring samples, by a compiled loop."""
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def average_rows(
+    values: np.ndarray, start: np.ndarray, stop: np.ndarray, means: np.ndarray, bounds: np.ndarray
+) -> None:
+    """Write the mean of each segment of each row, over what is not NaN.
+
+    Parameters
+    ----------
+    values
+        float64 (n, samples).
+    start, stop
+        int64 (pixels,): the first sample of each segment, and the first one behind it.
+    means
+        float64 (n, pixels), written: NaN where all is missing.
+    bounds
+        float64 (n, 3), written: the lowest mean, the highest, and the largest magnitude of the values; where
+        all is missing, infinity, minus infinity and 0.
+    """
+    for k in range(len(values)):
+        row = values[k]
+        low, high, largest = np.inf, -np.inf, 0.0
+        for i in range(len(start)):
+            total, present = 0.0, 0
+            for j in range(start[i], stop[i]):
+                value = row[j]
+                if value == value:  # noqa: PLR0124  # not NaN
+                    total += value
+                    present += 1
+                    largest = max(largest, abs(value))
+            mean = total / present if present else np.nan
+            means[k, i] = mean
+            if present:
+                low, high = min(low, mean), max(high, mean)
+        bounds[k, 0], bounds[k, 1], bounds[k, 2] = low, high, largest
