@@ -10,9 +10,10 @@ import numpy as np
 from ..converter import Converter, Size, register
 from ..image import Axis, Box, Image, Layout, Region, Span
 from ..parameters import Between
+from .blocks import blocks
 from .signal import Binary
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 4 << 20
 JOINED_BYTES = 64
 MOST_STRETCHES = 1000
 
@@ -38,11 +39,11 @@ def count_pairs(data: np.ndarray, *, distance: int) -> np.ndarray:
     array([[0, 2],
            [1, 0]])
     """
+    from . import loops
+
     counts = np.zeros(65536, np.int64)
-    for at in range(0, max(len(data) - distance, 0), CHUNK_BYTES):
-        second = data[at + distance : at + distance + CHUNK_BYTES]
-        pairs = data[at : at + len(second)].astype(np.uint16) << 8
-        counts += np.bincount(pairs | second, minlength=65536)
+    for _, block in blocks(data, stop=len(data), step=CHUNK_BYTES, reach=distance):
+        loops.tally_pairs(block, distance, counts)
     table: np.ndarray = counts.reshape(256, 256)
     return table
 
@@ -136,9 +137,8 @@ class PairLayout(Layout):
     def _places(self, first: tuple[int, int], second: tuple[int, int]) -> Iterator[np.ndarray]:
         """Yield where the pairs begin, chunk after chunk."""
         data = self.signal.data
-        for at in range(0, max(len(data) - self.distance, 0), CHUNK_BYTES):
-            b = data[at + self.distance : at + self.distance + CHUNK_BYTES]
-            a = data[at : at + len(b)]
+        for at, block in blocks(data, stop=len(data), step=CHUNK_BYTES, reach=self.distance):
+            a, b = block[: max(len(block) - self.distance, 0)], block[self.distance :]
             inside = (a >= first[0]) & (a < first[1]) & (b >= second[0]) & (b < second[1])
             yield np.flatnonzero(inside) + at
 

@@ -8,7 +8,8 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make
 from phosphene.converters.binary import BinaryReader, ByteGrid
-from phosphene.converters.binary.grid import nataraj_width, spread
+from phosphene.converters.binary.cells import spread
+from phosphene.converters.binary.grid import nataraj_width
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FITS = ["stretch", "keep", "crop"]
@@ -90,7 +91,7 @@ def test_rows_are_the_slow_way(fit, reduce, data, width):
 def test_chunks_change_nothing(rule, reduce, monkeypatch):
     view = ByteGrid(size=16, reduce=reduce, **rule)
     whole = view(Binary(mixed_bytes(20_000))).pixels
-    monkeypatch.setattr("phosphene.converters.binary.grid.CHUNK_BYTES", 1000)
+    monkeypatch.setattr("phosphene.converters.binary.cells.BLOCK_BYTES", 1000)
     np.testing.assert_array_equal(view(Binary(mixed_bytes(20_000))).pixels, whole)
 
 
@@ -211,7 +212,7 @@ def test_golden(rule):
             "ByteGrid.width_rule must be one of 'square', 'nataraj', 'fixed', got 'round'",
         ),
         ({"fit": "fill"}, "ByteGrid.fit must be one of 'stretch', 'keep', 'crop', got 'fill'"),
-        ({"reduce": "min"}, "ByteGrid.reduce must be one of 'mean', 'max', 'sample', got 'min'"),
+        ({"reduce": "min"}, "ByteGrid.reduce must be one of 'mean', 'max', 'sample', 'rarest', got 'min'"),
     ],
 )
 def test_bad_parameters(values, message):

@@ -1,0 +1,159 @@
+"""What the colour of a byte says: its value, its class, or the kind of section that it lies in."""
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from .blocks import blocks, read_only
+from .cells import Cells, means
+from .sections import SectionKind, Structure
+from .signal import Binary
+
+InkName = Literal["value", "class", "section"]
+Reduce = Literal["mean", "max", "sample", "rarest"]
+Colour = tuple[int, int, int]
+
+# Told apart by the colour-blind as well (after Okabe and Ito). What comes later wins a tie.
+CLASS_COLOURS: dict[str, Colour] = {
+    "zero": (0, 0, 0),
+    "0xff": (255, 255, 255),
+    "high": (213, 94, 0),
+    "control": (0, 158, 115),
+    "printable": (86, 180, 233),
+}
+KIND_COLOURS: dict[SectionKind | Literal["none"], Colour] = {
+    "none": (200, 200, 200),
+    "other": (120, 120, 120),
+    "overlay": (204, 121, 167),
+    "data": (0, 114, 178),
+    "code": (213, 94, 0),
+    "resources": (0, 158, 115),
+    "imports": (240, 228, 66),
+    "header": (255, 255, 255),
+}
+OUTSIDE: Colour = (40, 40, 40)
+"""A pixel that shows no byte; in grey pictures it is black."""
+
+
+def byte_classes() -> np.ndarray:
+    r"""Return the number of the class of each byte value, uint8 (256,), in the order of CLASS_COLOURS.
+
+    Examples
+    --------
+    >>> [list(CLASS_COLOURS)[byte_classes()[byte]] for byte in b"\0A \xff\x80"]
+    ['zero', 'printable', 'control', '0xff', 'high']
+    """
+    classes = np.full(256, list(CLASS_COLOURS).index("high"), np.uint8)
+    classes[1:128] = list(CLASS_COLOURS).index("control")
+    classes[33:127] = list(CLASS_COLOURS).index("printable")
+    classes[[0, 255]] = [list(CLASS_COLOURS).index(name) for name in ("zero", "0xff")]
+    return classes
+
+
+@dataclass(frozen=True, eq=False)
+class Ink(ABC):
+    """A code for each byte, and a colour for each code."""
+
+    signal: Binary
+    colours: ClassVar[np.ndarray]
+    """uint8 (codes, 1 or 3)."""
+    outside: ClassVar[tuple[int, ...]] = OUTSIDE
+
+    @abstractmethod
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield where a piece of the bytes begins, and their codes, uint8 and read-only."""
+
+    def middle(self, cells: Cells) -> np.ndarray:
+        """Return the code that stands best for all bytes of each cell: the one that most of them have."""
+        best, most = np.zeros(cells.shape, np.uint8), np.zeros(cells.shape, np.int64)
+        for code in range(len(self.colours)):
+            having = ((at, read_only((codes == code).view(np.uint8))) for at, codes in self._of(cells))
+            found = cells.fold(having, how="sum")
+            best[found >= most] = code
+            np.maximum(most, found, out=most)
+        return best
+
+    def rarest(self, cells: Cells) -> np.ndarray:
+        """Return the code of each cell that is rarest in the file; of equally rare ones the largest."""
+        counts = np.zeros(256, np.int64)
+        for _, codes in self.blocks(len(self.signal.data), cells.step):
+            counts += np.bincount(codes, minlength=256)
+        order = np.argsort(-counts, kind="stable").astype(np.uint8)
+        rank = np.argsort(order).astype(np.uint8)
+        ranked = ((at, read_only(rank[codes])) for at, codes in self._of(cells))
+        return order[cells.fold(ranked, how="largest")]
+
+    def draw(self, cells: Cells, *, reduce: Reduce) -> np.ndarray:
+        """Return the colour of each cell, uint8 (..., channels)."""
+        if reduce == "mean":
+            codes = self.middle(cells)
+        elif reduce == "rarest":
+            codes = self.rarest(cells)
+        else:
+            codes = cells.fold(self._of(cells), how="largest" if reduce == "max" else "first")
+        pixels: np.ndarray = self.colours[codes]
+        pixels[cells.counts() == 0] = self.outside
+        return pixels
+
+    def _of(self, cells: Cells) -> Iterator[tuple[int, np.ndarray]]:
+        return self.blocks(cells.stop, cells.step)
+
+
+class Grey(Ink):
+    """Codes that are grey levels, so that there is a mean of them."""
+
+    colours: ClassVar[np.ndarray] = np.arange(256, dtype=np.uint8)[:, None]
+    outside: ClassVar[tuple[int, ...]] = (0,)
+
+    def middle(self, cells: Cells) -> np.ndarray:
+        """Return the mean of each cell."""
+        return means(cells.fold(self._of(cells), how="sum"), cells.counts())
+
+
+class Values(Grey):
+    """Each byte as bright as its value."""
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the bytes themselves."""
+        return blocks(self.signal.data, stop=stop, step=step)
+
+
+class Classes(Ink):
+    """Each byte in the colour of its class."""
+
+    colours: ClassVar[np.ndarray] = np.array(list(CLASS_COLOURS.values()), np.uint8)
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the numbers of their classes."""
+        classes = byte_classes()
+        for at, block in blocks(self.signal.data, stop=stop, step=step):
+            yield at, read_only(classes[block])
+
+
+class Kinds(Ink):
+    """Each byte in the colour of the kind of section that it lies in; the file itself is not looked at."""
+
+    colours: ClassVar[np.ndarray] = np.array(list(KIND_COLOURS.values()), np.uint8)
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the numbers of the kinds."""
+        for at in range(0, stop, step):
+            yield at, read_only(self._kinds(at, min(at + step, stop)))
+
+    def _kinds(self, start: int, stop: int) -> np.ndarray:
+        parts = self._structure.cut(start + self.signal.offset, stop + self.signal.offset)
+        numbers = np.array([list(KIND_COLOURS).index(name or "none") for *_, name in parts], np.uint8)  # type: ignore[arg-type]
+        return np.repeat(numbers, [int(high - low) for low, high, _ in parts])
+
+    @functools.cached_property
+    def _structure(self) -> Structure:
+        """The sections, with their kinds as their names."""
+        found = self.signal.structure
+        return replace(found, sections=tuple(replace(s, name=s.kind) for s in found.sections))
+
+
+INKS: dict[InkName, type[Ink]] = dict(zip(get_args(InkName), (Values, Classes, Kinds), strict=True))
