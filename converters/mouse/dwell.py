@@ -8,12 +8,11 @@ from ..converter import Converter, Size, register
 from ..image import Image
 from ..parameters import Between
 from .kinematics import SHORTEST_S
-from .layout import Lines, centred_frame, fitted_frame
-from .panels import share_out
+from .layout import Lines, map_frame
 from .signal import MouseTrace
+from .spots import TRUNCATE, heat
 
 _FAINTEST_S = 0.02
-_TRUNCATE = 3  # standard deviations of a spot that are drawn
 
 
 @register
@@ -21,7 +20,9 @@ class DwellMap(Converter):
     """Where the pointer stayed: the brighter a place, the longer it lay there, on a logarithmic scale.
 
     Every event counts with the time until the next one, pauses cut to `pause_s`, in a soft spot around its
-    place; the longest stay is white.
+    place; the longest stay is white. This is the fixation map of eye tracking [1]_, of a pointer: each pixel
+    has log(1 + h / h0), with h the sum of stay_s * exp(-d^2 / (2 spot_px^2)) over all events at distance d, and
+    h0 a stay of 0.02 s.
 
     Parameters
     ----------
@@ -37,6 +38,11 @@ class DwellMap(Converter):
     reference_px
         Pixels of the screen across the picture when `scale` is `screen` and the signal does not know its
         screen; the longer side of the screen where it does.
+
+    References
+    ----------
+    .. [1] Wooding: Fixation maps: quantifying eye-movement traces. ETRA 2002.
+       https://doi.org/10.1145/507072.507078
 
     Examples
     --------
@@ -55,31 +61,11 @@ class DwellMap(Converter):
     reference_px: Annotated[float, Between(1, 100_000)] = 1920.0
 
     def _convert(self, trace: MouseTrace) -> Image:
-        frame = (
-            centred_frame(trace, self.size, reference_px=self.reference_px)
-            if self.scale == "screen"
-            else fitted_frame(trace, self.size, margin_px=2 * self.spot_px)
-        )
+        frame = map_frame(trace, self.size, self.scale, self.spot_px, self.reference_px)
         x, y = frame.to_image(trace.x, trace.y)
         until_s = np.r_[trace.time_s[1:], trace.time_s[-1]]
         stay_s = np.clip(until_s - trace.time_s, SHORTEST_S, max(self.pause_s, SHORTEST_S))
         ends = np.stack([x, y, x, y], axis=1)
-        width_px = np.full(len(x), 2 * _TRUNCATE * self.spot_px)
-        layout = Lines(ends, width_px, trace.time_s, until_s, frame)
-        return Image(heat(x, y, stay_s, size=self.size, spot_px=self.spot_px), layout)
-
-
-def heat(column: np.ndarray, row: np.ndarray, stay_s: np.ndarray, *, size: int, spot_px: float) -> np.ndarray:
-    """Return stays as soft spots on a logarithmic scale: uint8 (size, size, 1), the longest stay white.
-
-    Black is nothing at all; a stay of 0.02 s, seen through its spot, is where the scale begins to bend.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    seconds = gaussian_filter(
-        share_out(column, row, stay_s, size), spot_px, mode="constant", truncate=_TRUNCATE
-    )
-    bend_s = _FAINTEST_S / (2 * np.pi * spot_px**2)
-    level = np.log1p(seconds / bend_s)
-    pixels: np.ndarray = np.rint(level * (255 / max(float(level.max()), 1e-9))).astype(np.uint8)
-    return pixels[:, :, None]
+        width_px = np.full(len(x), 2 * TRUNCATE * self.spot_px)
+        pixels = heat(x, y, stay_s, size=self.size, spot_px=self.spot_px, bend=_FAINTEST_S)
+        return Image(pixels, Lines(ends, width_px, trace.time_s, until_s, frame))

@@ -40,6 +40,35 @@ def speed_share(trace: MouseTrace, origin: np.ndarray) -> np.ndarray:
     return on_log_scale(speed_px_s(trace, origin), *SPEEDS_PX_S)
 
 
+def accelerations(trace: MouseTrace, *, pause_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return speeds and tangential accelerations where the pointer moved through three events without a pause.
+
+    With v1 and v2 the mean speeds of the two steps, and t1 and t2 their lengths in time (at least 10 ms each, the
+    ticks of slow clocks): speed = (v1 + v2) / 2, acceleration = (v2 - v1) / ((t1 + t2) / 2).
+
+    Returns
+    -------
+    speed_px_s, acceleration_px_s2
+        float64 (n,) each.
+    last
+        int64 (n,): the last of the three events.
+
+    Examples
+    --------
+    >>> trace = MouseTrace([0, 0.5, 1, 1.5], [0, 30, 90, 90], [0, 40, 120, 120], [0, 0, 0, 0])
+    >>> [part.tolist() for part in accelerations(trace, pause_s=1)]
+    [[150.0, 100.0], [200.0, -400.0], [2, 3]]
+    """
+    step_s = np.diff(trace.time_s)
+    length_px = np.hypot(np.diff(trace.x), np.diff(trace.y))
+    joined, step_s = step_s <= pause_s, np.maximum(step_s, SHORTEST_S)
+    speed = length_px / step_s
+    first = np.flatnonzero(joined[:-1] & joined[1:] & ((length_px[:-1] > 0) | (length_px[1:] > 0)))
+    middle_s = (step_s[first] + step_s[first + 1]) / 2
+    gain = (speed[first + 1] - speed[first]) / middle_s
+    return (speed[first] + speed[first + 1]) / 2, gain, first + 2
+
+
 def interval_share(trace: MouseTrace) -> np.ndarray:
     """Return each event's distance from the one before, from 0 (5 ms) to 1 (10 s), logarithmic."""
     return on_log_scale(np.r_[0, np.diff(trace.time_s)], *_INTERVALS_S)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -46,6 +47,15 @@ def centred_frame(trace: MouseTrace, size: int, *, reference_px: float) -> Frame
     """
     middle, _ = _box(trace)
     return _around(middle, size, (max(trace.screen) if trace.screen else reference_px) / size)
+
+
+def map_frame(
+    trace: MouseTrace, size: int, scale: Literal["box", "screen"], spot_px: float, reference_px: float
+) -> Frame:
+    """Fit a trace into a picture of soft spots by `box`, or put its middle into that of one by `screen`."""
+    if scale == "screen":
+        return centred_frame(trace, size, reference_px=reference_px)
+    return fitted_frame(trace, size, margin_px=2 * spot_px)
 
 
 def _box(trace: MouseTrace) -> tuple[tuple[float, float], float]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phosphene.converters import make
 from phosphene.converters.errors import ParameterError
 from phosphene.converters.image import Box
-from phosphene.converters.mouse import DwellMap, MotionPanels, TraceDrawing
+from phosphene.converters.mouse import ClickMap, DwellMap, MotionPanels, TraceDrawing, VelocityAcceleration
 from phosphene.converters.mouse.layout import crosses
 from phosphene.converters.mouse.panels import bar_panel
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
@@ -28,6 +28,7 @@ VIEWS = [
     DwellMap(size=48),
     DwellMap(size=48, scale="screen"),
 ]
+MAPS = [ClickMap(size=48), VelocityAcceleration(size=48), VelocityAcceleration(size=48, style="trajectory")]
 by_view = pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.spec)
 
 
@@ -195,7 +196,7 @@ def test_a_lone_click_has_a_moment():
     assert str(picture.locate(Box(0, 0, 4, 4))) == "nothing of the signal"
 
 
-@by_view
+@pytest.mark.parametrize("view", [*VIEWS, *MAPS], ids=lambda view: view.spec)
 def test_what_is_lit_has_a_time(view):
     picture = view(session())
     lit = np.argwhere(picture.pixels.max(axis=2) > 128)[::23]
@@ -242,6 +243,10 @@ GOLDEN_VIEWS = {
     "mouse_trace_direction": TraceDrawing(size=64, ink="direction", colors="color"),
     "mouse_motion": MotionPanels(size=64),
     "mouse_dwell": DwellMap(size=64),
+    "mouse_clicks": ClickMap(size=64),
+    "mouse_clicks_held": ClickMap(size=64, button="held", scale="screen", reference_px=600),
+    "mouse_velocity_acceleration": VelocityAcceleration(size=64),
+    "mouse_trajectory": VelocityAcceleration(size=64, style="trajectory"),
 }
 
 
@@ -270,6 +275,12 @@ def test_pixels_are_what_they_were(name):
         ("trace", {"line_width_px": 0}, "TraceDrawing.line_width_px must be a number > 0 and <= 64, got 0"),
         ("trace", {"pause_s": -1}, "TraceDrawing.pause_s must be a number > 0, got -1"),
         ("motion", {"step_px": 0}, "MotionPanels.step_px must be a number >= 1 and <= 100000, got 0"),
+        ("clicks", {"button": "left"}, "ClickMap.button must be one of 'pressed', 'held', got 'left'"),
+        (
+            "velocity_acceleration",
+            {"speed_px_s": 0},
+            "VelocityAcceleration.speed_px_s must be a number >= 100 and <= 1e+06, got 0",
+        ),
         ("dwell", {"scale": "big"}, "DwellMap.scale must be one of 'box', 'screen', got 'big'"),
     ],
 )

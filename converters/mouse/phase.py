@@ -1,0 +1,145 @@
+"""How fast the pointer was, and how hard it was sped up and slowed down."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+
+from ..converter import Converter, Size, register
+from ..image import Axes, Axis, Box, Image, Layout, Region
+from ..parameters import Between
+from .kinematics import accelerations
+from .layout import Lines
+from .signal import MouseTrace
+from .spots import TRUNCATE, heat
+
+# Where the signed logarithm goes over into a straight line.
+_STRAIGHT_PX_S, _STRAIGHT_PX_S2 = 30.0, 1000.0
+_SPOT_PX, _LINE_PX, _FAINTEST = 1.5, 1.2, 0.25
+_SHADE = 0.7
+
+
+@register
+class VelocityAcceleration(Converter):
+    """The velocity-acceleration plane: how fast the pointer was, and how hard it was sped up or slowed down.
+
+    Speed grows to the right, from rest at the left border; the upper half is speeding up, the lower half
+    slowing down, and the line between them is even speed. Speed and tangential acceleration, the derivative of
+    the speed along the way [1]_, are taken over three events each: (v1 + v2) / 2 and 2 (v2 - v1) / (t1 + t2).
+    Both axes are signed logarithms, arsinh(v / 30 px/s) and arsinh(a / 1000 px/s^2), straight near zero.
+    Where the pointer rested, and over pauses, there is nothing.
+
+    Parameters
+    ----------
+    size
+        Height and width of the picture in pixels.
+    style
+        `histogram`, how often which speed and acceleration came together, on a logarithmic scale, the most
+        frequent white; or `trajectory`, the way from each to the next as a line, which takes pieces of some
+        hundred events to be read.
+    speed_px_s
+        Speed at the right border, in pixels of the screen a second; faster ones lie there.
+    acceleration_px_s2
+        Acceleration at the upper border, and slowing down at the lower one; greater ones lie there.
+    pause_s
+        Longest time, in seconds, between two events of one movement.
+
+    References
+    ----------
+    .. [1] Gamboa, Fred: A behavioral biometric system based on human-computer interaction. Proc. SPIE 5404, 2004.
+       https://doi.org/10.1117/12.542625
+
+    Examples
+    --------
+    >>> from phosphene.converters.image import Box
+    >>> session = MouseTrace([0, 0.1, 0.2, 0.3], [0, 50, 150, 160], [0, 0, 0, 0], [0, 0, 0, 0])
+    >>> image = VelocityAcceleration(size=32)(session)
+    >>> str(image.locate(Box(16, 0, 32, 16)))  # fast, and speeding up
+    'time 0 to 0.2 s, speed 386.718 to 10000 px/s, acceleration 0 to 300000 px/s^2'
+    """
+
+    name: ClassVar[str] = "velocity_acceleration"
+    accepts: ClassVar[type[MouseTrace]] = MouseTrace
+
+    size: Size = 224
+    style: Literal["histogram", "trajectory"] = "histogram"
+    speed_px_s: Annotated[float, Between(100, 1e6)] = 10_000.0
+    acceleration_px_s2: Annotated[float, Between(1000, 1e9)] = 300_000.0
+    pause_s: Annotated[float, Between(above=0)] = 0.5
+
+    def _convert(self, trace: MouseTrace) -> Image:
+        speed, gain, last = accelerations(trace, pause_s=self.pause_s)
+        column = self.size * signed_share(speed, _STRAIGHT_PX_S, self.speed_px_s)
+        row = self.size / 2 * (1 - signed_share(gain, _STRAIGHT_PX_S2, self.acceleration_px_s2))
+        column, row = (np.clip(place, 0.5, self.size - 0.5) for place in (column, row))
+        grid = Axes(self._speeds(speed), self._gains(gain))
+        if self.style == "histogram":
+            ends, begin, width_px = np.stack([column, row] * 2, axis=1), last - 2, 2 * TRUNCATE * _SPOT_PX
+            pixels = heat(column, row, np.ones(len(row)), size=self.size, spot_px=_SPOT_PX, bend=_FAINTEST)
+        else:
+            ends, begin = polyline(column, row, last)
+            width_px = _LINE_PX
+            pixels = drawn(ends, self.size)
+        times = trace.time_s[begin], trace.time_s[last]
+        return Image(pixels, Plane(Lines(ends, np.full(len(ends), width_px), *times), grid))
+
+    def _speeds(self, speed: np.ndarray) -> Axis:
+        shares = np.linspace(0, 1, self.size + 1)
+        edges = signed_value(shares, _STRAIGHT_PX_S, self.speed_px_s)
+        edges[-1] = max(self.speed_px_s, speed.max(initial=0))
+        return Axis("speed", "px/s", edges)
+
+    def _gains(self, gain: np.ndarray) -> Axis:
+        shares = np.linspace(1, -1, self.size + 1)
+        edges = signed_value(shares, _STRAIGHT_PX_S2, self.acceleration_px_s2)
+        edges[0] = max(self.acceleration_px_s2, gain.max(initial=0))
+        edges[-1] = min(-self.acceleration_px_s2, gain.min(initial=0))
+        return Axis("acceleration", "px/s^2", edges)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane(Layout):
+    """Places on a plane of two quantities, each with the times at which the signal was there."""
+
+    marks: Lines
+    grid: Axes
+
+    def locate(self, box: Box) -> Region:
+        """Return when the signal was in the box, and which values of both quantities that is."""
+        times = self.marks.locate(box).spans
+        return Region((*times, *self.grid.locate(box).spans) if times else ())
+
+    def axes(self) -> tuple[Axis, Axis]:
+        """Return both quantities."""
+        return self.grid.axes()
+
+
+def signed_share(value: np.ndarray, straight: float, most: float) -> np.ndarray:
+    """Return where values lie on a signed logarithmic scale from -1 (-most) to 1 (most), straight near zero.
+
+    Examples
+    --------
+    >>> signed_share(np.array([-1e9, 0, 10, 1000]), 10, 1000).round(3).tolist()
+    [-1.0, 0.0, 0.166, 1.0]
+    """
+    return np.asarray(np.arcsinh(np.clip(value, -most, most) / straight) / np.arcsinh(most / straight))
+
+
+def signed_value(share: np.ndarray, straight: float, most: float) -> np.ndarray:
+    """Return the values that lie at places on the scale of `signed_share`."""
+    return np.asarray(np.sinh(share * np.arcsinh(most / straight)) * straight)
+
+
+def polyline(column: np.ndarray, row: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Join places of neighbouring events by lines (n, 4), others are dots; with the event at which each begins."""
+    before = np.arange(len(last)) - (np.diff(last, prepend=-2) == 1)
+    return np.stack([column[before], row[before], column, row], axis=1), last[before] - 2
+
+
+def drawn(ends: np.ndarray, size: int) -> np.ndarray:
+    """Return lines of one brightness: uint8 (size, size, 1)."""
+    from ..strokes import draw_lines
+
+    pixels = np.zeros((size, size, 1), np.uint8)
+    draw_lines(pixels, ends, np.full((len(ends), 1), _SHADE), np.full(len(ends), _LINE_PX), False)
+    return pixels

@@ -1,0 +1,30 @@
+"""Soft spots on a logarithmic scale."""
+
+import numpy as np
+
+from .panels import share_out
+
+TRUNCATE = 3
+"""Standard deviations of a spot that are drawn."""
+
+
+def heat(
+    column: np.ndarray, row: np.ndarray, weight: np.ndarray, *, size: int, spot_px: float, bend: float
+) -> np.ndarray:
+    """Return weights as soft spots on a logarithmic scale: uint8 (size, size, 1), the greatest white.
+
+    Black is nothing at all; `bend` is the weight of a lone spot in whose middle the scale begins to bend.
+
+    Examples
+    --------
+    >>> both = heat(np.array([4.5, 12.5]), np.array([8.5, 8.5]), np.array([1.0, 3.0]), size=16, spot_px=1, bend=1)
+    >>> both[8, [4, 12], 0].tolist()  # as log(1 + 1) to log(1 + 3)
+    [128, 255]
+    """
+    from scipy.ndimage import gaussian_filter
+
+    shared = share_out(column, row, weight, size)
+    density = gaussian_filter(shared, spot_px, mode="constant", truncate=TRUNCATE)
+    level = np.log1p(density * (2 * np.pi * spot_px**2 / bend))
+    pixels: np.ndarray = np.rint(level * (255 / max(float(level.max()), 1e-9))).astype(np.uint8)
+    return pixels[:, :, None]
