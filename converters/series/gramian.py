@@ -31,7 +31,7 @@ class _GramianField(PairPicture):
         columns = self._factors(found.columns, found)
         rows = columns if found.rows is found.columns else self._factors(found.rows, found)
         draw_fields(rows, columns, self._summed, canvas, cell.top, cell.left)
-        finish(canvas, cell, found)
+        finish(canvas, cell, flat=found.width == 0, rows=found.rows, columns=found.columns)
 
     def _factors(self, along: np.ndarray, found: Points) -> np.ndarray:
         from .gramian_loops import write_factors

@@ -60,7 +60,9 @@ class MarkovTransitionField(PairPicture):
         weights = np.zeros_like(rows)
         weights[:, : self.n_bins] = matrices.transpose(0, 2, 1) @ rows[:, : self.n_bins]
         draw_transitions(weights, columns, canvas, cell.top, cell.left)
-        finish(canvas, cell, points(values, cell))
+        found = points(values, cell)
+        flat = np.fmax.reduce(values, 1) == np.fmin.reduce(values, 1)
+        finish(canvas, cell, flat=flat, rows=found.rows, columns=found.columns)
 
 
 def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:

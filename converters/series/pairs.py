@@ -34,12 +34,6 @@ class Points:
     low: np.ndarray
     width: np.ndarray
 
-    @property
-    def flat(self) -> np.ndarray:
-        """Which series never change."""
-        flat: np.ndarray = self.width == 0
-        return flat
-
 
 def points(values: np.ndarray, cell: Box) -> Points:
     """Average series, float64 (n, samples) with NaN where missing, down to the pixels of a cell."""
@@ -86,11 +80,22 @@ def spans(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, np.where(width > 1e-9 * largest, width, 0.0)
 
 
-def finish(canvas: np.ndarray, cell: Box, points: Points) -> None:
-    """Make pictures of what never changes mid-grey, and rows and columns of missing values black."""
+def finish(canvas: np.ndarray, cell: Box, *, flat: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Make pictures of what never changes mid-grey, and what is missing black.
+
+    Parameters
+    ----------
+    canvas
+        uint8 (n, size, size), of which a cell is changed.
+    flat
+        bool (n,): which never change.
+    rows, columns
+        (n, height) and (n, width), NaN where missing.
+    """
     within = canvas[:, cell.top : cell.bottom, cell.left : cell.right]
-    within[points.flat] = MID_GREY
-    gone = np.isnan(points.columns)
+    if flat.any():
+        within[flat] = MID_GREY
+    gone = np.isnan(columns)
     if gone.any():
-        within[np.isnan(points.rows)] = 0
+        within[np.isnan(rows)] = 0
         within.transpose(0, 2, 1)[gone] = 0

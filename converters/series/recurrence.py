@@ -1,21 +1,23 @@
 """Recurrence plots: how far apart the states of a series are at each two moments."""
 
+from itertools import combinations
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from ..converter import register
-from ..errors import SignalError
-from ..image import Axes
+from ..image import Axes, Box
 from ..parameters import Between
-from .field import SeriesPicture, enlarged, flat_grey, grey, reduced, sample_axis, spread
+from .pairs import PairPicture, finish
+from .places import sample_axis
+from .states import States, deviations, distances_at, greatest_distances, standardised, states
 
 # Of distances in a series that spans 0 to 1, so that pairs just as far apart as the threshold all count as far.
 _ROUNDING = 1e-6
 
 
 @register
-class RecurrencePlot(SeriesPicture):
+class RecurrencePlot(PairPicture):
     """How far apart the series is at each two moments: black is the same state, white the greatest distance.
 
     A state is one sample, or `dimension` samples that lie `delay` apart. A series with more states than
@@ -24,19 +26,27 @@ class RecurrencePlot(SeriesPicture):
 
     Parameters
     ----------
-    size, channels
+    size, channels, input
         See `SeriesPicture`.
     dimension, delay
         Samples of a state, 1 to 64, and how far they lie apart, in samples.
     threshold
         `none` draws distances. The others draw in white the pairs that are close: `point` the closest
-        `percentage` of all pairs, `distance` those nearer than `percentage` of the greatest distance.
+        `percentage` of all pairs, `distance` those nearer than `percentage` of the greatest distance,
+        `deviation` those nearer than `percentage` of the standard deviation of the series.
     percentage
         See `threshold`; 0 to 100.
+    relation
+        What is compared. `self`: each channel with itself. `joint`: all channels in one picture, which are the
+        same where each is, and as far apart as the one that is farthest. `cross`: each two channels, in
+        standard deviations from their means, the moments of the first as columns and of the second as rows. A
+        series of one channel is compared with itself.
 
     References
     ----------
-    Eckmann, Oliffson Kamphorst and Ruelle (1987), https://doi.org/10.1209/0295-5075/4/9/004
+    Eckmann, Oliffson Kamphorst and Ruelle (1987), https://doi.org/10.1209/0295-5075/4/9/004; joint plots: Romano
+    et al. (2004), https://doi.org/10.1016/j.physleta.2004.07.066; all of them: Marwan et al. (2007),
+    https://doi.org/10.1016/j.physrep.2006.11.001
 
     Examples
     --------
@@ -46,78 +56,81 @@ class RecurrencePlot(SeriesPicture):
     """
 
     name: ClassVar[str] = "recurrence"
+    version: ClassVar[int] = 2
 
     dimension: Annotated[int, Between(1, 64)] = 1
     delay: Annotated[int, Between(1)] = 1
-    threshold: Literal["none", "point", "distance"] = "none"
+    threshold: Literal["none", "point", "distance", "deviation"] = "none"
     percentage: Annotated[float, Between(0, 100)] = 10.0
+    relation: Literal["self", "joint", "cross"] = "self"
 
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
-        states = reduced(embedded(values, dimension=self.dimension, delay=self.delay), size)
-        if np.isnan(states).all():
-            raise SignalError(
-                f"no {self.dimension} samples that lie {self.delay} apart are all present; fill the gaps"
-            )
-        low, width = spread(states, values)
-        if width == 0:
-            return enlarged(flat_grey(states[0][:, None] + states[0]), size)
-        distances = state_distances((states - low) / width)
-        return enlarged(grey(self._levels(distances)), size)
+    def _parts(self, channels: int) -> list[list[int]]:
+        if self.relation == "joint":
+            return [list(range(channels))]
+        if self.relation == "cross":
+            return [list(pair) for pair in combinations(range(channels), 2)] or [[0, 0]]
+        return super()._parts(channels)
 
-    def _levels(self, distances: np.ndarray) -> np.ndarray:
-        if self.threshold == "none":
-            return np.asarray(distances / np.nanmax(distances))
-        if self.threshold == "distance":
-            limit = self.percentage / 100 * np.nanmax(distances)
-        else:
-            limit = np.nanpercentile(distances, self.percentage)
-        return np.asarray(distances < limit - _ROUNDING)
+    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        if self.relation == "joint" and values.shape[1] > 1:
+            self._draw_joint(values, canvas, cell)
+            return
+        if self.relation == "cross":
+            values = standardised(values)
+        across = values[:, 0]
+        found = self._states(across, values[:, 1] if self.relation == "cross" else across, cell)
+        self._draw_states(found, deviations(across), canvas, cell)
+        finish(canvas, cell, flat=found.width == 0, rows=found.rows[:, 0], columns=found.columns[:, 0])
 
-    def _layout(self, count: int, size: int, step_s: float | None) -> Axes:
-        reach = 1 + (self.dimension - 1) * self.delay
-        axis = sample_axis(count - reach + 1, size, step_s, reach=reach)
-        return Axes(axis, axis)
-
-
-def embedded(values: np.ndarray, *, dimension: int, delay: int) -> np.ndarray:
-    """Return the states of a series (n,), one a column: (dimension, n - (dimension - 1) * delay).
-
-    A state with a missing sample is NaN throughout.
-
-    Raises
-    ------
-    SignalError
-        The series is shorter than one state.
-
-    Examples
-    --------
-    >>> embedded(np.array([1.0, 2.0, 3.0, np.nan]), dimension=2, delay=2)
-    array([[ 1., nan],
-           [ 3., nan]])
-    """
-    count = len(values) - (dimension - 1) * delay
-    if count < 1:
-        raise SignalError(
-            f"a state of dimension={dimension} and delay={delay} spans {len(values) - count + 1} samples, "
-            f"the series has {len(values)}; take a smaller dimension or delay"
+    def _draw_joint(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        """Draw as close what is close in every channel; one that never changes has no say."""
+        each = [self._states(channel, channel, cell) for channel in values.transpose(1, 0, 2)]
+        neutral, combine = (0, np.maximum) if self.threshold == "none" else (255, np.minimum)
+        canvas[:, cell.top : cell.bottom, cell.left : cell.right] = neutral
+        for channel, found in zip(values.transpose(1, 0, 2), each, strict=True):
+            drawn = np.empty_like(canvas)
+            self._draw_states(found, deviations(channel), drawn, cell)
+            drawn[found.width == 0] = neutral
+            within = np.s_[:, cell.top : cell.bottom, cell.left : cell.right]
+            canvas[within] = combine(canvas[within], drawn[within])
+        flat = np.all([found.width == 0 for found in each], 0)
+        rows, columns = (
+            np.sum([getattr(found, side)[:, 0] for found in each], 0) for side in ("rows", "columns")
         )
-    states = np.stack([values[place * delay : place * delay + count] for place in range(dimension)])
-    return np.where(np.isnan(states).any(0), np.nan, states)
+        finish(canvas, cell, flat=flat, rows=rows, columns=columns)
 
+    def _states(self, across: np.ndarray, down: np.ndarray, cell: Box) -> States:
+        return states(across, down, cell, dimension=self.dimension, delay=self.delay)
 
-def state_distances(states: np.ndarray) -> np.ndarray:
-    """Return the Euclidean distance of each two columns of (dimension, n): float32 (n, n), NaN where missing.
+    def _draw_states(self, found: States, deviation: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        from .recurrence_loops import draw_distances
 
-    Examples
-    --------
-    >>> state_distances(np.array([[0.0, 3.0], [0.0, 4.0]]))
-    array([[0., 5.],
-           [5., 0.]], dtype=float32)
-    """
-    states = states.astype(np.float32)
-    if len(states) == 1:
-        return np.asarray(np.abs(states[0][:, None] - states[0]))
-    squares = np.zeros((states.shape[1],) * 2, np.float32)
-    for row in states:
-        squares += np.square(row[:, None] - row)
-    return np.sqrt(squares)
+        reach = self._reach(found, deviation).astype(np.float32)
+        draw_distances(
+            found.rows, found.columns, reach, self.threshold != "none", canvas, cell.top, cell.left
+        )
+
+    def _reach(self, found: States, deviation: np.ndarray) -> np.ndarray:
+        """Return the distance that is drawn white, or below which pairs are."""
+        share = self.percentage / 100
+        if self.threshold == "none":
+            return greatest_distances(found)
+        if self.threshold == "distance":
+            limit = share * greatest_distances(found)
+        elif self.threshold == "point":
+            limit = distances_at(found, share)
+        else:
+            limit = share * deviation / np.where(found.width > 0, found.width, 1.0)
+        return limit - _ROUNDING
+
+    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Axes:
+        reach = 1 + (self.dimension - 1) * self.delay
+        names = [f"channel {channel}" for channel in part] if self.relation == "cross" else []
+        if len(set(names)) < 2:
+            names = ["", ""]
+        sides = (cell.right - cell.left, cell.bottom - cell.top)
+        x, y = (
+            sample_axis(count - reach + 1, side, step_s, reach=reach, label=name)
+            for side, name in zip(sides, names, strict=True)
+        )
+        return Axes(x, y)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from phosphene.converters import Box, ParameterError, Series, SignalError, make
 from phosphene.converters.series.gramian import gramian_difference, gramian_summation
 from phosphene.converters.series.markov import averaged_field, quantile_levels, transition_matrix
-from phosphene.converters.series.recurrence import embedded, state_distances
+from phosphene.converters.series.states import embedded, state_distances
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = ("gasf", "gadf", "mtf", "recurrence", "patches")

@@ -1,0 +1,186 @@
+"""States of series, each of one or more samples, and how far apart a share of them lies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SignalError
+from ..image import Box
+from .field import mean_present
+from .pairs import averaged, spans
+
+
+@dataclass(frozen=True)
+class States:
+    """States averaged down to pixels.
+
+    Parameters
+    ----------
+    columns, rows
+        float32 (n, dimension, width) and (n, dimension, height), spanning 0 to 1, NaN where missing.
+    width
+        float64 (n,): what 1 is in the unit of the series; 0 where it never changes.
+    """
+
+    columns: np.ndarray
+    rows: np.ndarray
+    width: np.ndarray
+
+
+def states(across: np.ndarray, down: np.ndarray, cell: Box, *, dimension: int, delay: int) -> States:
+    """Return the states of the series of the columns and of the rows of a cell, float64 (n, samples) each.
+
+    Raises
+    ------
+    SignalError
+        A series is shorter than one state, or has none that is whole.
+    """
+    width, height = cell.right - cell.left, cell.bottom - cell.top
+    columns, bounds = _averaged(embedded(across, dimension=dimension, delay=delay), width)
+    rows = columns
+    if across is not down or width != height:
+        rows, others = _averaged(embedded(down, dimension=dimension, delay=delay), height)
+        if across is not down:
+            bounds = np.concatenate([bounds, others], 1)
+    if not np.isfinite(bounds).all():
+        raise SignalError(f"no {dimension} samples that lie {delay} apart are all present; fill the gaps")
+    bounds = np.stack([bounds[..., 0].min(1), bounds[..., 1].max(1), bounds[..., 2].max(1)], 1)
+    low, wide = spans(bounds)
+    scaled = [_scaled(along, low, wide) for along in ((columns,) if rows is columns else (columns, rows))]
+    return States(scaled[0], scaled[-1], wide)
+
+
+def _averaged(embedded_states: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    n, dimension, count = embedded_states.shape
+    means, bounds = averaged(embedded_states.reshape(n * dimension, count), pixels)
+    return means.reshape(n, dimension, pixels), bounds.reshape(n, dimension, 3)
+
+
+def _scaled(along: np.ndarray, low: np.ndarray, width: np.ndarray) -> np.ndarray:
+    shares = (along - low[:, None, None]) / np.where(width > 0, width, 1.0)[:, None, None]
+    return np.asarray(shares.astype(np.float32))
+
+
+def embedded(values: np.ndarray, *, dimension: int, delay: int) -> np.ndarray:
+    """Return the states of series (..., n), one a column: (..., dimension, n - (dimension - 1) * delay).
+
+    A state with a missing sample is NaN throughout.
+
+    Raises
+    ------
+    SignalError
+        The series is shorter than one state.
+
+    Examples
+    --------
+    >>> embedded(np.array([1.0, 2.0, 3.0, np.nan]), dimension=2, delay=2)
+    array([[ 1., nan],
+           [ 3., nan]])
+    """
+    count = values.shape[-1] - (dimension - 1) * delay
+    if count < 1:
+        raise SignalError(
+            f"a state of dimension={dimension} and delay={delay} spans {values.shape[-1] - count + 1} samples, "
+            f"the series has {values.shape[-1]}; take a smaller dimension or delay"
+        )
+    if dimension == 1:
+        return values[..., None, :]
+    states = np.stack([values[..., place * delay :][..., :count] for place in range(dimension)], -2)
+    return np.where(np.isnan(states).any(-2, keepdims=True), np.nan, states)
+
+
+def state_distances(states: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distance of each two columns of (dimension, n): float32 (n, n), NaN where missing.
+
+    Examples
+    --------
+    >>> state_distances(np.array([[0.0, 3.0], [0.0, 4.0]]))
+    array([[0., 5.],
+           [5., 0.]], dtype=float32)
+    """
+    states = states.astype(np.float32)
+    if len(states) == 1:
+        return np.asarray(np.abs(states[0][:, None] - states[0]))
+    squares = np.zeros((states.shape[1],) * 2, np.float32)
+    for row in states:
+        squares += np.square(row[:, None] - row)
+    return np.sqrt(squares)
+
+
+def greatest_distances(states: States) -> np.ndarray:
+    """Return the greatest distance of a row and a column of each series: float64 (n,).
+
+    Examples
+    --------
+    >>> numbers = np.array([[[0.0, 0.25, 1.0]]], np.float32)
+    >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
+    array([1.])
+    """
+    from .recurrence_loops import greatest_square
+
+    if states.rows.shape[1] == 1:
+        low, high = (
+            [extreme(side[:, 0], 1) for side in (states.rows, states.columns)]
+            for extreme in (np.fmin.reduce, np.fmax.reduce)
+        )
+        return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
+    return np.asarray(np.sqrt([greatest_square(*sides) for sides in _present(states)]))
+
+
+def distances_at(states: States, share: float) -> np.ndarray:
+    """Return the distance at a share of all pairs of a row and a column of each series: float64 (n,).
+
+    It is interpolated between the two next to it, as NumPy's percentiles are.
+
+    Examples
+    --------
+    >>> numbers = np.array([[[0.0, 0.5, 1.0]]], np.float32)  # of 9 pairs, 3 are 0 apart, 4 are 0.5, 2 are 1
+    >>> distances_at(States(numbers, numbers, np.ones(1)), 0.5)
+    array([0.5])
+    """
+    from .recurrence_loops import rank_differences, rank_squares
+
+    if states.rows.shape[1] == 1:
+        ends = [
+            rank_differences(np.sort(down[0]), np.sort(across[0]), share) for down, across in _present(states)
+        ]
+    else:
+        ends = [rank_squares(down, across, share) for down, across in _present(states)]
+    low, high, part = np.array(ends).T
+    if states.rows.shape[1] > 1:
+        low, high = np.sqrt(low), np.sqrt(high)
+    return np.asarray(low + (high - low) * part)
+
+
+def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Return rows and columns of each series without missing ones."""
+    for sides in zip(states.rows, states.columns, strict=True):
+        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
+        yield down, across
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Return series (..., n) in standard deviations from their means; 0 where they never change.
+
+    Examples
+    --------
+    >>> standardised(np.array([1.0, 3.0, np.nan])).tolist()
+    [-1.0, 1.0, nan]
+    """
+    centred = values - mean_present(values, -1)[..., None]
+    deviation = deviations(values)[..., None]
+    return np.asarray(np.where(deviation > 0, centred / np.where(deviation > 0, deviation, 1.0), centred * 0))
+
+
+def deviations(values: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of the present values of series (..., n); 0 where it is rounding alone.
+
+    Examples
+    --------
+    >>> deviations(np.array([1.0, 3.0, np.nan]))
+    array(1.)
+    """
+    centred = values - mean_present(values, -1)[..., None]
+    deviation = np.sqrt(mean_present(np.square(centred), -1))
+    return np.where(deviation > 1e-9 * np.fmax.reduce(np.abs(values), -1), deviation, 0.0)
