@@ -1,0 +1,330 @@
+"""The power of a signal in many bands over time, at the cost of the bands and not of the samples.
+
+A filter is a product in the frequency domain, and what passes it fills a narrow band. So the spectrum of a block of
+the signal is cut to that band and transformed back at a low rate, which holds all of it, and its power is averaged
+onto columns at once (as in Holighaus et al. 2013, https://doi.org/10.1109/TASL.2012.2234114). An array of every band at
+every sample is never built.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .wavelet import Filter
+
+# Returns float32 samples from a first one to a last one, which is not included; zeros beyond the signal.
+Read = Callable[[int, int], np.ndarray]
+
+_BLOCK = 1 << 17
+_MOST_PADDING = 1 << 16  # of a block; filters that reach further work on a decimated signal
+_STEPS_AN_OCTAVE = 4  # lengths of the inverse transforms
+_PER_COLUMN = 8  # least number of samples of the power
+_FINER = 4  # times the rate of a decimated signal
+_LEAST_COVER = 0.5
+_LEAST_WEIGHT = 1e-3
+_TAIL = 32  # decimated samples, to each side, in which the filter of the decimation dies away
+_TURN = 64  # decimated samples of a block that are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A signal, whole or decimated.
+
+    Parameters
+    ----------
+    read
+        Its samples.
+    gaps
+        1 where a sample is missing, 0 elsewhere and beyond both ends; None where none is.
+    first, stop
+        Where it begins and ends, counted in its own samples.
+    step
+        Samples of the whole signal from one to the next.
+    """
+
+    read: Read
+    gaps: Read | None
+    first: int
+    stop: int
+    step: int = 1
+
+
+def reader(values: np.ndarray, *, first: int = 0) -> Read:
+    """Return a function that reads a vector, of which `first` is the place, with zeros beyond.
+
+    Examples
+    --------
+    >>> reader(np.array([1.0, 2.0]))(-1, 4)
+    array([0., 1., 2., 0., 0.], dtype=float32)
+    """
+
+    def read(start: int, stop: int) -> np.ndarray:
+        begin, end = (min(max(place - first, 0), len(values)) for place in (start, stop))
+        piece = np.zeros(stop - start, np.float32)
+        piece[first + begin - start : first + end - start] = values[begin:end]
+        return piece
+
+    return read
+
+
+def mean_power(
+    read: Read,
+    count: int,
+    *,
+    centres: np.ndarray,
+    form: Filter,
+    borders: np.ndarray,
+    gaps: Read | None = None,
+) -> np.ndarray:
+    """Return the power that each filter lets through, averaged over columns.
+
+    A sine of amplitude 1 has power 1 behind a filter that is centred on it.
+
+    Parameters
+    ----------
+    read, count
+        The signal, and its length.
+    centres
+        Of the filters, in cycles a sample, rising, above 0 and below 1/2.
+    form
+        Of every filter.
+    borders
+        Of the columns, in samples, rising, (columns + 1,).
+    gaps
+        1 where a sample is missing, which must be 0 in the signal. For each filter and moment a missing sample counts
+        as the mean of those present under the filter's envelope, and the output is divided by their share of it, a
+        half at least: normalised convolution, Knutsson and Westin (1993), https://doi.org/10.1109/CVPR.1993.341081.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (filters, columns).
+
+    Examples
+    --------
+    >>> tone = 3 * np.sin(2 * np.pi * 0.125 * np.arange(512))
+    >>> whole = np.array([128.0, 384.0])
+    >>> mean_power(reader(tone), 512, centres=np.array([0.125]), form=Filter("morlet", 6.0), borders=whole).round(3)
+    array([[9.]])
+    """
+    total = np.zeros((len(centres), len(borders) - 1))
+    source, todo = Source(read, gaps, 0, count), len(centres)
+    while todo:
+        scaled = centres[:todo] * source.step
+        near = int(np.searchsorted(scaled, form.measures.reach / _MOST_PADDING))
+        _add_power(total[near:todo], source, scaled[near:], form, borders)
+        todo = near
+        if todo:
+            source = _decimated(source, scaled[near - 1] * form.measures.high)
+    return np.asarray((total / np.diff(borders)).clip(0))
+
+
+def _add_power(
+    total: np.ndarray, source: Source, centres: np.ndarray, form: Filter, borders: np.ndarray
+) -> None:
+    """Add, for each filter and column, the sum of the power over the samples of the whole signal."""
+    if not len(centres):
+        return
+    from scipy.fft import rfft
+
+    plan = _plan_for(source, centres, form, float(np.diff(borders).min()))
+    for kept in range(source.first, source.stop, plan.kept):
+        begin, end = kept - plan.padding, min(kept + plan.kept, source.stop)
+        ends = kept * source.step, end * source.step
+        columns = slice(*_touched(borders, ends))
+        spectrum = rfft(source.read(begin, begin + plan.length))
+        holes = _hole_spectrum(source, begin, plan.length)
+        cuts = borders[columns.start : columns.stop + 1].clip(*ends) - begin * source.step - 0.5
+        for band in plan.bands:
+            spacing = plan.length / band.samples * source.step
+            power = band.power(spectrum, holes)
+            total[band.rows, columns] += column_sums(power, cuts / spacing + 0.5) * spacing
+
+
+def _touched(borders: np.ndarray, ends: tuple[int, int]) -> tuple[int, int]:
+    """Return the first column that a stretch touches, and the first one behind it."""
+    last = len(borders) - 1
+    first, stop = int(np.searchsorted(borders, ends[0], "right")) - 1, int(np.searchsorted(borders, ends[1]))
+    return min(max(first, 0), last - 1), min(max(stop, 1), last)
+
+
+def _hole_spectrum(source: Source, begin: int, length: int) -> np.ndarray | None:
+    from scipy.fft import rfft
+
+    holes = source.gaps(begin, begin + length) if source.gaps else np.zeros(1, np.float32)
+    return np.asarray(rfft(holes)) if holes.any() else None
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Filters that are transformed back at one rate.
+
+    Parameters
+    ----------
+    rows
+        Which of the filters.
+    length, samples
+        Of the transform, and of the inverse one.
+    starts
+        The first bin of the spectrum that each filter takes.
+    gains
+        float32 (filters, bins), of each filter from its first bin on.
+    widths
+        Bandwidth of each filter, in bins.
+    """
+
+    rows: slice
+    length: int
+    samples: int
+    starts: np.ndarray
+    gains: np.ndarray
+    widths: np.ndarray
+
+    def power(self, spectrum: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
+        """Return the power behind each filter: float32 (filters, samples)."""
+        passed = self._passed(spectrum)
+        if holes is not None:
+            cover = 1 - self._smoothed(holes)
+            level = self._smoothed(spectrum) / cover.clip(_LEAST_WEIGHT)
+            passed = (passed + level * self._passed(holes)) / cover.clip(_LEAST_COVER)
+        return np.asarray(passed.real**2 + passed.imag**2, np.float32)
+
+    def _passed(self, spectrum: np.ndarray) -> np.ndarray:
+        """Return what passes each filter, turned in phase: complex64 (filters, samples)."""
+        from scipy.fft import ifft
+
+        width = self.gains.shape[1]
+        beyond = max(0, int(self.starts.max()) + width - len(spectrum))
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(spectrum, (0, beyond)), width)
+        cut = windows[self.starts] * self.gains
+        # The band is not put back to its place in the spectrum, which would turn the phase alone.
+        folded = cut[:, : self.samples]
+        for first in range(self.samples, width, self.samples):
+            more = cut[:, first : first + self.samples]
+            folded[:, : more.shape[1]] += more
+        return np.asarray(ifft(folded, self.samples, axis=1, overwrite_x=True))
+
+    def _smoothed(self, spectrum: np.ndarray) -> np.ndarray:
+        """Return the mean under the envelope of each filter: (filters, samples)."""
+        from scipy.fft import irfft
+
+        bins = np.arange(min(self.samples // 2 + 1, len(spectrum)))
+        envelopes = np.exp(-((bins / self.widths[:, None]) ** 2) / 2) * (self.samples / self.length)
+        return np.asarray(irfft(spectrum[: len(bins)] * envelopes, self.samples, axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How a signal is cut into blocks: `length` samples are transformed, `padding` and then `kept` of them are used."""
+
+    length: int
+    padding: int
+    kept: int
+    bands: tuple[Band, ...]
+
+
+def _plan_for(source: Source, centres: np.ndarray, form: Filter, width: float) -> Plan:
+    """Return the plan of a source; `width` is that of the narrowest column, in samples of the whole signal."""
+    count = source.stop - source.first
+    padding = int(np.ceil(form.measures.reach / centres[0]))
+    around = _TAIL if source.step > 1 else 0
+    if count + padding + 2 * around <= 2 * _BLOCK:
+        length, before, kept = _roomy(count + padding + 2 * around), around, count
+    else:
+        length, before = _roomy(max(2 * _BLOCK, 4 * padding)), padding
+        kept = length - 2 * padding
+    most = length * min(source.step, _FINER)
+    least = min(2.0 ** np.ceil(np.log2(_PER_COLUMN * length * source.step / width)), most)
+    return Plan(length, before, kept, _bands(length, tuple(centres.tolist()), form, least))
+
+
+def _roomy(count: int) -> int:
+    """Return a length, one of four an octave, so that sounds of nearly the same length share their filters."""
+    unit = 1 << max(0, count.bit_length() - 3)
+    return max(16, -(-count // unit) * unit)
+
+
+@lru_cache(maxsize=4)
+def _bands(length: int, centres: tuple[float, ...], form: Filter, least: float) -> tuple[Band, ...]:
+    from scipy.fft import next_fast_len
+
+    frequencies = np.array(centres)
+    wanted = np.maximum((frequencies * form.measures.rate * length).clip(2, length), least)
+    steps = np.floor(_STEPS_AN_OCTAVE * np.log2(length / wanted) + 1e-9)
+    cuts = np.flatnonzero(np.diff(steps)) + 1
+    bands = []
+    for rows in np.split(np.arange(len(frequencies)), cuts):
+        samples = int(np.ceil(length * 2 ** (-steps[rows[0]] / _STEPS_AN_OCTAVE)))
+        samples = min(max(length, int(least)), int(next_fast_len(samples)))
+        bands.append(_band(rows, samples, length, frequencies[rows] * length, form))
+    return tuple(bands)
+
+
+def _band(rows: np.ndarray, samples: int, length: int, centres: np.ndarray, form: Filter) -> Band:
+    """Return the filters with these centres, in bins of a spectrum of `length` samples."""
+    low, high = form.measures.low, form.measures.high
+    starts = np.maximum(np.ceil(centres * low), 1).astype(np.int64)
+    width = int((np.minimum(np.floor(centres * high), length // 2) - starts).max()) + 1
+    bins = starts[:, None] + np.arange(max(width, 1))
+    # A real signal has each frequency twice, but for that of half the rate.
+    sides = np.where(bins < length / 2, 2.0, np.where(bins > length / 2, 0.0, 1.0))
+    gains = form.gain(bins / centres[:, None]) * sides * (samples / length)
+    here = slice(int(rows[0]), int(rows[-1]) + 1)
+    return Band(here, length, samples, starts, gains.astype(np.float32), centres / form.quality)
+
+
+def column_sums(values: np.ndarray, borders: np.ndarray) -> np.ndarray:
+    """Return sums between borders, where value `i` stands for the stretch from `i` to `i + 1`: (rows, columns).
+
+    Borders between whole numbers take of a value what a cubic through the running sum says. Values are taken as
+    going round.
+
+    Examples
+    --------
+    >>> column_sums(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([0.0, 1.0, 1.0, 4.0]))
+    array([[ 1.,  0., 14.]])
+    >>> column_sums(np.array([[2.0, 2.0, 2.0, 2.0]]), np.array([0.5, 3.25]))
+    array([[5.5]])
+    """
+    count = values.shape[1]
+    cells = borders.astype(np.int64).clip(0, count - 1)
+    whole = np.add.reduceat(values, cells[:-1], axis=1, dtype=values.dtype)
+    whole[:, -1] = values[:, cells[-2] : cells[-1]].sum(axis=1)
+    whole[:, cells[:-1] == cells[1:]] = 0
+    share = (borders - cells).astype(values.dtype)
+    before = share * (share - 1) * (share - 2) / 6
+    after = (share + 1) * share * (share - 1) / 6
+    parts = values[:, cells] * (after - (share + 1) * share * (share - 2) / 2)
+    parts += values[:, cells - 1] * before + values[:, (cells + 1) % count] * after
+    sums: np.ndarray = whole + np.diff(parts, axis=1)
+    return sums
+
+
+def _decimated(source: Source, highest: float) -> Source:
+    """Return a source of a lower rate that keeps frequencies up to `highest` cycles a sample."""
+    factor = 1 << max(1, int(np.log2(0.25 / highest)))
+    first, stop = (source.first // factor - _TAIL, -(-source.stop // factor) + _TAIL)
+    reads = [(source.read, stop - first), (source.gaps, stop - first)]
+    low, holes = (
+        reader(_low_passed(read, first, stop, factor), first=first) if read else None for read, _ in reads
+    )
+    return Source(
+        low or source.read, holes, source.first // factor, -(-source.stop // factor), source.step * factor
+    )
+
+
+def _low_passed(read: Read, first: int, stop: int, factor: int) -> np.ndarray:
+    """Return every `factor`-th sample, without the frequencies that these cannot hold."""
+    from scipy.fft import irfft, rfft
+
+    length = _TURN + 2 * _TAIL
+    bins = np.arange(length // 2 + 1) / length
+    taper = np.cos(np.pi / 2 * ((bins - 0.25) / 0.25).clip(0, 1)) ** 2 / factor
+    pieces = []
+    for start in range(first, stop, _TURN):
+        begin = (start - _TAIL) * factor
+        spectrum = rfft(read(begin, begin + length * factor))[: len(bins)]
+        pieces.append(irfft(spectrum * taper, length)[_TAIL:-_TAIL])
+    return np.concatenate(pieces)[: stop - first].astype(np.float32)
