@@ -11,7 +11,8 @@ import tqdm
 from phosphene.converters import Converter, Fragment, PhospheneError
 from phosphene.converters.reader import read_head, readers
 
-from .stores import encode_png, write_bytes
+from .png import encode_png
+from .stores import write_bytes
 
 MOST_IN_CHUNK = 64
 

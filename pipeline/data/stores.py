@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import io
 import os
 import time
 import zlib
@@ -10,16 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import PIL.Image
-from PIL.PngImagePlugin import PngInfo
 
 from phosphene.converters import Fragment
 from phosphene.converters.files import atomic_write
 from phosphene.converters.reader import read_head
 
-KEY_NAME = "phosphene-key"
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+from .png import END, HEAD_BYTES, SIGNATURE, decode_png, encode_png, key_in
+
 _LEFT_BEHIND_S = 60.0
 
 
@@ -104,48 +100,26 @@ def _digest(path: str, suffix: str, size: int, mtime_ns: int) -> str:
         )
 
 
-def encode_png(pixels: np.ndarray, key: str) -> bytes:
-    """Return the bytes of a PNG that carries its key; fast rather than small."""
-    note = PngInfo()
-    note.add_text(KEY_NAME, key)
-    buffer = io.BytesIO()
-    image = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    image.save(buffer, format="PNG", compress_level=1, pnginfo=note)
-    return buffer.getvalue()
-
-
-def decode_png(data: bytes) -> np.ndarray:
-    """Return the pixels of a PNG, uint8 (height, width, channels); ValueError where it is broken."""
-    if not data.endswith(_END):
-        raise ValueError("cut short")
-    with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-        pixels = np.array(image)
-    if pixels.dtype != np.uint8:
-        raise ValueError(f"not 8 bits a channel but {pixels.dtype}")
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
-
-
 def is_whole(path: Path) -> bool:
     """Tell whether a PNG file begins and ends as one; its pixels are not looked at."""
     try:
         with path.open("rb") as file:
-            begin = file.read(len(_SIGNATURE))
-            file.seek(-len(_END), os.SEEK_END)
-            return begin == _SIGNATURE and file.read() == _END
+            begin = file.read(len(SIGNATURE))
+            file.seek(-len(END), os.SEEK_END)
+            return begin == SIGNATURE and file.read() == END
     except OSError:
         return False
 
 
 def key_of(path: Path) -> str | None:
-    """Return the key that a whole PNG file carries; None for any other file."""
+    """Return the key that a whole PNG file of ours carries; None for any other file."""
     if not is_whole(path):
         return None
     try:
-        with PIL.Image.open(path, formats=("PNG",)) as image:
-            key = image.info.get(KEY_NAME)
-    except (OSError, ValueError, SyntaxError):
+        with path.open("rb") as file:
+            return key_in(file.read(HEAD_BYTES))
+    except OSError:
         return None
-    return key if isinstance(key, str) else None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from example_signals import DRAWN, noise
 from phosphene.converters import converters, read
 from phosphene.pipeline.data.drawing import Job, Painter, Task
 from phosphene.pipeline.data.engines import LocalEngine
-from phosphene.pipeline.data.stores import decode_png
+from phosphene.pipeline.data.png import decode_png
 
 KINDS = ("audio", "series", "mouse", "binary")
 SIZE = 64
