@@ -72,6 +72,11 @@ def compare(
     """
     ours(), theirs()
     pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
+    return row_of(work, peer, pairs, asked=asked)
+
+
+def row_of(work: str, peer: str, pairs: Sequence[tuple[float, float]], *, asked: float) -> Row:
+    """Return the row of rounds that were timed: our seconds and the peer's, each."""
     ratios = [other / own for own, other in pairs]
     row = Row(
         work,
