@@ -1,4 +1,4 @@
-"""What the spectrograms share: parameters, time axis, decibels; each brings its frequency bands."""
+"""What the spectrograms share: parameters, time axis, levels; each brings its frequency bands."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -8,17 +8,23 @@ import numpy as np
 
 from ..converter import Converter, Size
 from ..errors import ParameterError, SignalError
-from ..image import Axes, Axis, Box, Image, Region, Span, join_stretches
+from ..image import Axis, Image
 from ..parameters import Between
 from ..signal import Signal
-from .resample import interpolate
+from .layout import Fill, SoundAxes, heard, heights, stacked
+from .levels import compressed_peak, decibels, delta, grey, pcen_blocks, shades, smoothing
+from .mixing import ChannelChoice, mixes
+from .resample import interpolate, overlaps
 from .signal import Audio
-from .spectrum import band_power, decibels, grey
+from .spectrum import Quantity, band_blocks, on_columns
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Fill = Literal["silence", "repeat"]
+__all__ = ["Bands", "Fill", "SoundAxes", "Spectrogram", "decibels", "grey", "heard"]
+
+# The share of its range that a picture has to run through in one column to be white, or black, in its derivative.
+_STEEPEST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,47 +46,6 @@ class Bands:
     positions: np.ndarray | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class SoundAxes(Axes):
-    """Time and frequency, where the columns may go on after the sound has ended.
-
-    Parameters
-    ----------
-    duration_s
-        Length of the sound.
-    fill
-        What the columns show after its end: nothing, or the sound again.
-    """
-
-    duration_s: float
-    fill: Fill
-
-    def locate(self, box: Box) -> Region:
-        """Return seconds of the sound, in one span or two, and hertz; nothing for columns past its end."""
-        time, frequency = super().locate(box).spans
-        stretches = heard(time.start, time.stop, duration_s=self.duration_s, fill=self.fill)
-        spans = tuple(Span(time.quantity, time.unit, start, stop) for start, stop in stretches)
-        return Region((*spans, frequency) if spans else ())
-
-
-def heard(start_s: float, stop_s: float, *, duration_s: float, fill: Fill) -> list[tuple[float, float]]:
-    """Return which parts of a sound are heard from one time to another, once it is over or over again.
-
-    Examples
-    --------
-    >>> heard(1.5, 2.5, duration_s=2.0, fill="silence"), heard(1.5, 2.5, duration_s=2.0, fill="repeat")
-    ([(1.5, 2.0)], [(0.0, 0.5), (1.5, 2.0)])
-    """
-    if fill == "silence":
-        return [(start_s, min(stop_s, duration_s))] if start_s < duration_s else []
-    if stop_s - start_s >= duration_s:
-        return [(0.0, duration_s)]
-    start = start_s % duration_s
-    stop = start + stop_s - start_s
-    parts = [(start, min(stop, duration_s)), (0.0, max(stop - duration_s, 0.0))]
-    return join_stretches(*np.array(parts).T)
-
-
 class Spectrogram(Converter):
     """Time to the right, frequency upwards, the louder the brighter.
 
@@ -92,21 +57,45 @@ class Spectrogram(Converter):
         Length of the window of each spectrum; rounded up to a length that the FFT is fast at.
     hop_s
         From one spectrum to the next. Where there are more spectra than columns their power is averaged,
-        where there are fewer their decibels are interpolated.
+        where there are fewer their levels are interpolated.
+    n_fft, hop_length
+        Window and hop in samples, where they shall be the same at all rates; None takes `window_s` and `hop_s`.
     low_hz, high_hz
         The lowest and the highest frequency; `high_hz=None` is half the rate, at most 20 kHz. The picture is
         black where the rate holds no such frequency.
+    quantity
+        What is summed in a band and averaged over time: `power`, or `magnitude`, which shows the faint.
+    scaling
+        `db`, decibels, or `pcen`: each band over its own recent mean, which takes away what is steady, such as
+        hum and hiss, and shows what begins. The formula and the paper stand with `levels.pcen_blocks`.
+    reference
+        What is white: the `loudest` band at any time, so that a sound and a louder copy of it look the same, or
+        what a sine at `full_scale` gives where bands are narrowest, so that loud sounds are brighter than faint
+        ones; with `pcen` a full-scale sine out of silence.
     floor_db
-        The level that is black; 0 dB, white, is the loudest band at any time.
+        The level that is black, below the reference; only `db` has a floor.
+    pcen_time_s
+        How long a sound takes to become a part of the mean.
+    pcen_gain
+        How much of the mean is taken away: 0 is nothing, 1 makes all steady sounds alike, however loud.
+    delta
+        0 draws the level; 1 its first derivative over time, 2 the second one, with grey as zero, white as rising
+        and black as falling, fitted to nine columns as `levels.delta` says.
+    channel
+        What is drawn of sound with several channels: their `mean`; `left` or `right`, the first or the second;
+        half their sum, `mid`, or half their difference, `side`; or all above each other, `stack`, the first on
+        top. In a mono sound left, right and mid are the same, and side is silent.
     duration_s
-        What the columns cover together: longer sound loses its end, shorter sound is filled. None is all.
+        What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
+    keep
+        Which part of longer sound: its `start`, its `middle` or its `end`.
     fill
         What follows shorter sound: `silence`, or the sound again.
 
     Raises
     ------
     SignalError
-        The rate is so low that nothing is left above `low_hz`.
+        The rate is so low that nothing is left above `low_hz`, or there are more channels to stack than rows.
     """
 
     accepts: ClassVar[type[Signal]] = Audio
@@ -114,10 +103,20 @@ class Spectrogram(Converter):
     size: Size = 224
     window_s: Annotated[float, Between(above=0, high=60)] = 0.046
     hop_s: Annotated[float, Between(above=0, high=60)] = 0.01
+    n_fft: Annotated[int, Between(16, 1 << 20)] | None = None
+    hop_length: Annotated[int, Between(1, 1 << 24)] | None = None
     low_hz: Annotated[float, Between(0)] = 20.0
     high_hz: Annotated[float, Between(above=0)] | None = None
+    quantity: Quantity = "power"
+    scaling: Literal["db", "pcen"] = "db"
+    reference: Literal["loudest", "full_scale"] = "loudest"
     floor_db: Annotated[float, Between(-200, -1)] = -80.0
+    pcen_time_s: Annotated[float, Between(0.001, 60)] = 0.4
+    pcen_gain: Annotated[float, Between(0, 1)] = 0.98
+    delta: Literal[0, 1, 2] = 0
+    channel: ChannelChoice = "mean"
     duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
+    keep: Literal["start", "middle", "end"] = "start"
     fill: Fill = "silence"
 
     def __post_init__(self) -> None:
@@ -133,50 +132,109 @@ class Spectrogram(Converter):
         """Return the rows of the image for a sampling rate and a length of the FFT."""
 
     def _convert(self, signal: Audio) -> Image:
-        samples = self._fitted(signal)
-        bands = self._bands(signal.rate_hz, self._n_fft(signal.rate_hz), self._high_hz(signal))
-        level_db = self._level_db(samples, bands, signal.rate_hz)
-        pixels = grey(level_db, floor_db=self.floor_db)[::-1, :, None]
-        time = Axis("time", "s", np.linspace(0, samples.shape[1] / signal.rate_hz, self.size + 1))
-        frequency = Axis("frequency", "Hz", bands.edges_hz[::-1].copy())
-        layout = SoundAxes(time, frequency, signal.duration_s, self.fill)
-        return Image(np.ascontiguousarray(pixels), layout)
-
-    def _level_db(self, samples: np.ndarray, bands: Bands, rate_hz: float) -> np.ndarray:
-        """Return decibels below the maximum, (size, size), the lowest frequency first."""
-        hop_length = max(1, round(self.hop_s * rate_hz))
+        samples, rate_hz = self._fitted(signal), signal.rate_hz
+        bands = self._bands(rate_hz, self._n_fft(rate_hz), self._high_hz(signal))
+        chosen = mixes(self.channel, len(samples), most=self.size)
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
         peak = max(float(samples.max()), -float(samples.min())) or 1.0
-        power = band_power(
+        values = [self._values(samples, mix.weights / peak, bands, rate_hz, peak) for mix in chosen]
+        white = self._white(values, bands, rate_hz, peak)
+        panels = [self._brightness(value, white, bands, samples.shape[1], rate_hz) for value in values]
+        axes = self._axes(signal, samples.shape[1], bands.edges_hz)
+        if self.channel != "stack":
+            return Image(shades(panels[0])[::-1, :, None].copy(), axes)
+        layout = stacked(axes, tuple(mix.name for mix in chosen))
+        return Image(shades(_stack(panels))[:, :, None], layout)
+
+    def _values(
+        self, samples: np.ndarray, mix: np.ndarray, bands: Bands, rate_hz: float, peak: float
+    ) -> np.ndarray:
+        """Return what is in each band over time, (n_bands, at most size)."""
+        hop_length, weights = self._hop_length(rate_hz), bands.weights
+        blocks = band_blocks(
             samples,
-            bands.weights,
+            weights,
             n_fft=self._n_fft(rate_hz),
             hop_length=hop_length,
-            columns=self.size,
-            full_scale=peak,
+            mix=mix,
+            quantity=self.quantity,
         )
-        level_db = decibels(power, floor_db=self.floor_db)
+        if self.scaling == "pcen":
+            scale = float(peak) ** self._exponent
+            blocks = pcen_blocks(blocks, weight=self._pcen_weight(rate_hz), gain=self.pcen_gain, scale=scale)
+        return on_columns(blocks, n_samples=samples.shape[1], hop_length=hop_length, columns=self.size)
+
+    def _white(self, values: list[np.ndarray], bands: Bands, rate_hz: float, peak: float) -> float:
+        """Return the value that is white."""
+        if self.reference == "loudest":
+            return max(float(value.max()) for value in values)
+        # A sine of amplitude 1 is a quarter of the window's length in its bin, for a Hann window.
+        full = (self._n_fft(rate_hz) / 4) ** self._exponent * float(bands.weights.max())
+        if self.scaling == "pcen":
+            return compressed_peak(full, weight=self._pcen_weight(rate_hz), gain=self.pcen_gain)
+        return full / float(peak) ** self._exponent
+
+    def _brightness(
+        self, values: np.ndarray, white: float, bands: Bands, n_samples: int, rate_hz: float
+    ) -> np.ndarray:
+        """Return brightness from 0 to 1, (size, size), the lowest frequency first."""
+        if self.scaling == "db":
+            level_db = decibels(values, floor_db=self.floor_db, reference=white, quantity=self.quantity)
+            brightness = 1 - level_db / np.float32(self.floor_db)
+        else:
+            brightness = np.minimum(values / np.float32(white or 1.0), 1)
+        if self.delta:
+            brightness = changes(brightness, order=self.delta)
         if bands.positions is not None:
-            level_db = interpolate(level_db, bands.positions, axis=0)
-        if level_db.shape[1] < self.size:
-            centres = (np.arange(self.size) + 0.5) / self.size * samples.shape[1] / hop_length
-            level_db = interpolate(level_db, centres, axis=1)
-        return level_db
+            brightness = interpolate(brightness, bands.positions, axis=0)
+        if brightness.shape[1] < self.size:
+            centres = (np.arange(self.size) + 0.5) / self.size * n_samples / self._hop_length(rate_hz)
+            brightness = interpolate(brightness, centres, axis=1)
+        return brightness
+
+    def _axes(self, signal: Audio, n_samples: int, edges_hz: np.ndarray) -> SoundAxes:
+        """Return what columns and rows stand for, with the rows' borders from the lowest frequency on."""
+        first = self._first(signal)
+        times = np.linspace(first, first + n_samples, self.size + 1) / signal.rate_hz
+        frequency = Axis("frequency", "Hz", edges_hz[::-1].copy())
+        return SoundAxes(Axis("time", "s", times), frequency, signal.duration_s, self.fill)
 
     def _fitted(self, signal: Audio) -> np.ndarray:
-        """Return the samples, as many as `duration_s` says."""
-        samples = signal.samples
-        if self.duration_s is None:
-            return samples
-        wanted, held = max(1, round(self.duration_s * signal.rate_hz)), samples.shape[1]
+        """Return the samples of every channel, as many as `duration_s` says."""
+        samples, held = signal.samples, signal.samples.shape[1]
+        wanted, first = self._wanted(signal), self._first(signal)
+        if wanted <= held:
+            return samples[:, first : first + wanted]
         if self.fill == "repeat":
             return np.tile(samples, -(-wanted // held))[:, :wanted]
-        return np.pad(samples[:, :wanted], ((0, 0), (0, max(0, wanted - held))))
+        return np.pad(samples, ((0, 0), (0, wanted - held)))
+
+    def _wanted(self, signal: Audio) -> int:
+        """Return how many samples are drawn."""
+        if self.duration_s is None:
+            return int(signal.samples.shape[1])
+        return max(1, round(self.duration_s * signal.rate_hz))
+
+    def _first(self, signal: Audio) -> int:
+        """Return which sample is drawn first."""
+        over = max(0, signal.samples.shape[1] - self._wanted(signal))
+        return int({"start": 0, "middle": over // 2, "end": over}[self.keep])
 
     def _n_fft(self, rate_hz: float) -> int:
         from scipy.fft import next_fast_len
 
-        return int(next_fast_len(max(16, round(self.window_s * rate_hz)), real=True))
+        return self.n_fft or int(next_fast_len(max(16, round(self.window_s * rate_hz)), real=True))
+
+    def _hop_length(self, rate_hz: float) -> int:
+        return self.hop_length or max(1, round(self.hop_s * rate_hz))
+
+    @property
+    def _exponent(self) -> int:
+        """The power of the amplitude that is drawn."""
+        return 2 if self.quantity == "power" else 1
+
+    def _pcen_weight(self, rate_hz: float) -> float:
+        return smoothing(self.pcen_time_s * rate_hz / self._hop_length(rate_hz))
 
     def _high_hz(self, signal: Audio) -> float:
         half_hz = signal.rate_hz / 2
@@ -186,3 +244,29 @@ class Spectrogram(Converter):
                 " a second has nothing there; set a lower low_hz"
             )
         return min(half_hz, 20000.0) if self.high_hz is None else self.high_hz
+
+
+def changes(brightness: np.ndarray, *, order: int) -> np.ndarray:
+    """Return the derivative of brightness over time as brightness, with one half as zero.
+
+    White is half of what a leap from 0 to 1 between two columns gives; steeper changes are white, too.
+
+    Examples
+    --------
+    >>> changes(np.array([[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]]), order=1)[0, 4:6]
+    array([1., 1.])
+    """
+    leap = np.repeat([[0.0, 1.0]], 9, axis=1)
+    steepest = delta(leap, order=order).max() * _STEEPEST
+    grey_at_zero: np.ndarray = (1 + delta(brightness, order=order) / steepest) / 2
+    return grey_at_zero.clip(0, 1)
+
+
+def _stack(panels: list[np.ndarray]) -> np.ndarray:
+    """Put panels above each other, with high frequencies on top, on as many rows as one of them has."""
+    size = len(panels[0])
+    parts = []
+    for panel, height in zip(panels, heights(size, len(panels)), strict=True):
+        shares = overlaps(np.arange(size + 1.0), np.linspace(0, size, height + 1)) * np.float32(height / size)
+        parts.append((shares @ panel)[::-1])
+    return np.concatenate(parts)

@@ -1,16 +1,22 @@
-"""The power spectrum of sound over time, in blocks, so that memory does not grow with the length."""
+"""The spectrum of sound over time, in blocks, so that memory does not grow with the length."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-
-from .resample import overlaps
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from .fft import Plan
+
+Quantity = Literal["power", "magnitude"]
+
 _BLOCK_SAMPLES = 1 << 17  # windowed samples at a time: half a megabyte, which stays in the cache
+_BLOCK_FRAMES = 1 << 10
+_BLOCK_LEVELS = 1 << 19  # levels in bands at a time
+_LARGEST_COMPILED = 1 << 15  # beyond it sixteen frames at once leave the cache
 
 
 def band_power(
@@ -22,16 +28,16 @@ def band_power(
     columns: int | None = None,
     full_scale: float = 1.0,
 ) -> np.ndarray:
-    """Return the power in frequency bands over time.
+    """Return the power in frequency bands over time, of the mean of the channels.
 
     Parameters
     ----------
-    samples, n_fft, hop_length, full_scale
-        As for `stft_power`.
-    bands
-        (n_bands, n_fft // 2 + 1), the weight of each bin of the spectrum in each band.
+    samples, bands, n_fft, hop_length
+        As for `band_blocks`.
     columns
         Where there are more frames they are averaged onto this many equal stretches of time; None keeps them.
+    full_scale
+        The value that counts as 1.
 
     Returns
     -------
@@ -44,11 +50,125 @@ def band_power(
     >>> band_power(np.ones((1, 100)), eye_array(5, format="csr"), n_fft=8, hop_length=4, columns=10).shape
     (5, 10)
     """
-    blocks = stft_power(samples, n_fft=n_fft, hop_length=hop_length, full_scale=full_scale)
-    edges = frame_edges(samples.shape[1], hop_length)
+    mix = mean_of_channels(samples) / full_scale
+    blocks = band_blocks(samples, bands, n_fft=n_fft, hop_length=hop_length, mix=mix)
+    return on_columns(blocks, n_samples=samples.shape[1], hop_length=hop_length, columns=columns)
+
+
+def mean_of_channels(samples: np.ndarray) -> np.ndarray:
+    """Return the weight of each channel in their mean, float64 (channels,)."""
+    return np.full(len(samples), 1 / len(samples))
+
+
+def band_blocks(
+    samples: np.ndarray,
+    bands: "csr_array",
+    *,
+    n_fft: int,
+    hop_length: int,
+    mix: np.ndarray,
+    quantity: Quantity = "power",
+) -> Iterator[np.ndarray]:
+    """Yield what is in frequency bands, block after block of frames.
+
+    Frame `i` is centred on sample `i * hop_length`, with zeros beyond both ends and a Hann window of `n_fft`
+    samples, as that of `librosa.stft`.
+
+    Parameters
+    ----------
+    samples
+        (channels, n).
+    bands
+        (n_bands, n_fft // 2 + 1), the weight of each bin of the spectrum in each band.
+    n_fft
+        Samples in a window.
+    hop_length
+        Samples from one frame to the next.
+    mix
+        (channels,), what each channel is multiplied by before they are added.
+    quantity
+        Whether the squared magnitude of the bins is summed, or the magnitude.
+
+    Yields
+    ------
+    numpy.ndarray
+        float32 (n_bands, n_frames of this block); all blocks together have 1 + n // hop_length frames.
+
+    Examples
+    --------
+    >>> from scipy.sparse import eye_array
+    >>> every = eye_array(5, format="csr")
+    >>> blocks = band_blocks(np.ones((1, 100)), every, n_fft=8, hop_length=4, mix=np.ones(1))
+    >>> np.concatenate(list(blocks), axis=1).shape
+    (5, 26)
+    """
+    if n_fft > _LARGEST_COMPILED or not _is_smooth(n_fft):
+        for power in stft_power(samples, n_fft=n_fft, hop_length=hop_length, mix=mix):
+            spectrum = np.sqrt(power) if quantity == "magnitude" else power
+            yield (bands @ spectrum.T).astype(np.float32, copy=False)
+        return
+    from .frames import FRAMES, BandTable, band_frames
+
+    n_bands, n_frames = bands.shape[0], 1 + samples.shape[1] // hop_length
+    table = BandTable(
+        bands.indptr.astype(np.int64), bands.indices.astype(np.int64), bands.data.astype(np.float32)
+    )
+    window, plan = _prepared(n_fft)
+    sound, weights = samples.astype(np.float32, copy=False), mix.astype(np.float64, copy=False)
+    step = max(FRAMES, min(_BLOCK_FRAMES, _BLOCK_LEVELS // max(n_bands, 1)) // FRAMES * FRAMES)
+    for first in range(0, n_frames, step):
+        count = min(step, n_frames - first)
+        out = np.empty((n_bands, -(-count // FRAMES) * FRAMES), np.float32)
+        start = first * hop_length - n_fft // 2
+        band_frames(sound, weights, start, hop_length, window, plan, table, quantity == "magnitude", out)
+        yield out[:, :count]
+
+
+def _is_smooth(n: int) -> bool:
+    """Tell whether a number has no prime factor above 5."""
+    for factor in (2, 3, 5):
+        while n % factor == 0:
+            n //= factor
+    return n == 1
+
+
+@lru_cache(maxsize=32)
+def _prepared(n_fft: int) -> "tuple[np.ndarray, Plan]":
+    from .fft import plan
+
+    return hann(n_fft) / np.float32(2), plan(n_fft)
+
+
+def on_columns(
+    blocks: Iterable[np.ndarray], *, n_samples: int, hop_length: int, columns: int | None
+) -> np.ndarray:
+    """Join blocks of frames; where there are more frames than columns, average them over equal times.
+
+    The first and the last frame stand for half a hop, the others for one, see `frame_edges`.
+
+    Examples
+    --------
+    >>> frames = np.array([[1.0, 3.0, 5.0, 7.0]], np.float32)
+    >>> on_columns([frames], n_samples=12, hop_length=4, columns=2).round(3)
+    array([[2.333, 5.667]], dtype=float32)
+    """
+    edges = frame_edges(n_samples, hop_length)
     if columns is None or len(edges) - 1 <= columns:
-        return np.concatenate([bands @ block.T for block in blocks], axis=1)
-    return np.asarray(bands @ _average(blocks, edges, columns).T)
+        return np.concatenate(list(blocks), axis=1)
+    from .frames import add_frames
+
+    borders = np.linspace(0, edges[-1], columns + 1)
+    column = (np.searchsorted(borders, edges[:-1], "right") - 1).clip(0, columns - 1)
+    near = np.minimum(edges[1:], borders[column + 1]) - edges[:-1]
+    shares = np.stack([near, np.diff(edges) - near], axis=1) / borders[1]
+    total, first = np.zeros((0, 0), np.float32), 0
+    for block in blocks:
+        if not first:
+            total = np.zeros((len(block), columns + 1), np.float32)
+        here = slice(first, first + block.shape[1])
+        add_frames(block, column[here], shares[here].astype(np.float32), total)
+        first += block.shape[1]
+    return total[:, :columns]
 
 
 def frame_edges(n_samples: int, hop_length: int) -> np.ndarray:
@@ -63,43 +183,24 @@ def frame_edges(n_samples: int, hop_length: int) -> np.ndarray:
     return np.concatenate([[0.0], np.arange(1, n_frames) - 0.5, [n_samples / hop_length]])
 
 
-def _average(blocks: Iterator[np.ndarray], edges: np.ndarray, columns: int) -> np.ndarray:
-    """Average frames that come in blocks over equal stretches of the time they cover."""
-    borders = np.linspace(0, edges[-1], columns + 1)
-    total, first = np.zeros((columns, 1), np.float32), 0
-    for block in blocks:
-        frames = edges[first : first + len(block) + 1]
-        low, high = np.searchsorted(borders, frames[0], "right") - 1, np.searchsorted(borders, frames[-1])
-        if not first:
-            total = np.zeros((columns, block.shape[1]), np.float32)
-        total[low:high] += overlaps(frames, borders[low : high + 1]) @ block
-        first += len(block)
-    return total / np.float32(borders[1])
-
-
 def stft_power(
-    samples: np.ndarray, *, n_fft: int, hop_length: int, full_scale: float = 1.0
+    samples: np.ndarray, *, n_fft: int, hop_length: int, mix: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the power spectrum, block after block of frames.
+    """Yield the power spectrum, block after block of frames, by SciPy's transform, of any length.
 
-    Frame `i` is centred on sample `i * hop_length`, with zeros beyond both ends and a Hann window of `n_fft`
-    samples: the squared magnitude of `librosa.stft`, transposed.
+    The squared magnitude of `librosa.stft`, transposed, with zeros beyond both ends.
 
     Parameters
     ----------
-    samples
-        (channels, n); the mean of the channels is taken.
-    n_fft
-        Samples in a window.
-    hop_length
-        Samples from one frame to the next.
-    full_scale
-        The value that counts as 1.
+    samples, n_fft, hop_length
+        As for `band_blocks`.
+    mix
+        What each channel is multiplied by before they are added; None takes their mean.
 
     Yields
     ------
     numpy.ndarray
-        float32 (n_frames of this block, n_fft // 2 + 1); all blocks together have 1 + n // hop_length frames.
+        float32 (n_frames of this block, n_fft // 2 + 1).
 
     Examples
     --------
@@ -110,30 +211,30 @@ def stft_power(
     from scipy.fft import rfft
 
     window = hann(n_fft)
+    weights = mean_of_channels(samples) if mix is None else mix
     n_frames = 1 + samples.shape[1] // hop_length
     step = max(1, _BLOCK_SAMPLES // n_fft)
     for first in range(0, n_frames, step):
         last = min(first + step, n_frames) - 1
         start = first * hop_length - n_fft // 2
         stop = last * hop_length - n_fft // 2 + n_fft
-        piece = padded_mono(samples, start, stop) / np.float32(full_scale)
+        piece = padded_mix(samples, weights, start, stop)
         frames = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::hop_length]
         spectrum = rfft(frames * window, overwrite_x=True)
         yield spectrum.real**2 + spectrum.imag**2
 
 
-def padded_mono(samples: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Return the mean of the channels from `start` to `stop - 1`, zero where that is beyond the signal.
+def padded_mix(samples: np.ndarray, mix: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the weighted sum of the channels from `start` to `stop - 1`, zero where that is beyond the signal.
 
     Examples
     --------
-    >>> padded_mono(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), -1, 4)
+    >>> padded_mix(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), np.array([0.5, 0.5]), -1, 4)
     array([0., 2., 3., 0., 0.], dtype=float32)
     """
-    inside = samples[:, max(start, 0) : max(stop, 0)]
-    mono = inside[0] if len(inside) == 1 else inside.mean(axis=0, dtype=np.float64)
+    inside = mix @ samples[:, max(start, 0) : max(stop, 0)].astype(np.float64)
     before = min(max(-start, 0), stop - start)
-    return np.pad(mono, (before, stop - start - before - len(mono))).astype(np.float32, copy=False)
+    return np.pad(inside, (before, stop - start - before - len(inside))).astype(np.float32)
 
 
 def hann(n: int) -> np.ndarray:
@@ -145,30 +246,3 @@ def hann(n: int) -> np.ndarray:
     array([0. , 0.5, 1. , 0.5], dtype=float32)
     """
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)
-
-
-def decibels(power: np.ndarray, *, floor_db: float) -> np.ndarray:
-    """Return the power relative to its maximum in decibels, never below the floor; zero is at the floor.
-
-    Examples
-    --------
-    >>> decibels(np.array([100.0, 10.0, 0.0], np.float32), floor_db=-80)
-    array([  0., -10., -80.], dtype=float32)
-    """
-    peak = power.max()
-    if peak <= 0:
-        return np.full(power.shape, floor_db, np.float32)
-    lowest = np.float32(10 ** (floor_db / 10))
-    level_db: np.ndarray = 10 * np.log10(np.maximum(power / peak, lowest))
-    return level_db
-
-
-def grey(level_db: np.ndarray, *, floor_db: float) -> np.ndarray:
-    """Return decibels as grey levels: the floor is 0, 0 dB is 255.
-
-    Examples
-    --------
-    >>> grey(np.array([0.0, -40.0, -80.0]), floor_db=-80)
-    array([255, 128,   0], dtype=uint8)
-    """
-    return np.rint((1 - level_db / floor_db) * 255).clip(0, 255).astype(np.uint8)

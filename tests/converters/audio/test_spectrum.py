@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 from scipy.sparse import eye_array
 
+from phosphene.converters.audio.levels import decibels, grey
 from phosphene.converters.audio.mel import hz_to_mel, mel_filterbank, mel_to_hz
-from phosphene.converters.audio.spectrum import (
-    band_power,
-    decibels,
-    frame_edges,
-    grey,
-    padded_mono,
-    stft_power,
-)
+from phosphene.converters.audio.spectrum import band_power, frame_edges, padded_mix, stft_power
 
 NOISE = np.random.default_rng(0).standard_normal(30000).astype(np.float32) * 0.1
 
@@ -75,11 +69,11 @@ def test_average_over_columns_is_that_of_all_frames():
     )
 
 
-def test_padded_mono_beyond_both_ends():
-    samples = np.array([[1, 2, 3]], np.float32)
-    assert padded_mono(samples, -5, -2).tolist() == [0, 0, 0]
-    assert padded_mono(samples, 4, 6).tolist() == [0, 0]
-    assert padded_mono(samples, -1, 2).tolist() == [0, 1, 2]
+def test_padded_mix_beyond_both_ends():
+    samples, one = np.array([[1, 2, 3]], np.float32), np.ones(1)
+    assert padded_mix(samples, one, -5, -2).tolist() == [0, 0, 0]
+    assert padded_mix(samples, one, 4, 6).tolist() == [0, 0]
+    assert padded_mix(samples, one, -1, 2).tolist() == [0, 1, 2]
 
 
 def test_decibels_of_silence_are_the_floor():
