@@ -1,5 +1,5 @@
 """Converters and reader of the series kind."""
 
-from . import gramian, markov, patches, recurrence, scalogram
+from . import gramian, line, markov, patches, recurrence, scalogram
 
-__all__ = ["gramian", "markov", "patches", "recurrence", "scalogram"]
+__all__ = ["gramian", "line", "markov", "patches", "recurrence", "scalogram"]
