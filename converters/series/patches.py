@@ -7,24 +7,36 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..converter import register
+from ..errors import ParameterError
 from ..image import Box, Layout, Region, Span, join_stretches
 from ..parameters import Between
-from .field import SeriesPicture, enlarged, flat_grey, grey, reduced, segments, spread
+from .field import SeriesPicture, flat_grey, grey, reduced, segments, spread
 
 
 @register
 class Patches(SeriesPicture):
     """The series written in rows like text: what repeats with the width stands in columns.
 
-    The lowest value is black, the highest white; missing values, and what is left of the last row, are black;
-    a series that never changes is mid-grey. Rows and columns beyond the pixels are averaged down.
+    With x the series and w the width, the pixel in row i and column j is x[i w + j] [1]_. The lowest value is
+    black, the highest white; missing values, and what is left of the last row, are black; a series that never
+    changes is mid-grey. Rows and columns beyond the pixels are averaged down.
+
+    A period shows at one width and not at another. Three widths that need no knowledge of the length are
+    `patches(scale=0.5),patches,patches(scale=2)` as views, or with `+` for the commas as one RGB image.
 
     Parameters
     ----------
-    size, channels
+    size, channels, input
         See `SeriesPicture`.
     width
-        Samples a row; none is the whole number nearest to the square root of the length.
+        Samples a row; none is `scale` times the square root of the length, to the nearest whole number.
+    scale
+        See `width`, which leaves no choice of it: 1 gives as many rows as columns, 2 a quarter of the rows.
+
+    References
+    ----------
+    .. [1] Wu, Hu, Liu, Zhou, Wang, Long: TimesNet: Temporal 2D-Variation Modeling for General Time Series Analysis.
+       ICLR 2023. https://doi.org/10.48550/arXiv.2210.02186
 
     Examples
     --------
@@ -40,20 +52,39 @@ class Patches(SeriesPicture):
     name: ClassVar[str] = "patches"
 
     width: Annotated[int, Between(1, 1_000_000)] | None = None
+    scale: Annotated[float, Between(1 / 64, 64)] = 1.0
 
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
-        folded = fold(values, self._width_of(len(values)))
-        folded = reduced(reduced(folded, size, axis=0), size, axis=1)
-        low, width = spread(folded, values)
-        levels = grey((folded - low) / width) if width else flat_grey(folded)
-        return enlarged(levels, size)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width is not None and self.scale != 1:
+            raise ParameterError(f"Patches.scale must be 1 with width={self.width}, got {self.scale:g}")
+
+    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+        shape = cell.bottom - cell.top, cell.right - cell.left
+        for series, picture in zip(values, canvas, strict=True):
+            picture[cell.top : cell.bottom, cell.left : cell.right] = patches(
+                series[0], self._width_of(values.shape[2]), shape
+            )
 
     def _width_of(self, count: int) -> int:
-        return self.width or max(1, round(math.sqrt(count)))
+        return self.width or min(count, max(1, round(self.scale * math.sqrt(count))))
 
-    def _layout(self, count: int, size: int, step_s: float | None) -> Layout:
+    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
+        del part
         width = self._width_of(count)
-        return Folded(count, width, segments(-(-count // width), size), segments(width, size), step_s)
+        rows = segments(-(-count // width), cell.bottom - cell.top)
+        return Folded(count, width, rows, segments(width, cell.right - cell.left), step_s)
+
+
+def patches(values: np.ndarray, width: int, shape: tuple[int, int]) -> np.ndarray:
+    """Draw values (n,), NaN where missing, in rows of `width`: uint8 (rows, columns) of the given shape."""
+    rows, columns = shape
+    folded = reduced(reduced(fold(values, width), rows, axis=0), columns, axis=1)
+    low, span = spread(folded, values)
+    levels = grey((folded - low) / span) if span else flat_grey(folded)
+    own = (segments(count, most)[0] for count, most in zip(levels.shape, shape, strict=True))
+    drawn: np.ndarray = levels[np.ix_(*own)]
+    return drawn
 
 
 def fold(values: np.ndarray, width: int) -> np.ndarray:
