@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 
 from .fft import Plan, transform
-from .lanes import LANES, load, root, spread, store
+from .lanes import LANES, load, root, spread, store, transposed
 
 FRAMES = 2 * LANES
 _TABLE_SAMPLES = 1 << 15  # 128 kB
@@ -15,7 +15,6 @@ _TABLE_SAMPLES = 1 << 15  # 128 kB
 _FLOATS, _INDEX = types.Array(types.float32, 1, "C"), types.Array(types.int64, 1, "C")
 _TABLE = types.Array(types.float32, 2, "C")
 _SAMPLES = types.Array(types.float32, 2, "A", readonly=True)
-_MIX = types.Array(types.float64, 1, "A", readonly=True)
 
 
 class BandTable(NamedTuple):
@@ -47,16 +46,16 @@ def _mix(samples: np.ndarray, weights: np.ndarray, first: int, mono: np.ndarray)
     start, stop = min(max(-first, 0), len(mono)), max(min(n - first, len(mono)), 0)
     mono[:start] = 0
     mono[max(start, stop) :] = 0
-    if n_channels == 1:
-        only, weight = samples[0], weights[0]
-        for i in range(start, stop):
-            mono[i] = weight * only[first + i]
-    else:
-        for i in range(start, stop):
-            value = 0.0
-            for channel in range(n_channels):
-                value += weights[channel] * samples[channel, first + i]
-            mono[i] = value
+    if n_channels == 1 and samples.strides[1] == samples.itemsize:
+        only, weight = samples[0], spread(weights[0])
+        while start + LANES <= stop:
+            store(mono, start, weight * load(only, first + start))
+            start += LANES
+    for i in range(start, stop):
+        value = np.float32(0)
+        for channel in range(n_channels):
+            value += weights[channel] * samples[channel, first + i]
+        mono[i] = value
 
 
 @numba.njit
@@ -65,11 +64,19 @@ def _lay_out(mono: np.ndarray, n_rows: int, n_columns: int, table: np.ndarray) -
 
     What the frames need next to each other, the same place of neighbouring frames, then lies next to each other.
     """
+    whole = n_rows // LANES * LANES
     for left in range(0, n_columns, LANES):
-        for row in range(n_rows):
-            source, target = left * n_rows + row, row * n_columns + left
+        at = left * n_rows
+        for row in range(0, whole, LANES):
+            a, b = load(mono, at + row), load(mono, at + row + n_rows)
+            c, d = load(mono, at + row + 2 * n_rows), load(mono, at + row + 3 * n_rows)
+            e, f = load(mono, at + row + 4 * n_rows), load(mono, at + row + 5 * n_rows)
+            g, h = load(mono, at + row + 6 * n_rows), load(mono, at + row + 7 * n_rows)
+            for i, values in enumerate(transposed((a, b, c, d, e, f, g, h))):
+                store(table, (row + i) * n_columns + left, values)
+        for row in range(whole, n_rows):
             for i in range(LANES):
-                table[target + i] = mono[source + i * n_rows]
+                table[row * n_columns + left + i] = mono[at + row + i * n_rows]
 
 
 @numba.njit
@@ -130,7 +137,7 @@ def _aligned(n: int) -> np.ndarray:
 
 
 @numba.njit(
-    types.void(_SAMPLES, _MIX, types.int64, types.int64, _FLOATS, _PLAN, _BANDS, types.boolean, _TABLE),
+    types.void(_SAMPLES, _FLOATS, types.int64, types.int64, _FLOATS, _PLAN, _BANDS, types.boolean, _TABLE),
     cache=True,
     nogil=True,
 )
@@ -150,7 +157,7 @@ def band_frames(  # noqa: PLR0913, PLR0917  # compiled loops take arrays as they
     Parameters
     ----------
     samples, mix
-        float32 (channels, n), and float64 (channels,): what each channel is multiplied by before they are added.
+        float32 (channels, n), and (channels,): what each channel is multiplied by before they are added.
     first
         The sample that the first frame begins at; there are zeros beyond the sound.
     hop_length
@@ -174,9 +181,11 @@ def band_frames(  # noqa: PLR0913, PLR0917  # compiled loops take arrays as they
     table = np.empty(n_rows * n_columns, np.float32)
     re, im, power = _aligned(n * LANES), _aligned(n * LANES), _aligned((n // 2 + 1) * FRAMES)
     for left in range(0, out.shape[1], step):
-        for column in range(n_columns):
-            start = first + (left + column) * hop_length
-            _mix(samples, mix, start, mono[column * n_rows : (column + 1) * n_rows])
+        at = first + left * hop_length
+        together = n_columns if n_rows == hop_length else 1
+        for column in range(0, n_columns, together):
+            part = mono[column * n_rows : (column + together) * n_rows]
+            _mix(samples, mix, at + column * hop_length, part)
         _lay_out(mono, n_rows, n_columns, table)
         for frame in range(0, min(step, out.shape[1] - left), FRAMES):
             _fill(re, im, table, n_columns, hop_length, window, frame)
@@ -200,8 +209,14 @@ def add_frames(block: np.ndarray, column: np.ndarray, shares: np.ndarray, total:
     total
         float32 (n_bands, n_columns + 1).
     """
+    n_frames = len(column)
     for band in range(block.shape[0]):
-        for frame in range(block.shape[1]):
-            value, at = block[band, frame], column[frame]
-            total[band, at] += shares[frame, 0] * value
-            total[band, at + 1] += shares[frame, 1] * value
+        frame, later = 0, np.float32(0)
+        while frame < n_frames:
+            at, value, later = column[frame], later, np.float32(0)
+            while frame < n_frames and column[frame] == at:
+                value += shares[frame, 0] * block[band, frame]
+                later += shares[frame, 1] * block[band, frame]
+                frame += 1
+            total[band, at] += value
+        total[band, at + 1] += later

@@ -93,6 +93,28 @@ def root(typing_context: Any, value: Any) -> Any:
     return lanes(lanes), generate
 
 
+@_operation
+def transposed(typing_context: Any, rows: Any) -> Any:
+    """Return the columns of eight rows, given and returned as a tuple."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        parts = cgutils.unpack_tuple(builder, arguments[0], LANES)
+        for step in (1, 2, 4):  # swap what lies off the diagonal, in blocks of one, two and four
+            swapped = list(parts)
+            for i in (i for i in range(LANES) if not i & step):
+                low, high = parts[i], parts[i + step]
+                kept = [j if not j & step else j - step + LANES for j in range(LANES)]
+                moved = [j + step if not j & step else j + LANES for j in range(LANES)]
+                swapped[i], swapped[i + step] = (
+                    builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_INDEX, LANES), places))
+                    for places in (kept, moved)
+                )
+            parts = swapped
+        return cgutils.pack_array(builder, parts)
+
+    return types.UniTuple(lanes, LANES)(types.UniTuple(lanes, LANES)), generate
+
+
 def _define(symbol: Any, instruction: str) -> None:
     """Let `a symbol b` stand for one instruction; a product and a sum may become one, where the processor can."""
 

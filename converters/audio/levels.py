@@ -8,6 +8,7 @@ from .spectrum import Quantity
 
 # Of the paper, which counts samples as integers of 32 bits.
 _PCEN_SCALE, _PCEN_EPSILON, _PCEN_BIAS, _PCEN_POWER = 2.0**31, 1e-6, 2.0, 0.5
+_FLOAT32 = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _DELTA_WIDTH = 9  # columns that a derivative is taken from, as in librosa
 
 
@@ -37,11 +38,13 @@ def decibels(
     >>> decibels(np.array([100.0, 10.0, 0.0], np.float32), floor_db=-80)
     array([  0., -10., -80.], dtype=float32)
     """
-    peak = values.max() if reference is None else np.float64(reference)
+    peak = float(values.max()) if reference is None else reference
     if peak <= 0:
         return np.full(values.shape, floor_db, np.float32)
     factor = 10 if quantity == "power" else 20
-    ratio = np.clip(values / peak, 10 ** (floor_db / factor), 1).astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # far above the reference is white, too
+        ratio = values.astype(np.float32, copy=False) / np.float32(np.clip(peak, *_FLOAT32))
+    np.clip(ratio, np.float32(10 ** (floor_db / factor)), 1, out=ratio)
     # The natural logarithm of float32 is several times as fast as the one of base ten.
     level_db: np.ndarray = np.log(ratio, out=ratio)
     level_db *= np.float32(factor / np.log(10))

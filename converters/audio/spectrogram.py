@@ -136,7 +136,7 @@ class Spectrogram(Converter):
         bands = self._bands(rate_hz, self._n_fft(rate_hz), self._high_hz(signal))
         chosen = mixes(self.channel, len(samples), most=self.size)
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
-        peak = max(float(samples.max()), -float(samples.min())) or 1.0
+        peak = min(max(float(samples.max()), -float(samples.min()), 1e-37), 1e37)
         values = [self._values(samples, mix.weights / peak, bands, rate_hz, peak) for mix in chosen]
         white = self._white(values, bands, rate_hz, peak)
         panels = [self._brightness(value, white, bands, samples.shape[1], rate_hz) for value in values]

@@ -114,7 +114,7 @@ def band_blocks(
         bands.indptr.astype(np.int64), bands.indices.astype(np.int64), bands.data.astype(np.float32)
     )
     window, plan = _prepared(n_fft)
-    sound, weights = samples.astype(np.float32, copy=False), mix.astype(np.float64, copy=False)
+    sound, weights = samples.astype(np.float32, copy=False), mix.astype(np.float32)
     step = max(FRAMES, min(_BLOCK_FRAMES, _BLOCK_LEVELS // max(n_bands, 1)) // FRAMES * FRAMES)
     for first in range(0, n_frames, step):
         count = min(step, n_frames - first)
