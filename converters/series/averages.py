@@ -26,15 +26,27 @@ def average_rows(
         row = values[k]
         low, high, largest = np.inf, -np.inf, 0.0
         for i in range(len(start)):
-            total, present = 0.0, 0
+            total = 0.0
             for j in range(start[i], stop[i]):
-                value = row[j]
-                if value == value:  # noqa: PLR0124  # not NaN
-                    total += value
-                    present += 1
-                    largest = max(largest, abs(value))
-            mean = total / present if present else np.nan
+                total += row[j]
+                if abs(row[j]) > largest:
+                    largest = abs(row[j])
+            mean = total / (stop[i] - start[i])
+            if np.isnan(mean):
+                mean = _mean_of_present(row, start[i], stop[i])
             means[k, i] = mean
-            if present:
-                low, high = min(low, mean), max(high, mean)
+            if mean < low:
+                low = mean
+            if mean > high:
+                high = mean
         bounds[k, 0], bounds[k, 1], bounds[k, 2] = low, high, largest
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_of_present(row: np.ndarray, start: int, stop: int) -> float:
+    total, present = 0.0, 0
+    for j in range(start, stop):
+        if not np.isnan(row[j]):
+            total += row[j]
+            present += 1
+    return total / present if present else np.nan

@@ -45,7 +45,7 @@ __all__ = [
 
 MID_GREY = 128
 # Series drawn at a time: what lies between samples and pixels stays in the cache.
-_AT_A_TIME = 32
+_AT_A_TIME = 128
 
 
 class SeriesPicture(Converter):
@@ -85,7 +85,7 @@ class SeriesPicture(Converter):
     def _fill(self, pixels: np.ndarray, signals: Sequence[Series]) -> np.ndarray:
         """Draw signals into uint8 (n, size, size, planes), whatever it held before."""
         values = [signal.values for signal in signals]
-        shapes = list(map(np.shape, values))
+        shapes = [array.shape for array in values]
         if len(set(shapes)) == 1:
             self._fill_alike(pixels, values)
             return pixels

@@ -43,6 +43,7 @@ class MarkovTransitionField(PairPicture):
     """
 
     name: ClassVar[str] = "mtf"
+    version: ClassVar[int] = 2
 
     n_bins: Annotated[int, Between(2, 256)] = 8
     strategy: Strategy = "quantile"
@@ -66,14 +67,14 @@ class MarkovTransitionField(PairPicture):
 
 
 def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
-    """Return the share of each level, and of none up to a multiple of 8, in each segment.
+    """Return the share of each level, and of none up to a multiple of 4, in each segment.
 
     The mean of a transition field over a block needs only these shares of its rows and of its columns, so the
     field of all samples is never built.
     """
     from .markov_loops import share_levels
 
-    shares = np.empty((len(levels), -(-n_bins // 8) * 8, pixels), np.float32)
+    shares = np.empty((len(levels), -(-n_bins // 4) * 4, pixels), np.float32)
     share_levels(levels, *segments(levels.shape[1], pixels), n_bins, shares)
     return shares
 

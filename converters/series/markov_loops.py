@@ -70,7 +70,7 @@ def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, 
     Parameters
     ----------
     rows, columns
-        float32 (n, levels, height) and (n, levels, width), the levels a multiple of 8; the sums lie from 0 to
+        float32 (n, levels, height) and (n, levels, width), the levels a multiple of 4; the sums lie from 0 to
         255.
     canvas
         uint8 (n, size, size), written from `top`, `left` on.
@@ -80,19 +80,13 @@ def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, 
     for k in range(len(rows)):
         for i in range(rows.shape[2]):
             sums[:] = np.float32(0.5)
-            for first in range(0, n_bins, 8):
-                _add_products(rows[k, first : first + 8, i], columns[k, first : first + 8], sums)
+            for level in range(0, n_bins, 4):  # more at a time the vectoriser refuses
+                a, b = rows[k, level, i], rows[k, level + 1, i]
+                c, d = rows[k, level + 2, i], rows[k, level + 3, i]
+                first, second = columns[k, level], columns[k, level + 1]
+                third, fourth = columns[k, level + 2], columns[k, level + 3]
+                for j in range(width):
+                    sums[j] += a * first[j] + b * second[j] + c * third[j] + d * fourth[j]
             pixels = canvas[k, top + i, left : left + width]
             for j in range(width):
                 pixels[j] = np.uint8(np.int32(sums[j]))
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
-def _add_products(weights: np.ndarray, shares: np.ndarray, sums: np.ndarray) -> None:
-    a, b, c, d = weights[0], weights[1], weights[2], weights[3]
-    e, f, g, h = weights[4], weights[5], weights[6], weights[7]
-    s0, s1, s2, s3 = shares[0], shares[1], shares[2], shares[3]
-    s4, s5, s6, s7 = shares[4], shares[5], shares[6], shares[7]
-    for j in range(len(sums)):  # one expression, so that the eight products stay in registers
-        low = a * s0[j] + b * s1[j] + c * s2[j] + d * s3[j]
-        sums[j] += low + (e * s4[j] + f * s5[j] + g * s6[j] + h * s7[j])

@@ -3,10 +3,7 @@
 import numba
 import numpy as np
 
-_LARGEST_BITS = np.int64(0x7F7FFFFF)
-# Of the bits of a float32: distances in one bucket differ by less than a hundredth of themselves.
-_BUCKET_BITS = 16
-_N_BUCKETS = (0x7F800000 >> _BUCKET_BITS) + 1
+_SAMPLED = 2048
 
 
 @numba.njit(cache=True, nogil=True)
@@ -38,6 +35,7 @@ def draw_distances(
     for k in range(len(rows)):
         limit = reach[k]
         scale = white / limit if limit > 0 else none
+        square = limit * limit if limit > 0 else none
         for i in range(height):
             pixels = canvas[k, top + i, left : left + width]
             if rows.shape[1] == 1:
@@ -52,7 +50,7 @@ def draw_distances(
                 _write_squares(rows[k], i, columns[k], squares)
                 if near:
                     for j in range(width):
-                        pixels[j] = np.uint8(255) if np.sqrt(squares[j]) < limit else np.uint8(0)
+                        pixels[j] = np.uint8(255) if squares[j] < square else np.uint8(0)
                 else:
                     for j in range(width):
                         pixels[j] = np.uint8(np.int32(np.sqrt(squares[j]) * scale + half))
@@ -69,109 +67,68 @@ def _write_squares(rows: np.ndarray, i: int, columns: np.ndarray, squares: np.nd
 
 
 @numba.njit(cache=True, nogil=True)
-def rank_squares(rows: np.ndarray, columns: np.ndarray, share: float) -> tuple[float, float, float]:
-    """Return the squared distances at a share of all pairs: the two around it, and how far it lies between them.
+def pair_squares(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Return the squared distances of states (dimension, height) and (dimension, width) without NaN, as float32.
 
-    Parameters
-    ----------
-    rows, columns
-        float32 (dimension, height) and (dimension, width) without NaN.
-    share
-        From 0, the nearest pair, to 1, the farthest one.
+    Where rows and columns are the same (`mirrored`), each pair is there once, and none of a state with itself.
     """
-    place = share * (rows.shape[1] * columns.shape[1] - 1)
-    rank = int(place)
-    counts = np.zeros(_N_BUCKETS, np.int64)
-    squares = np.empty(columns.shape[1], np.float32)
-    bits = squares.view(np.int32)
-    for i in range(rows.shape[1]):
-        _write_squares(rows, i, columns, squares)
-        for j in range(len(bits)):
-            counts[bits[j] >> _BUCKET_BITS] += 1
-    low = _ranked_square(rows, columns, counts, rank)
-    if place == rank:
-        return low, low, 0.0
-    return low, _ranked_square(rows, columns, counts, rank + 1), place - rank
+    height, width = rows.shape[1], columns.shape[1]
+    squares = np.empty(height * (height - 1) // 2 if mirrored else height * width, np.float32)
+    at = 0
+    for i in range(height):
+        first = i + 1 if mirrored else 0
+        _write_squares(rows, i, columns[:, first:], squares[at : at + width - first])
+        at += width - first
+    return squares
 
 
 @numba.njit(cache=True, nogil=True)
-def _ranked_square(rows: np.ndarray, columns: np.ndarray, counts: np.ndarray, rank: int) -> float:
-    bucket = 0
-    while rank >= counts[bucket]:
-        rank -= counts[bucket]
-        bucket += 1
-    inside = np.empty(counts[bucket], np.float32)
-    squares = np.empty(columns.shape[1], np.float32)
-    bits = squares.view(np.int32)
+def at_rank(numbers: np.ndarray, rank: int) -> float:
+    """Return the number that `rank` others would stand before if float32 (n,), not negative, were sorted.
+
+    A sample of the numbers tells within which bounds it lies, most of the time; only what lies within them is
+    put in order. Numbers that are not negative are in the order of their bits.
+    """
+    bits = numbers.view(np.int32)
+    sample = bits[:: max(1, len(bits) // _SAMPLED)].copy()
+    place = rank / len(bits) * len(sample)
+    reach = 4 * np.sqrt(place * (1 - place / len(sample))) + 4
+    low = np.int32(-1)
+    high = np.int32(0x7F800000)
+    if place > reach:
+        low = np.partition(sample, int(place - reach))[int(place - reach)]
+    if place + reach < len(sample):
+        high = np.partition(sample, int(place + reach))[int(place + reach)]
+    below, until = _count(bits, low), _count(bits, high)
+    if rank < below:
+        low, high, below, until = np.int32(-1), low, 0, below
+    elif rank >= until:
+        low, high, below, until = high, np.int32(0x7F800000), until, len(bits)
+    inside = np.empty(until - below, np.float32)
     found = 0
-    for i in range(rows.shape[1]):
-        _write_squares(rows, i, columns, squares)
-        for j in range(len(bits)):
-            if bits[j] >> _BUCKET_BITS == bucket:
-                inside[found] = squares[j]
-                found += 1
-    return float(np.partition(inside, rank)[rank])
+    for j in range(len(bits)):
+        if low < bits[j] <= high:
+            inside[found] = numbers[j]
+            found += 1
+    return float(np.partition(inside, rank - below)[rank - below])
 
 
 @numba.njit(cache=True, nogil=True)
-def rank_differences(rows: np.ndarray, columns: np.ndarray, share: float) -> tuple[float, float, float]:
-    """Return the differences of numbers at a share of all pairs: the two around it, and how far between them.
-
-    Parameters
-    ----------
-    rows, columns
-        float32 (height,) and (width,), rising, without NaN.
-    share
-        From 0, the nearest pair, to 1, the farthest one.
-    """
-    place = share * (len(rows) * len(columns) - 1)
-    rank = int(place)
-    low = _ranked_difference(rows, columns, rank)
-    if place == rank:
-        return low, low, 0.0
-    return low, _ranked_difference(rows, columns, rank + 1), place - rank
-
-
-@numba.njit(cache=True, nogil=True)
-def _ranked_difference(rows: np.ndarray, columns: np.ndarray, rank: int) -> float:
-    """Halve the range of floats, which rise as their bits do, until one is left."""
-    number = np.empty(1, np.float32)
-    bits = number.view(np.int32)
-    number[0] = max(rows[-1] - columns[0], columns[-1] - rows[0])
-    low, high = np.int64(-1), np.int64(bits[0])
-    while high - low > 1:
-        middle = (low + high) // 2
-        bits[0] = middle
-        if _count_within(rows, columns, number[0]) > rank:
-            high = middle
-        else:
-            low = middle
-    bits[0] = high
-    return float(number[0])
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_within(rows: np.ndarray, columns: np.ndarray, limit: float) -> int:
-    """Count pairs at most so far apart: both ends of what is near move on as the row's value rises."""
-    count, first, stop = 0, 0, 0
-    for value in rows:
-        while first < len(columns) and value - columns[first] > limit:
-            first += 1
-        while stop < len(columns) and columns[stop] - value <= limit:
-            stop += 1
-        count += stop - first
+def _count(bits: np.ndarray, limit: int) -> int:
+    """Count what is at most `limit`."""
+    count = 0
+    for j in range(len(bits)):
+        count += bits[j] <= limit
     return count
 
 
 @numba.njit(cache=True, nogil=True)
-def greatest_square(rows: np.ndarray, columns: np.ndarray) -> float:
-    """Return the greatest squared distance of states (dimension, height) and (dimension, width) without NaN."""
-    squares = np.empty(columns.shape[1], np.float32)
-    bits = squares.view(np.int32)
-    greatest = np.int32(0)
-    for i in range(rows.shape[1]):
-        _write_squares(rows, i, columns, squares)
-        for j in range(len(bits)):  # as integers, whose maximum the vectoriser knows
-            greatest = max(greatest, bits[j])
-    bits[0] = greatest
-    return float(squares[0])
+def greatest(numbers: np.ndarray) -> float:
+    """Return the greatest of float32 (n,), not negative; 0 of none."""
+    bits = numbers.view(np.int32)
+    found = np.zeros(1, np.int32)
+    most = np.int32(0)
+    for j in range(len(bits)):  # as integers, whose maximum the vectoriser knows
+        most = max(most, bits[j])
+    found[0] = most
+    return float(found.view(np.float32)[0])

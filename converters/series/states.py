@@ -1,5 +1,6 @@
 """States of series, each of one or more samples, and how far apart a share of them lies."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -117,7 +118,7 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
-    from .recurrence_loops import greatest_square
+    from .recurrence_loops import greatest, pair_squares
 
     if states.rows.shape[1] == 1:
         low, high = (
@@ -125,7 +126,7 @@ def greatest_distances(states: States) -> np.ndarray:
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    return np.asarray(np.sqrt([greatest_square(*sides) for sides in _present(states)]))
+    return np.array([greatest(pair_squares(*sides)) ** 0.5 for sides in _present(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -136,28 +137,32 @@ def distances_at(states: States, share: float) -> np.ndarray:
     Examples
     --------
     >>> numbers = np.array([[[0.0, 0.5, 1.0]]], np.float32)  # of 9 pairs, 3 are 0 apart, 4 are 0.5, 2 are 1
-    >>> distances_at(States(numbers, numbers, np.ones(1)), 0.5)
-    array([0.5])
+    >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
+    array([0.25])
     """
-    from .recurrence_loops import rank_differences, rank_squares
-
-    if states.rows.shape[1] == 1:
-        ends = [
-            rank_differences(np.sort(down[0]), np.sort(across[0]), share) for down, across in _present(states)
-        ]
-    else:
-        ends = [rank_squares(down, across, share) for down, across in _present(states)]
-    low, high, part = np.array(ends).T
-    if states.rows.shape[1] > 1:
-        low, high = np.sqrt(low), np.sqrt(high)
-    return np.asarray(low + (high - low) * part)
+    return np.array([_distance_at(*sides, share) for sides in _present(states)])
 
 
-def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Return rows and columns of each series without missing ones."""
+def _distance_at(down: np.ndarray, across: np.ndarray, mirrored: bool, share: float) -> float:
+    from .recurrence_loops import at_rank, pair_squares
+
+    squares = pair_squares(down, across, mirrored)
+    place = share * (down.shape[1] * across.shape[1] - 1)
+    low, high = (
+        # Of mirrored pairs each counts twice, and each state is no distance from itself.
+        at_rank(squares, rank - down.shape[1] >> 1 if mirrored else rank) ** 0.5
+        if not mirrored or rank >= down.shape[1]
+        else 0.0
+        for rank in (math.floor(place), math.ceil(place))
+    )
+    return float(low + (high - low) * (place % 1))
+
+
+def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+    """Return rows and columns of each series without missing ones, and whether they are the same."""
     for sides in zip(states.rows, states.columns, strict=True):
         down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
-        yield down, across
+        yield down, across, states.rows is states.columns
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
