@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.sparse import eye_array
 
-from phosphene.converters.audio.levels import decibels, grey
+from phosphene.converters.audio.levels import decibels
 from phosphene.converters.audio.mel import hz_to_mel, mel_filterbank, mel_to_hz
 from phosphene.converters.audio.spectrum import band_power, frame_edges, padded_mix, stft_power
 
@@ -74,8 +74,3 @@ def test_padded_mix_beyond_both_ends():
     assert padded_mix(samples, one, -5, -2).tolist() == [0, 0, 0]
     assert padded_mix(samples, one, 4, 6).tolist() == [0, 0]
     assert padded_mix(samples, one, -1, 2).tolist() == [0, 1, 2]
-
-
-def test_decibels_of_silence_are_the_floor():
-    assert decibels(np.zeros((2, 2), np.float32), floor_db=-60).tolist() == [[-60, -60], [-60, -60]]
-    assert grey(np.array([-60.0, -30.0, 0.0]), floor_db=-60).tolist() == [0, 128, 255]
