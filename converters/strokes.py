@@ -59,7 +59,8 @@ def draw_lines(
                 across, beyond = along - part * run, down - part * rise
                 cover = max(0.0, min(most, reach - np.sqrt(across * across + beyond * beyond)))
                 if over or planes > 1:
-                    _ink(flat, at, value, i, cover, over)
+                    if cover > 0:
+                        _ink(flat, at, value, i, cover, over)
                 else:
                     shade = np.uint8(np.int32(cover * (value[i, 0] * 255) + 0.5))
                     flat[at] = max(flat[at], shade)

@@ -8,7 +8,7 @@ from ..converter import Converter, Size, register
 from ..image import Image
 from ..parameters import Between
 from .kinematics import dragging
-from .layout import Lines, map_frame
+from .layout import Lines, Scale, trace_frame
 from .signal import PRESS, MouseTrace
 from .spots import TRUNCATE, heat
 
@@ -60,12 +60,14 @@ class ClickMap(Converter):
 
     size: Size = 224
     button: Literal["pressed", "held"] = "pressed"
-    scale: Literal["box", "screen"] = "box"
+    scale: Scale = "box"
     spot_px: Annotated[float, Between(0.5, 64)] = 4.0
     reference_px: Annotated[float, Between(1, 100_000)] = 1920.0
 
     def _convert(self, trace: MouseTrace) -> Image:
-        frame = map_frame(trace, self.size, self.scale, self.spot_px, self.reference_px)
+        frame = trace_frame(
+            trace, self.size, scale=self.scale, margin_px=2 * self.spot_px, reference_px=self.reference_px
+        )
         counts = trace.event == PRESS
         if self.button == "held":
             counts |= dragging(trace.event)

@@ -1,6 +1,6 @@
 """Where the pointer stayed."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..converter import Converter, Size, register
 from ..image import Image
 from ..parameters import Between
 from .kinematics import SHORTEST_S
-from .layout import Lines, map_frame
+from .layout import Lines, Scale, trace_frame
 from .signal import MouseTrace
 from .spots import TRUNCATE, heat
 
@@ -55,13 +55,15 @@ class DwellMap(Converter):
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
 
     size: Size = 224
-    scale: Literal["box", "screen"] = "box"
+    scale: Scale = "box"
     spot_px: Annotated[float, Between(0.5, 64)] = 2.5
     pause_s: Annotated[float, Between(above=0)] = 2.0
     reference_px: Annotated[float, Between(1, 100_000)] = 1920.0
 
     def _convert(self, trace: MouseTrace) -> Image:
-        frame = map_frame(trace, self.size, self.scale, self.spot_px, self.reference_px)
+        frame = trace_frame(
+            trace, self.size, scale=self.scale, margin_px=2 * self.spot_px, reference_px=self.reference_px
+        )
         x, y = frame.to_image(trace.x, trace.y)
         until_s = np.r_[trace.time_s[1:], trace.time_s[-1]]
         stay_s = np.clip(until_s - trace.time_s, SHORTEST_S, max(self.pause_s, SHORTEST_S))

@@ -9,6 +9,8 @@ import numpy as np
 from ..image import Box, Layout, Region, Span, join_stretches
 from .signal import MouseTrace
 
+Scale = Literal["box", "screen"]
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:
@@ -30,44 +32,45 @@ class Frame:
         )
 
 
-def fitted_frame(trace: MouseTrace, size: int, *, margin_px: float) -> Frame:
-    """Fit the box around a trace into a picture, proportions kept, with a margin of at most a quarter.
-
-    A trace that stays in one place is in the middle, at one pixel of the screen a pixel.
-    """
-    middle, extent_px = _box(trace)
-    inner_px = size - 2 * min(margin_px, size / 4)
-    return _around(middle, size, extent_px / inner_px or 1.0)
-
-
-def centred_frame(trace: MouseTrace, size: int, *, reference_px: float) -> Frame:
-    """Put the middle of a trace into the middle of a picture that is one screen wide.
-
-    The longer side of the screen where the signal knows it, `reference_px` where it does not.
-    """
-    middle, _ = _box(trace)
-    return _around(middle, size, (max(trace.screen) if trace.screen else reference_px) / size)
-
-
-def map_frame(
-    trace: MouseTrace, size: int, scale: Literal["box", "screen"], spot_px: float, reference_px: float
+def trace_frame(
+    trace: MouseTrace,
+    size: int,
+    *,
+    scale: Scale,
+    margin_px: float,
+    reference_px: float,
+    corners: tuple[float, float, float, float] | None = None,
 ) -> Frame:
-    """Fit a trace into a picture of soft spots by `box`, or put its middle into that of one by `screen`."""
+    """Lay a trace into a square picture, its middle in the middle.
+
+    Parameters
+    ----------
+    trace
+        The session.
+    size
+        Height and width of the picture in pixels.
+    scale
+        `box`: as large as fits, proportions kept; one that stays in one place has a pixel of the screen a pixel.
+        `screen`: one screen across the picture.
+    margin_px
+        What `box` leaves free at each side, in pixels of the picture, at most a quarter.
+    reference_px
+        How wide a screen is that the trace does not know; the longer side of one that it knows.
+    corners
+        The lowest x and y and the highest of the trace, where they are known already.
+    """
+    left, top, right, bottom = corners or _corners(trace)
     if scale == "screen":
-        return centred_frame(trace, size, reference_px=reference_px)
-    return fitted_frame(trace, size, margin_px=2 * spot_px)
+        pixel_px = (max(trace.screen) if trace.screen else reference_px) / size
+    else:
+        pixel_px = max(right - left, bottom - top) / (size - 2 * min(margin_px, size / 4)) or 1.0
+    half_px = pixel_px * size / 2
+    return Frame((left + right) / 2 - half_px, (top + bottom) / 2 - half_px, pixel_px)
 
 
-def _box(trace: MouseTrace) -> tuple[tuple[float, float], float]:
-    """Return the middle of the box around a trace, and its longer side."""
-    left, top = float(np.minimum.reduce(trace.x)), float(np.minimum.reduce(trace.y))
-    right, bottom = float(np.maximum.reduce(trace.x)), float(np.maximum.reduce(trace.y))
-    return ((left + right) / 2, (top + bottom) / 2), max(right - left, bottom - top)
-
-
-def _around(middle: tuple[float, float], size: int, pixel_px: float) -> Frame:
-    left, top = (place - pixel_px * size / 2 for place in middle)
-    return Frame(left, top, pixel_px)
+def _corners(trace: MouseTrace) -> tuple[float, float, float, float]:
+    low = float(trace.x.min()), float(trace.y.min())
+    return *low, float(trace.x.max()), float(trace.y.max())
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,7 @@ class MotionPanels(Converter):
 
     name: ClassVar[str] = "motion"
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
+    version: ClassVar[int] = 2
 
     size: Size = 224
     pause_s: Annotated[float, Between(above=0)] = 0.5

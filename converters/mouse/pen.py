@@ -55,8 +55,7 @@ def pen_marks(
     ends, value = np.empty((n + extra, 4)), np.empty((n + extra, len(shown)))
     width, times = np.empty(n + extra), np.empty((2, n + extra))
     left, top, pixel_px = frame
-    shares, passed, whole = np.empty(4), 0.0, _brisk_s(time_s, pause_s)
-    place = n
+    passed, whole, place = 0.0, _brisk_s(time_s, pause_s), n
     for i in range(n):
         origin = i - 1 if i > 0 and time_s[i] - time_s[i - 1] <= pause_s else i
         if i > 0:
@@ -65,11 +64,16 @@ def pen_marks(
         ends[i] = (x[origin] - left) / pixel_px, (y[origin] - top) / pixel_px, column, row
         times[0, i], times[1, i] = time_s[origin], time_s[i]
         sort = DRAG if _held(event, i) else MOVE
-        width[i], shares[LINE] = width_px[sort], sort / SCROLL
-        shares[TIME] = passed / whole if whole > 0 else 1.0
-        _movement(shares, x[i] - x[origin], y[i] - y[origin], time_s[i] - time_s[origin])
+        width[i], right, down = width_px[sort], x[i] - x[origin], y[i] - y[origin]
         for plane in range(len(shown)):
-            share = shares[shown[plane]]
+            if shown[plane] == LINE:
+                share = sort / SCROLL
+            elif shown[plane] == SPEED:
+                share = _speed(right, down, time_s[i] - time_s[origin])
+            elif shown[plane] == TIME:
+                share = passed / whole if whole > 0 else 1.0
+            else:
+                share = _direction(right, down)
             value[i, plane] = dots[2, plane] if np.isnan(share) else _between(scale, plane, share)
         if event[i] in (PRESS, SCROLL):
             ends[place] = column, row, column, row
@@ -82,13 +86,30 @@ def pen_marks(
 
 
 @numba.njit(cache=True, nogil=True)
-def _movement(shares: np.ndarray, right_px: float, down_px: float, lasted_s: float) -> None:
-    """Set the shares of speed, and of direction: 0 to the right, a quarter down, a half to the left."""
+def corners(events: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the lowest x and y of events (4, n), and the highest."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for i in range(events.shape[1]):
+        left, right = min(left, events[1, i]), max(right, events[1, i])
+        top, bottom = min(top, events[2, i]), max(bottom, events[2, i])
+    return left, top, right, bottom
+
+
+@numba.njit(cache=True, nogil=True)
+def _speed(right_px: float, down_px: float, lasted_s: float) -> float:
+    """Return the share of a speed on its logarithmic scale."""
     slow, fast = SPEEDS_PX_S
     speed = np.sqrt(right_px * right_px + down_px * down_px) / max(lasted_s, SHORTEST_S)
-    shares[SPEED] = np.log(min(max(speed, slow), fast) / slow) / np.log(fast / slow)
+    return np.log(min(max(speed, slow), fast) / slow) / np.log(fast / slow)
+
+
+@numba.njit(cache=True, nogil=True)
+def _direction(right_px: float, down_px: float) -> float:
+    """Return the share of a whole turn: 0 to the right, a quarter down, a half to the left; NaN at rest."""
+    if right_px == 0 and down_px == 0:
+        return np.nan
     turn = np.arctan2(down_px, right_px) / (2 * np.pi)
-    shares[DIRECTION] = np.nan if speed == 0 else turn + (turn < 0)
+    return turn + (turn < 0)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,7 +1,7 @@
 """The way of the pointer, drawn as lines."""
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -10,11 +10,12 @@ from ..errors import ParameterError
 from ..image import Image
 from ..parameters import Between
 from .inks import Colors, Ink, palette
-from .layout import Frame, Lines, centred_frame, fitted_frame
+from .layout import Lines, Scale, trace_frame
 from .signal import MouseTrace
 
 # By event: moves, drags, presses, releases, turns of the wheel. A press stands out by size and brightness.
 _WIDTHS = np.array([1.0, 1.0, 4.0, 1.0, 2.5])
+_WIDEST = 4.0
 
 
 @register
@@ -84,7 +85,7 @@ class TraceDrawing(Converter):
     version: ClassVar[int] = 2
 
     size: Size = 224
-    scale: Literal["box", "screen"] = "box"
+    scale: Scale = "box"
     ink: Ink = "line"
     colors: Colors = "grey"
     line_width_px: Annotated[float, Between(above=0, high=64)] = 1.5
@@ -113,17 +114,20 @@ class TraceDrawing(Converter):
 
     def _draw(self, trace: MouseTrace, picture: np.ndarray) -> Lines:
         from ..strokes import draw_lines
-        from .pen import pen_marks
+        from .pen import corners, pen_marks
 
-        pen, frame = palette(self.ink, self.colors), self._frame(trace)
+        pen, widths = palette(self.ink, self.colors), _WIDTHS * self.line_width_px
         events = np.array((trace.time_s, trace.x, trace.y, trace.event))
-        place, widths = (frame.left, frame.top, frame.pixel_px), _WIDTHS * self.line_width_px
+        frame = trace_frame(
+            trace,
+            self.size,
+            scale=self.scale,
+            margin_px=_WIDEST * self.line_width_px / 2,
+            reference_px=self.reference_px,
+            corners=corners(events),
+        )
+        place = frame.left, frame.top, frame.pixel_px
         marks = pen_marks(events, self.pause_s, place, widths, pen.shown, pen.scale, pen.dots)
         ends, value, width_px, (start_s, stop_s) = marks
         draw_lines(picture, ends, value, width_px, self.colors == "color")
         return Lines(ends, width_px, start_s, stop_s, frame)
-
-    def _frame(self, trace: MouseTrace) -> Frame:
-        if self.scale == "screen":
-            return centred_frame(trace, self.size, reference_px=self.reference_px)
-        return fitted_frame(trace, self.size, margin_px=_WIDTHS.max() * self.line_width_px / 2)
