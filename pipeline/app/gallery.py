@@ -10,7 +10,7 @@ from phosphene.converters import Converter, Image, ParameterError, PhospheneErro
 from phosphene.converters.files import atomic_write
 from phosphene.converters.parameters import rules
 from phosphene.converters.signal import KINDS, Kind
-from phosphene.datasets import make_synthetic, protocols
+from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.pipeline.data.manifest import Item
 from phosphene.pipeline.data.windows import cut, extents, plan_windows
 
@@ -98,7 +98,7 @@ def _summary(owner: type[Converter]) -> str:
 
 def _example(kind: Kind, data: Path | None) -> Example:
     if data is not None:
-        for protocol in (known for known in protocols().values() if known.kind == kind):
+        for protocol in _published(kind):
             try:
                 items = protocol.open(data).items
                 return _example_of(items[len(items) // 3], kind, protocol.name)
@@ -106,6 +106,11 @@ def _example(kind: Kind, data: Path | None) -> Example:
                 continue  # not there
     with tempfile.TemporaryDirectory() as folder:
         return _example_of(make_synthetic(kind, folder, items_per_class=2).items[0], kind, "synthetic")
+
+
+def _published(kind: Kind) -> list[Protocol]:
+    known = protocols().values()
+    return [each for each in known if each.kind == kind and not each.name.startswith("synthetic")]
 
 
 def _example_of(item: Item, kind: Kind, source: str) -> Example:

@@ -127,20 +127,27 @@ def _even_values(edges: np.ndarray, count: int) -> list[float]:
 
 
 def _spread_values(edges: np.ndarray, count: int) -> list[float]:
-    """Return powers of ten, then 5 and 2 times these, as far as they stand apart on an axis that is not even."""
+    """Return zero, powers of ten, then 5 and 2 times these, as far as they stand apart on an axis that is not even."""
     low, high = float(edges[0]), float(edges[-1])
-    powers = (
-        range(math.floor(math.log10(max(low, high * 1e-6))), math.ceil(math.log10(high)) + 1)
-        if high > 0
-        else ()
-    )
     apart = (len(edges) - 1) / (1.5 * count)
     chosen: dict[float, float] = {}
-    for value in [digit * 10.0**power for digit in (1, 5, 2) for power in powers]:
+    for value in _round_values(low, high):
         place = float(np.interp(value, edges, np.arange(len(edges))))
         if low <= value <= high and all(abs(place - other) >= apart for other in chosen.values()):
             chosen[value] = place
     return sorted(chosen) if len(chosen) > 1 else _even_values(edges, count)
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """Return zero where the axis goes below it, and powers of ten from the largest down, then 5 and 2 times these."""
+    most = max(high, -low)
+    if most <= 0:
+        return []
+    if low >= 0:
+        powers = range(math.floor(math.log10(max(low, high * 1e-6))), math.ceil(math.log10(high)) + 1)
+        return [digit * 10.0**power for digit in (1, 5, 2) for power in powers]
+    falling = range(math.ceil(math.log10(most)), math.floor(math.log10(most * 1e-9)), -1)
+    return [0.0, *(sign * 10.0**power for power in falling for sign in (1, -1))]
 
 
 def _cell_for(images: Sequence[Image]) -> _Cell:
