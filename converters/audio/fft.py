@@ -86,23 +86,23 @@ def _order(sizes: list[int], radices: list[int]) -> np.ndarray:
     return row
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _get(re: np.ndarray, im: np.ndarray, row: int) -> tuple[Any, Any]:
     return load(re, row * LANES), load(im, row * LANES)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _put(re: np.ndarray, im: np.ndarray, row: int, a: Any, b: Any) -> None:
     store(re, row * LANES, a)
     store(im, row * LANES, b)
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _root(factors: np.ndarray, at: int) -> tuple[Any, Any]:
     return spread(factors[at]), spread(factors[at + 1])
 
 
-@numba.njit(inline="always")
+@numba.njit
 def _turned(re: np.ndarray, im: np.ndarray, row: int, a: Any, b: Any, c: Any, s: Any) -> None:
     """Store a complex number times c + is."""
     _put(re, im, row, a * c - b * s, a * s + b * c)
@@ -201,7 +201,7 @@ def _stage5(
             _turned(re, im, row + 3 * step, mr - ni, mi + nr, c3, s3)
 
 
-@numba.njit
+@numba.njit(cache=True, nogil=True)
 def transform(re: np.ndarray, im: np.ndarray, plan: Plan) -> None:
     """Replace rows of eight complex numbers by their Fourier transform, in the order of `Plan.order`.
 

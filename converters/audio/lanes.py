@@ -6,12 +6,13 @@ the compiler does not dare to. Here the code says so itself; processors with nar
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, overload, register_model
+from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
 
 LANES = 8
 
@@ -118,20 +119,14 @@ def transposed(typing_context: Any, rows: Any) -> Any:
 def _define(symbol: Any, instruction: str) -> None:
     """Let `a symbol b` stand for one instruction; a product and a sum may become one, where the processor can."""
 
-    @_operation
-    def both(typing_context: Any, left: Any, right: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            return getattr(builder, instruction)(*arguments, flags=("contract",))
+    class Operator(ConcreteTemplate):
+        cases: ClassVar = [signature(lanes, lanes, lanes)]
 
-        return lanes(lanes, lanes), generate
+    def generate(context: Any, builder: Any, types_of: Any, arguments: Any) -> Any:
+        return getattr(builder, instruction)(*arguments, flags=("contract",))
 
-    overload(symbol)(
-        lambda left, right: (
-            (lambda left, right: both(left, right))  # noqa: PLW0108  # numba wants these names
-            if isinstance(left, LanesType) and isinstance(right, LanesType)
-            else None
-        )
-    )
+    infer_global(symbol)(Operator)
+    lower_builtin(symbol, lanes, lanes)(generate)
 
 
 _define(operator.add, "fadd")
