@@ -28,8 +28,19 @@ FORBIDDEN = {
     "pipeline/models": ("phosphene.pipeline.evaluation", "phosphene.pipeline.app"),
     "pipeline/evaluation": ("phosphene.pipeline.app",),
 }
-# Batches begin at the loaders: what comes before them knows no torch.
-KNOWS_TORCH = {"loaders.py", "augment.py"}
+# Batches begin at the loaders, and where a device draws them: what comes before knows no torch.
+KNOWS_TORCH = {
+    "augment.py",
+    "device.py",
+    "device_audio.py",
+    "device_markov.py",
+    "device_paths.py",
+    "device_plain.py",
+    "device_series.py",
+    "device_triton.py",
+    "device_triton_audio.py",
+    "loaders.py",
+}
 
 MAX_FUNCTION_LINES, MAX_FILE_LINES = 40, 400
 # `PATH::FUNCTION` or `PATH`: why it may be longer, or do what is not done.
