@@ -111,7 +111,8 @@ class Stretches(Cells):
 
     def counts(self) -> np.ndarray:
         """Return the lengths of the stretches."""
-        return self.stops - self.starts
+        counts: np.ndarray = self.stops - self.starts
+        return counts
 
     def add(self, block: np.ndarray, at: int, folded: np.ndarray, *, how: How) -> None:
         """Fold a block into the cells that have a part of it."""

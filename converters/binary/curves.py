@@ -9,8 +9,8 @@ Curve = Literal["rows", "hilbert", "z_order"]
 
 
 @functools.lru_cache(maxsize=8)
-def path(curve: Curve, size: int) -> np.ndarray:
-    """Return the pixels of a square in the order in which a curve visits them.
+def visits(curve: Curve, size: int) -> np.ndarray:
+    """Return when a curve visits each pixel of a square.
 
     Parameters
     ----------
@@ -21,18 +21,21 @@ def path(curve: Curve, size: int) -> np.ndarray:
 
     Returns
     -------
-    int64 (size * size,)
-        Row times size plus column, each pixel once; read-only.
+    int64 (size, size)
+        Each number from 0 to size * size - 1 once; read-only.
 
     Examples
     --------
-    >>> path("z_order", 3).tolist()
-    [0, 1, 3, 4, 2, 5, 6, 7, 8]
+    >>> visits("z_order", 3)
+    array([[0, 1, 4],
+           [2, 3, 5],
+           [6, 7, 8]])
     """
     columns, rows = {"rows": _rows, "hilbert": hilbert, "z_order": z_order}[curve](size)
-    places: np.ndarray = rows * size + columns
-    places.flags.writeable = False
-    return places
+    order = np.empty((size, size), np.int64)
+    order[rows, columns] = np.arange(size * size)
+    order.flags.writeable = False
+    return order
 
 
 def _rows(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,17 +82,17 @@ def _rectangle(width: int, height: int, known: dict[tuple[int, int], np.ndarray]
     if (width, height) not in known:
         if min(width, height) == 1:
             along = np.arange(max(width, height))
-            path = np.stack([along, 0 * along] if height == 1 else [0 * along, along])
+            way = np.stack([along, 0 * along] if height == 1 else [0 * along, along])
         elif 2 * width > 3 * height:
             half = _even_half(width)
             left, right = (_rectangle(part, height, known) for part in (half, width - half))
-            path = np.concatenate([left, right + np.array([[half], [0]])], axis=1)
+            way = np.concatenate([left, right + np.array([[half], [0]])], axis=1)
         else:
             half, down = width // 2, _even_half(height)
             left, below = _rectangle(down, half, known)[::-1], _rectangle(width, height - down, known)
             right = np.array([[width - 1], [down - 1]]) - _rectangle(down, width - half, known)[::-1]
-            path = np.concatenate([left, below + np.array([[0], [down]]), right], axis=1)
-        known[width, height] = path
+            way = np.concatenate([left, below + np.array([[0], [down]]), right], axis=1)
+        known[width, height] = way
     return known[width, height]
 
 

@@ -73,7 +73,8 @@ class Entropies(Grey):
             end = min(at + step, stop)
             levels = local_entropy(data, window=self.window, hop=self.hop, start=at, stop=end)
             yield at, read_only(levels)
-            release(data, at, end)
+            # A window reaches back into the piece before, of which the system may map much more than was asked for.
+            release(data, max(at - step, 0), end)
 
 
 @register

@@ -101,8 +101,8 @@ class ByteGrid(ByteCells):
         shape = (self.size, self.size)
         cells = Stretches(*spread(len(signal.data), self.size * self.size, fit=self.fit))
         pixels = INKS[self.ink](signal).draw(cells, reduce=self.reduce)
-        places = [(edges + signal.offset).reshape(shape) for edges in (cells.starts, cells.stops)]
-        return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", *places, signal.name))
+        start, stop = ((edges + signal.offset).reshape(shape) for edges in (cells.starts, cells.stops))
+        return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", start, stop, signal.name))
 
     def _draw_rows(self, signal: Binary) -> Image:
         count = len(signal.data)

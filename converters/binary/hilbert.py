@@ -7,7 +7,7 @@ import numpy as np
 from ..converter import register
 from ..image import Image, Offsets
 from .cells import Stretches, spread
-from .curves import Curve, path
+from .curves import Curve, visits
 from .inks import INKS, Ink, Reduce
 from .painting import ByteCells
 from .signal import Binary
@@ -16,14 +16,10 @@ from .signal import Binary
 def draw_along(curve: Curve, cells: Stretches, ink: Ink, *, reduce: Reduce) -> Image:
     """Draw stretches of a file, as many as a square has pixels, one after another along a curve."""
     size = int(np.sqrt(len(cells.starts)))
-    shape, places = (size, size), path(curve, size)
-    colours = ink.draw(cells, reduce=reduce)
-    pixels = np.empty_like(colours)
-    pixels[places] = colours
-    edges = np.empty((2, size * size), np.int64)
-    edges[:, places] = cells.starts, cells.stops
-    start, stop = edges.reshape(2, *shape) + ink.signal.offset
-    return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", start, stop, ink.signal.name))
+    shown = visits(curve, size)
+    pixels = np.take(ink.draw(cells, reduce=reduce), shown, axis=0)
+    start, stop = (np.take(edges, shown) + ink.signal.offset for edges in (cells.starts, cells.stops))
+    return Image(pixels, Offsets("bytes", "", start, stop, ink.signal.name))
 
 
 @register

@@ -69,13 +69,14 @@ class Ink(ABC):
 
     def middle(self, cells: Cells) -> np.ndarray:
         """Return the code that stands best for all bytes of each cell: the one that most of them have."""
-        best, most = np.zeros(cells.shape, np.uint8), np.zeros(cells.shape, np.int64)
-        for code in range(len(self.colours)):
-            having = ((at, read_only((codes == code).view(np.uint8))) for at, codes in self._of(cells))
-            found = cells.fold(having, how="sum")
-            best[found >= most] = code
-            np.maximum(most, found, out=most)
-        return best
+        if cells.counts().max() == 1:
+            return cells.fold(self._of(cells), how="first")
+        votes = np.zeros((len(self.colours), *cells.shape), np.int64)
+        for at, codes in self._of(cells):
+            for code, found in enumerate(votes):
+                cells.add(read_only((codes == code).view(np.uint8)), at, found, how="sum")
+        most: np.ndarray = len(votes) - 1 - votes[::-1].argmax(axis=0)
+        return most
 
     def rarest(self, cells: Cells) -> np.ndarray:
         """Return the code of each cell that is rarest in the file; of equally rare ones the largest."""
@@ -85,7 +86,8 @@ class Ink(ABC):
         order = np.argsort(-counts, kind="stable").astype(np.uint8)
         rank = np.argsort(order).astype(np.uint8)
         ranked = ((at, read_only(rank[codes])) for at, codes in self._of(cells))
-        return order[cells.fold(ranked, how="largest")]
+        rarest: np.ndarray = order[cells.fold(ranked, how="largest")]
+        return rarest
 
     def draw(self, cells: Cells, *, reduce: Reduce) -> np.ndarray:
         """Return the colour of each cell, uint8 (..., channels)."""

@@ -91,9 +91,10 @@ def fold_table(
 @numba.njit(cache=True, nogil=True)
 def tally_pairs(block: np.ndarray, distance: int, counts: np.ndarray) -> None:
     """Add the pairs of bytes `distance` apart in a block to int64 counts (65536,): 256 * first + second."""
-    # A counter that was just written is slow to read again, as in a run of one byte, hence two tables in turns.
-    # Pairs are made many at a time, which is vectorised, and read as four in a word: fewer loads than byte by byte.
-    even, odd = np.zeros(65536, np.uint32), np.zeros(65536, np.uint32)
+    # Pairs are made many at a time, which is vectorised, and read as four in a word: fewer loads than byte by byte. A
+    # counter that was just written is slow to read again, so that runs of zeros, the usual padding, are skipped. One
+    # table: a second one, in turns, would help other runs, but two fall out of a cache of 512 KB.
+    table, zeros = np.zeros(65536, np.uint32), 0
     pairs = np.empty(PAIRS_AT_ONCE, np.uint16)
     words = pairs.view(np.uint64)
     one, low = np.uint32(1), np.uint64(0xFFFF)
@@ -103,14 +104,18 @@ def tally_pairs(block: np.ndarray, distance: int, counts: np.ndarray) -> None:
         for i in range(a.size):
             pairs[i] = (np.uint16(a[i]) << np.uint16(8)) | np.uint16(b[i])
         for word in words[: a.size // 4]:
-            even[word & low] += one
-            odd[(word >> np.uint64(16)) & low] += one
-            even[(word >> np.uint64(32)) & low] += one
-            odd[word >> np.uint64(48)] += one
+            if word == 0:
+                zeros += 4
+            else:
+                table[word & low] += one
+                table[(word >> np.uint64(16)) & low] += one
+                table[(word >> np.uint64(32)) & low] += one
+                table[word >> np.uint64(48)] += one
         for pair in pairs[a.size // 4 * 4 : a.size]:
-            even[pair] += one
+            table[pair] += one
+    counts[0] += zeros
     for pair in range(65536):
-        counts[pair] += np.int64(even[pair]) + np.int64(odd[pair])
+        counts[pair] += np.int64(table[pair])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -132,24 +137,37 @@ def slide_entropy(
     levels
         uint8, changed in place: as many as bytes are asked for.
     """
-    counts = np.zeros(256, np.int64)
-    most = np.int64(0)
-    for gain in gains:
-        most += gain
+    counts = np.zeros(256, np.uint64)
+    most = gains.sum()
     scale = 255 / (8.0 * 65536 * window)
-    total = np.int64(0)  # the sum of c log2 c
-    low = high = np.int64(0)
+    total, low, high = 0, 0, 0  # the sum of c log2 c in the window from low to high
     for at in range(0, levels.size, hop):
         begin = min(max(first + at + hop // 2 - window // 2, 0), data.size - window)
         if begin >= high:
             counts[:] = 0
-            total = np.int64(0)
-            low = high = begin
-        for byte in data[high : begin + window]:
-            total += gains[counts[byte]]
-            counts[byte] += 1
-        for byte in data[low:begin]:
-            counts[byte] -= 1
-            total -= gains[counts[byte]]
+            total = _enter(data[begin : begin + window], counts, gains)
+        else:
+            total += _enter(data[high : begin + window], counts, gains)
+            total -= _leave(data[low:begin], counts, gains)
         low, high = begin, begin + window
         levels[at : at + hop] = np.uint8((most - total) * scale + 0.5)
+
+
+@numba.njit(cache=True, nogil=True)
+def _enter(part: np.ndarray, counts: np.ndarray, gains: np.ndarray) -> int:
+    """Count bytes; return by how much the sum of c log2 c grows."""
+    gain, one = 0, np.uint64(1)
+    for byte in part:
+        gain += gains[counts[byte]]
+        counts[byte] += one
+    return gain
+
+
+@numba.njit(cache=True, nogil=True)
+def _leave(part: np.ndarray, counts: np.ndarray, gains: np.ndarray) -> int:
+    """Count bytes no longer; return by how much the sum of c log2 c shrinks."""
+    gain, one = 0, np.uint64(1)
+    for byte in part:
+        counts[byte] -= one
+        gain += gains[counts[byte]]
+    return gain

@@ -8,6 +8,7 @@ import numpy as np
 from ..converter import Converter, Size, register
 from ..image import Image, Offsets
 from ..parameters import Between
+from .blocks import release
 from .signal import Binary
 
 PRINTABLE = np.zeros(256, np.bool_)
@@ -64,6 +65,7 @@ def _blocks(data: np.ndarray, room: int) -> Iterator[tuple[np.ndarray, np.ndarra
             end = int(first[-1])
             first, last = first[:-1], last[:-1]
         yield first, last
+        release(data, at, end)
         at = end
 
 
