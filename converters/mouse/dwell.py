@@ -53,6 +53,7 @@ class DwellMap(Converter):
 
     name: ClassVar[str] = "dwell"
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
+    version: ClassVar[int] = 2
 
     size: Size = 224
     scale: Scale = "box"

@@ -100,4 +100,4 @@ def brisk_time(time_s: np.ndarray, *, pause_s: float) -> np.ndarray:
 def dragging(event: np.ndarray) -> np.ndarray:
     """Tell which events were reached with a button down: drags, and releases after a press or a drag."""
     before = np.r_[event[:1], event[:-1]]
-    return np.asarray((event == DRAG) | ((event == RELEASE) & np.isin(before, (PRESS, DRAG))))
+    return np.asarray((event == DRAG) | ((event == RELEASE) & ((before == PRESS) | (before == DRAG))))

@@ -90,7 +90,7 @@ def stroke_starts(event: np.ndarray, origin: np.ndarray) -> np.ndarray:
     [0, 0, 2, 3, 3]
     """
     places = np.arange(len(event))
-    begins = (origin == places) | np.isin(event, (PRESS, RELEASE))
+    begins = (origin == places) | (event == PRESS) | (event == RELEASE)
     return np.asarray(np.maximum.accumulate(np.where(begins, places, 0)))
 
 
@@ -133,12 +133,12 @@ def share_out(column: np.ndarray, row: np.ndarray, weight: np.ndarray, size: int
     """
     left, top = np.floor(column - 0.5).astype(int), np.floor(row - 0.5).astype(int)
     right_share, low_share = column - 0.5 - left, row - 0.5 - top
-    grid = np.zeros((size + 2, size + 2))  # a border takes what lies outside
+    grid = np.zeros((size + 2) ** 2)  # a border takes what lies outside
     for down, row_share in ((1, 1 - low_share), (2, low_share)):
         for along, column_share in ((1, 1 - right_share), (2, right_share)):
-            places = np.clip(top + down, 0, size + 1), np.clip(left + along, 0, size + 1)
-            np.add.at(grid, places, weight * row_share * column_share)
-    return grid[1:-1, 1:-1]
+            places = np.clip(top + down, 0, size + 1) * (size + 2) + np.clip(left + along, 0, size + 1)
+            grid += np.bincount(places, weight * row_share * column_share, len(grid))
+    return grid.reshape(size + 2, size + 2)[1:-1, 1:-1]
 
 
 def _smooth(counts: np.ndarray) -> np.ndarray:

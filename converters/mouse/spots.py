@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from .panels import share_out
-
 TRUNCATE = 3
 """Standard deviations of a spot that are drawn."""
 
@@ -21,10 +19,9 @@ def heat(
     >>> both[8, [4, 12], 0].tolist()  # as log(1 + 1) to log(1 + 3)
     [128, 255]
     """
-    from scipy.ndimage import gaussian_filter
+    from .blur import log_grey, soft_spots
 
-    shared = share_out(column, row, weight, size)
-    density = gaussian_filter(shared, spot_px, mode="constant", truncate=TRUNCATE)
-    level = np.log1p(density * (2 * np.pi * spot_px**2 / bend))
-    pixels: np.ndarray = np.rint(level * (255 / max(float(level.max()), 1e-9))).astype(np.uint8)
-    return pixels[:, :, None]
+    reach = int(TRUNCATE * spot_px + 0.5)
+    bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / spot_px) ** 2)
+    places = (np.asarray(way, np.float64) for way in (column, row, weight))
+    return log_grey(soft_spots(*places, size, bell), bend)

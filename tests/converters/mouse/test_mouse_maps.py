@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,18 @@ def test_heat_is_a_sum_of_bells():
     )
     assert np.abs(got - expected)[near].max() <= 6  # a spot is cut off at three standard deviations
     assert got.argmax() == expected.argmax()
+
+
+def test_heat_agrees_with_scipy():
+    column, row, weight = np.random.default_rng(0).uniform(-3, 67, (3, 200))
+    weight = np.abs(weight) + 0.1
+    along = np.arange(64) + 0.5
+    tents = [np.maximum(1 - np.abs(along - at[:, None]), 0) for at in (column, row)]
+    shared = np.einsum("i,iy,ix->yx", weight, tents[1], tents[0])
+    spots = scipy.ndimage.gaussian_filter(shared, 1.5, mode="constant", truncate=3) * (2 * np.pi * 1.5**2)
+    expected = np.log1p(spots) / np.log1p(spots.max()) * 255
+    got = heat(column, row, weight, size=64, spot_px=1.5, bend=1)[:, :, 0]
+    assert np.abs(got - expected).max() <= 1
 
 
 def test_clicks_by_hand():
