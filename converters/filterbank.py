@@ -20,10 +20,11 @@ Read = Callable[[int, int], np.ndarray]
 _BLOCK = 1 << 17
 _MOST_PADDING = 1 << 16  # of a block; filters that reach further work on a decimated signal
 _STEPS_AN_OCTAVE = 4  # lengths of the inverse transforms
-_PER_COLUMN = 8  # least number of samples of the power
+_PER_COLUMN = 16  # least number of samples of the power
 _FINER = 4  # times the rate of a decimated signal
 _LEAST_COVER = 0.5
 _LEAST_WEIGHT = 1e-3
+_FADE_START, _FADE_STOP = 0.45, 0.55  # cycles a sample
 _TAIL = 32  # decimated samples, to each side, in which the filter of the decimation dies away
 _TURN = 64  # decimated samples of a block that are kept
 
@@ -134,7 +135,7 @@ def _add_power(
         begin, end = kept - plan.padding, min(kept + plan.kept, source.stop)
         ends = kept * source.step, end * source.step
         columns = slice(*_touched(borders, ends))
-        spectrum = rfft(source.read(begin, begin + plan.length))
+        spectrum = _beyond_half(rfft(source.read(begin, begin + plan.length)))
         holes = _hole_spectrum(source, begin, plan.length)
         cuts = borders[columns.start : columns.stop + 1].clip(*ends) - begin * source.step - 0.5
         for band in plan.bands:
@@ -154,7 +155,13 @@ def _hole_spectrum(source: Source, begin: int, length: int) -> np.ndarray | None
     from scipy.fft import rfft
 
     holes = source.gaps(begin, begin + length) if source.gaps else np.zeros(1, np.float32)
-    return np.asarray(rfft(holes)) if holes.any() else None
+    return _beyond_half(rfft(holes)) if holes.any() else None
+
+
+def _beyond_half(spectrum: np.ndarray) -> np.ndarray:
+    """Return the spectrum of a real signal of even length with the bins above half the rate that filters fade out in."""
+    more = int((_FADE_STOP - 0.5) * 2 * len(spectrum)) + 1
+    return np.concatenate([spectrum, spectrum[-2 : -2 - more : -1].conj()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +217,7 @@ class Band:
         """Return the mean under the envelope of each filter: (filters, samples)."""
         from scipy.fft import irfft
 
-        bins = np.arange(min(self.samples // 2 + 1, len(spectrum)))
+        bins = np.arange(min(self.samples, self.length) // 2 + 1)
         envelopes = np.exp(-((bins / self.widths[:, None]) ** 2) / 2) * (self.samples / self.length)
         return np.asarray(irfft(spectrum[: len(bins)] * envelopes, self.samples, axis=1))
 
@@ -266,11 +273,12 @@ def _band(rows: np.ndarray, samples: int, length: int, centres: np.ndarray, form
     """Return the filters with these centres, in bins of a spectrum of `length` samples."""
     low, high = form.measures.low, form.measures.high
     starts = np.maximum(np.ceil(centres * low), 1).astype(np.int64)
-    width = int((np.minimum(np.floor(centres * high), length // 2) - starts).max()) + 1
+    width = int((np.minimum(np.floor(centres * high), length * _FADE_STOP) - starts).max()) + 1
     bins = starts[:, None] + np.arange(max(width, 1))
-    # A real signal has each frequency twice, but for that of half the rate.
-    sides = np.where(bins < length / 2, 2.0, np.where(bins > length / 2, 0.0, 1.0))
-    gains = form.gain(bins / centres[:, None]) * sides * (samples / length)
+    # Filters that were cut off at half the rate would ring; faded out around it they have half their gain there.
+    fade = np.cos(np.pi / 2 * ((bins / length - _FADE_START) / (_FADE_STOP - _FADE_START)).clip(0, 1)) ** 2
+    # A real signal has each frequency twice, once below zero, where nothing passes: so that a sine keeps its height.
+    gains = 2 * form.gain(bins / centres[:, None]) * fade * (samples / length)
     here = slice(int(rows[0]), int(rows[-1]) + 1)
     return Band(here, length, samples, starts, gains.astype(np.float32), centres / form.quality)
 
@@ -278,8 +286,8 @@ def _band(rows: np.ndarray, samples: int, length: int, centres: np.ndarray, form
 def column_sums(values: np.ndarray, borders: np.ndarray) -> np.ndarray:
     """Return sums between borders, where value `i` stands for the stretch from `i` to `i + 1`: (rows, columns).
 
-    Borders between whole numbers take of a value what a cubic through the running sum says. Values are taken as
-    going round.
+    Borders between whole numbers take of a value what a cubic through the running sum says, none of it at least and
+    all of it at most. Values are not negative, and taken as going round.
 
     Examples
     --------
@@ -296,8 +304,11 @@ def column_sums(values: np.ndarray, borders: np.ndarray) -> np.ndarray:
     share = (borders - cells).astype(values.dtype)
     before = share * (share - 1) * (share - 2) / 6
     after = (share + 1) * share * (share - 1) / 6
-    parts = values[:, cells] * (after - (share + 1) * share * (share - 2) / 2)
+    cut = values[:, cells]
+    parts = cut * (after - (share + 1) * share * (share - 2) / 2)
     parts += values[:, cells - 1] * before + values[:, (cells + 1) % count] * after
+    # A cubic swings beyond where a loud sound begins: a moment before it would have less than no power.
+    parts = np.clip(parts, 0, cut, out=parts)
     sums: np.ndarray = whole + np.diff(parts, axis=1)
     return sums
 
