@@ -64,7 +64,8 @@ class Spectrogram(Converter):
         The lowest and the highest frequency; `high_hz=None` is half the rate, at most 20 kHz. The picture is
         black where the rate holds no such frequency.
     quantity
-        What is summed in a band and averaged over time: `power`, or `magnitude`, which shows the faint.
+        What is summed in a band and averaged over time: `power`, or `magnitude`, in which one loud bin or
+        moment outweighs the others less.
     scaling
         `db`, decibels, or `pcen`: each band over its own recent mean, which takes away what is steady, such as
         hum and hiss, and shows what begins. The formula and the paper stand with `levels.pcen_blocks`.

@@ -152,27 +152,35 @@ def on_columns(
     >>> on_columns([frames], n_samples=12, hop_length=4, columns=2).round(3)
     array([[2.333, 5.667]], dtype=float32)
     """
-    edges = frame_edges(n_samples, hop_length)
-    if columns is None or len(edges) - 1 <= columns:
+    n_frames = 1 + n_samples // hop_length
+    if columns is None or n_frames <= columns:
         return np.concatenate(list(blocks), axis=1)
     from .frames import add_frames
 
-    borders = np.linspace(0, edges[-1], columns + 1)
-    column = (np.searchsorted(borders, edges[:-1], "right") - 1).clip(0, columns - 1)
-    near = np.minimum(edges[1:], borders[column + 1]) - edges[:-1]
-    shares = np.stack([near, np.diff(edges) - near], axis=1) / borders[1]
+    borders = np.linspace(0, n_samples / hop_length, columns + 1)
     total, first = np.zeros((0, 0), np.float32), 0
     for block in blocks:
         if not first:
             total = np.zeros((len(block), columns + 1), np.float32)
-        here = slice(first, first + block.shape[1])
-        add_frames(block, column[here], shares[here].astype(np.float32), total)
+        edges = frame_edges(n_samples, hop_length, first=first, count=block.shape[1])
+        # No frame reaches into a third column: only the last one may be longer than a column, and both end together.
+        column = (np.searchsorted(borders, edges[:-1], "right") - 1).clip(0, columns - 1)
+        near = np.minimum(edges[1:], borders[column + 1]) - edges[:-1]
+        shares = np.stack([near, np.diff(edges) - near], axis=1) / borders[1]
+        add_frames(block, column, shares.astype(np.float32), total)
         first += block.shape[1]
     return total[:, :columns]
 
 
-def frame_edges(n_samples: int, hop_length: int) -> np.ndarray:
+def frame_edges(n_samples: int, hop_length: int, *, first: int = 0, count: int | None = None) -> np.ndarray:
     """Return where the stretch of time that each frame stands for begins and ends, in hops.
+
+    Parameters
+    ----------
+    n_samples, hop_length
+        Length of the sound, and samples from one frame to the next.
+    first, count
+        Which frames; None is all the rest.
 
     Examples
     --------
@@ -180,7 +188,12 @@ def frame_edges(n_samples: int, hop_length: int) -> np.ndarray:
     array([0.  , 0.5 , 1.5 , 2.75])
     """
     n_frames = 1 + n_samples // hop_length
-    return np.concatenate([[0.0], np.arange(1, n_frames) - 0.5, [n_samples / hop_length]])
+    stop = n_frames if count is None else first + count
+    edges = np.arange(first, stop + 1) - 0.5
+    edges[0] = max(edges[0], 0)
+    if stop == n_frames:
+        edges[-1] = n_samples / hop_length
+    return edges
 
 
 def stft_power(

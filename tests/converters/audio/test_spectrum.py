@@ -69,8 +69,27 @@ def test_average_over_columns_is_that_of_all_frames():
     )
 
 
+@pytest.mark.parametrize(("n", "hop_length"), [(1, 4), (11, 4), (12, 4), (3, 7)])
+def test_edges_of_some_frames_are_those_of_all(n, hop_length):
+    every = frame_edges(n, hop_length)
+    for first in range(len(every) - 1):
+        for count in range(1, len(every) - first):
+            some = frame_edges(n, hop_length, first=first, count=count)
+            assert some.tolist() == every[first : first + count + 1].tolist()
+
+
 def test_padded_mix_beyond_both_ends():
     samples, one = np.array([[1, 2, 3]], np.float32), np.ones(1)
     assert padded_mix(samples, one, -5, -2).tolist() == [0, 0, 0]
     assert padded_mix(samples, one, 4, 6).tolist() == [0, 0]
     assert padded_mix(samples, one, -1, 2).tolist() == [0, 1, 2]
+
+
+def test_three_frames_by_hand():
+    """The window is 0, 1/2, 1, 1/2: the frames become 0 0 1 1, then 0 1 3 2, then 0 2 0 0."""
+    power = np.concatenate(list(stft_power(np.array([[1, 2, 3, 4]], np.float32), n_fft=4, hop_length=2)))
+    expected = [[4, 2, 0], [36, 10, 0], [4, 4, 4]]
+    assert np.allclose(power, expected, atol=1e-5)
+    bands = eye_array(3, format="csr", dtype=np.float32)
+    ours = band_power(np.array([[1, 2, 3, 4]], np.float32), bands, n_fft=4, hop_length=2)
+    assert np.allclose(ours.T, expected, atol=1e-5)
