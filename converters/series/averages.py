@@ -29,15 +29,15 @@ def average_rows(
             total = 0.0
             for j in range(start[i], stop[i]):
                 total += row[j]
-                if abs(row[j]) > largest:
+                if abs(row[j]) > largest:  # noqa: PLR1730  # a branch rarely taken costs less than a maximum
                     largest = abs(row[j])
             mean = total / (stop[i] - start[i])
             if np.isnan(mean):
                 mean = _mean_of_present(row, start[i], stop[i])
             means[k, i] = mean
-            if mean < low:
+            if mean < low:  # noqa: PLR1730  # as above; and NaN is not below anything
                 low = mean
-            if mean > high:
+            if mean > high:  # noqa: PLR1730
                 high = mean
         bounds[k, 0], bounds[k, 1], bounds[k, 2] = low, high, largest
 

@@ -3,8 +3,6 @@
 import numba
 import numpy as np
 
-_SAMPLED = 2048
-
 
 @numba.njit(cache=True, nogil=True)
 def draw_distances(
@@ -47,7 +45,7 @@ def draw_distances(
                     for j in range(width):
                         pixels[j] = np.uint8(np.int32(abs(state - others[j]) * scale + half))
             else:
-                _write_squares(rows[k], i, columns[k], squares)
+                _write_squares(rows[k], i, columns[k], 0, squares)
                 if near:
                     for j in range(width):
                         pixels[j] = np.uint8(255) if squares[j] < square else np.uint8(0)
@@ -57,78 +55,58 @@ def draw_distances(
 
 
 @numba.njit(cache=True, nogil=True)
-def _write_squares(rows: np.ndarray, i: int, columns: np.ndarray, squares: np.ndarray) -> None:
-    squares[:] = np.float32(0)
+def _write_squares(rows: np.ndarray, i: int, columns: np.ndarray, first: int, squares: np.ndarray) -> None:
+    """Write the squared distances of the state of a row from those of the columns from `first` on."""
     for axis in range(len(rows)):
-        value, others = rows[axis, i], columns[axis]
-        for j in range(len(squares)):
-            apart = value - others[j]
-            squares[j] += apart * apart
+        value, others = rows[axis, i], columns[axis][first:]
+        if axis == 0:
+            for j in range(len(squares)):
+                squares[j] = (value - others[j]) * (value - others[j])
+        else:
+            for j in range(len(squares)):
+                squares[j] += (value - others[j]) * (value - others[j])
 
 
 @numba.njit(cache=True, nogil=True)
-def pair_squares(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> np.ndarray:
-    """Return the squared distances of states (dimension, height) and (dimension, width) without NaN, as float32.
+def pair_squares(rows: np.ndarray, columns: np.ndarray, mirrored: bool, squares: np.ndarray) -> int:
+    """Write the squared distances of all pairs of states, and return how many they are.
 
-    Where rows and columns are the same (`mirrored`), each pair is there once, and none of a state with itself.
+    Parameters
+    ----------
+    rows, columns
+        float32 (dimension, height) and (dimension, width), without NaN.
+    mirrored
+        Whether both are the same; then each pair is there once, and none of a state with itself.
+    squares
+        float32 (at least height * width,), written.
     """
-    height, width = rows.shape[1], columns.shape[1]
-    squares = np.empty(height * (height - 1) // 2 if mirrored else height * width, np.float32)
     at = 0
-    for i in range(height):
+    for i in range(rows.shape[1]):
         first = i + 1 if mirrored else 0
-        _write_squares(rows, i, columns[:, first:], squares[at : at + width - first])
-        at += width - first
-    return squares
+        count = columns.shape[1] - first
+        _write_squares(rows, i, columns, first, squares[at : at + count])
+        at += count
+    return at
 
 
 @numba.njit(cache=True, nogil=True)
-def at_rank(numbers: np.ndarray, rank: int) -> float:
-    """Return the number that `rank` others would stand before if float32 (n,), not negative, were sorted.
+def take_between(numbers: np.ndarray, low: float, high: float, taken: np.ndarray) -> tuple[int, int]:
+    """Copy the numbers from `low` to `high`, both included, and return how many lie below, and how many between.
 
-    A sample of the numbers tells within which bounds it lies, most of the time; only what lies within them is
-    put in order. Numbers that are not negative are in the order of their bits.
+    Parameters
+    ----------
+    numbers
+        float32 (n,).
+    taken
+        float32 (n,), whose beginning is written.
     """
-    bits = numbers.view(np.int32)
-    sample = bits[:: max(1, len(bits) // _SAMPLED)].copy()
-    place = rank / len(bits) * len(sample)
-    reach = 4 * np.sqrt(place * (1 - place / len(sample))) + 4
-    low = np.int32(-1)
-    high = np.int32(0x7F800000)
-    if place > reach:
-        low = np.partition(sample, int(place - reach))[int(place - reach)]
-    if place + reach < len(sample):
-        high = np.partition(sample, int(place + reach))[int(place + reach)]
-    below, until = _count(bits, low), _count(bits, high)
-    if rank < below:
-        low, high, below, until = np.int32(-1), low, 0, below
-    elif rank >= until:
-        low, high, below, until = high, np.int32(0x7F800000), until, len(bits)
-    inside = np.empty(until - below, np.float32)
-    found = 0
-    for j in range(len(bits)):
-        if low < bits[j] <= high:
-            inside[found] = numbers[j]
-            found += 1
-    return float(np.partition(inside, rank - below)[rank - below])
-
-
-@numba.njit(cache=True, nogil=True)
-def _count(bits: np.ndarray, limit: int) -> int:
-    """Count what is at most `limit`."""
-    count = 0
-    for j in range(len(bits)):
-        count += bits[j] <= limit
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def greatest(numbers: np.ndarray) -> float:
-    """Return the greatest of float32 (n,), not negative; 0 of none."""
-    bits = numbers.view(np.int32)
-    found = np.zeros(1, np.int32)
-    most = np.int32(0)
-    for j in range(len(bits)):  # as integers, whose maximum the vectoriser knows
-        most = max(most, bits[j])
-    found[0] = most
-    return float(found.view(np.float32)[0])
+    bottom, top = np.float32(low), np.float32(high)
+    below, found = 0, 0
+    for number in numbers:
+        if number <= top:
+            if number >= bottom:
+                taken[found] = number
+                found += 1
+            else:
+                below += 1
+    return below, found

@@ -11,6 +11,8 @@ from ..image import Box
 from .field import mean_present
 from .pairs import averaged, spans
 
+_SAMPLED = 8192
+
 
 @dataclass(frozen=True)
 class States:
@@ -118,15 +120,13 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
-    from .recurrence_loops import greatest, pair_squares
-
     if states.rows.shape[1] == 1:
         low, high = (
             [extreme(side[:, 0], 1) for side in (states.rows, states.columns)]
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    return np.array([greatest(pair_squares(*sides)) ** 0.5 for sides in _present(states)])
+    return np.array([squares.max(initial=0) ** 0.5 for squares, _, _ in _squares(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -140,29 +140,65 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
-    return np.array([_distance_at(*sides, share) for sides in _present(states)])
+    spare = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
+    return np.array([_distance_at(*found, share, spare) for found in _squares(states)])
 
 
-def _distance_at(down: np.ndarray, across: np.ndarray, mirrored: bool, share: float) -> float:
-    from .recurrence_loops import at_rank, pair_squares
+def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
+    """Yield the squared distances of each series, how many pairs there are, and how many of them are left out.
 
-    squares = pair_squares(down, across, mirrored)
-    place = share * (down.shape[1] * across.shape[1] - 1)
-    low, high = (
-        # Of mirrored pairs each counts twice, and each state is no distance from itself.
-        at_rank(squares, rank - down.shape[1] >> 1 if mirrored else rank) ** 0.5
-        if not mirrored or rank >= down.shape[1]
-        else 0.0
-        for rank in (math.floor(place), math.ceil(place))
-    )
+    They are left out where rows and columns are the same: a state with itself, and each pair backwards. What is
+    yielded is written over by the next.
+    """
+    from .recurrence_loops import pair_squares
+
+    mirrored = states.rows is states.columns
+    scratch = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
+    for sides in zip(states.rows, states.columns, strict=True):
+        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
+        count = pair_squares(down, across, mirrored, scratch)
+        yield scratch[:count], down.shape[1] * across.shape[1], down.shape[1] if mirrored else 0
+
+
+def _distance_at(squares: np.ndarray, pairs: int, same: int, share: float, spare: np.ndarray) -> float:
+    place = share * (pairs - 1)
+    ranks = math.floor(place), math.ceil(place)
+    if same:  # the nearest pairs are each state with itself; each other one counts twice
+        ranks = (ranks[0] - same) // 2, (ranks[1] - same) // 2
+    low, high = (number**0.5 for number in at_ranks(squares, *ranks, spare))
     return float(low + (high - low) * (place % 1))
 
 
-def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-    """Return rows and columns of each series without missing ones, and whether they are the same."""
-    for sides in zip(states.rows, states.columns, strict=True):
-        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
-        yield down, across, states.rows is states.columns
+def at_ranks(numbers: np.ndarray, first: int, second: int, spare: np.ndarray) -> tuple[float, float]:
+    """Return the numbers at two ranks, next to each other or the same, as if float32 (n,) were sorted.
+
+    Of a rank below the first the number is 0. A sample tells between which bounds the numbers lie, nearly
+    always; only what lies there is then put in order, in `spare`, float32 of at least the same length.
+
+    Examples
+    --------
+    >>> numbers = np.array([7, 1, 5, 3], np.float32)
+    >>> at_ranks(numbers, 1, 2, np.empty_like(numbers)), at_ranks(numbers, -1, 0, np.empty_like(numbers))
+    ((3.0, 5.0), (0.0, 1.0))
+    """
+    from .recurrence_loops import take_between
+
+    if second < 0:
+        return 0.0, 0.0
+    sample = np.ascontiguousarray(numbers[:: -(-len(numbers) // _SAMPLED)])
+    place = second / len(numbers) * len(sample)
+    reach = 4 * math.sqrt(place * (1 - place / len(sample))) + 4
+    bounds = [max(0, int(place - reach)), min(len(sample) - 1, int(place + reach))]
+    low, high = (np.partition(sample, bound)[bound] for bound in bounds)
+    below, found = take_between(numbers, low, high, spare)
+    inside = spare[:found]
+    if not below <= max(0, first) <= second < below + found:
+        below, inside = 0, numbers
+    place = max(0, first) - below
+    ordered = np.partition(inside, place)
+    if first < 0:
+        return 0.0, float(ordered[place])
+    return float(ordered[place]), float(ordered[place + second - first :].min())
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
