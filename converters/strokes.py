@@ -79,7 +79,7 @@ def _stop(place: float, most: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _ink(flat: np.ndarray, at: int, value: np.ndarray, i: int, cover: float, over: bool) -> None:
+def _ink(flat: np.ndarray, at: np.uint64, value: np.ndarray, i: int, cover: float, over: bool) -> None:
     for plane in range(value.shape[1]):
         place = at + np.uint64(plane)
         shade = cover * (value[i, plane] * 255) + 0.5

@@ -87,16 +87,16 @@ def hue_wheel(turn: np.ndarray) -> np.ndarray:
     to_rgb = np.vstack([to_rgb, [-0.0041960863, -0.7034186147, 1.7076147010]])
     linear = (np.stack([np.full_like(a, 0.74), a, b], axis=1) @ to_cones.T) ** 3 @ to_rgb.T
     linear = np.clip(linear, 0, 1)
-    return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    return np.asarray(np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear))
 
 
 def _grey(ink: str) -> np.ndarray:
     share = np.linspace(0, 1, _LEVELS)
     if ink == "line":
-        return np.interp(share * SCROLL, np.arange(len(BRIGHTNESS)), BRIGHTNESS)
+        return np.asarray(np.interp(share * SCROLL, np.arange(len(BRIGHTNESS)), BRIGHTNESS))
     if ink == "direction":
         share = (1 + np.cos(2 * np.pi * share)) / 2
-    return _FAINTEST + (1 - _FAINTEST) * share
+    return np.asarray(_FAINTEST + (1 - _FAINTEST) * share)
 
 
 def _colored(ink: str) -> np.ndarray:

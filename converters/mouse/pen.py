@@ -100,7 +100,8 @@ def _speed(right_px: float, down_px: float, lasted_s: float) -> float:
     """Return the share of a speed on its logarithmic scale."""
     slow, fast = SPEEDS_PX_S
     speed = np.sqrt(right_px * right_px + down_px * down_px) / max(lasted_s, SHORTEST_S)
-    return np.log(min(max(speed, slow), fast) / slow) / np.log(fast / slow)
+    share: float = np.log(min(max(speed, slow), fast) / slow) / np.log(fast / slow)
+    return share
 
 
 @numba.njit(cache=True, nogil=True)
@@ -108,7 +109,7 @@ def _direction(right_px: float, down_px: float) -> float:
     """Return the share of a whole turn: 0 to the right, a quarter down, a half to the left; NaN at rest."""
     if right_px == 0 and down_px == 0:
         return np.nan
-    turn = np.arctan2(down_px, right_px) / (2 * np.pi)
+    turn: float = np.arctan2(down_px, right_px) / (2 * np.pi)
     return turn + (turn < 0)
 
 
@@ -117,7 +118,8 @@ def _between(scale: np.ndarray, plane: int, share: float) -> float:
     """Return the level at a share of the way along the evenly spaced levels of a plane."""
     place = share * (scale.shape[1] - 1)
     low = min(int(place), scale.shape[1] - 2)
-    return scale[plane, low] + (place - low) * (scale[plane, low + 1] - scale[plane, low])
+    level: float = scale[plane, low] + (place - low) * (scale[plane, low + 1] - scale[plane, low])
+    return level
 
 
 @numba.njit(cache=True, nogil=True)

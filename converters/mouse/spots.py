@@ -23,5 +23,5 @@ def heat(
 
     reach = int(TRUNCATE * spot_px + 0.5)
     bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / spot_px) ** 2)
-    places = (np.asarray(way, np.float64) for way in (column, row, weight))
-    return log_grey(soft_spots(*places, size, bell), bend)
+    column, row, weight = (np.asarray(values, np.float64) for values in (column, row, weight))
+    return log_grey(soft_spots(column, row, weight, size, bell), bend)
