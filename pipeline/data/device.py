@@ -168,11 +168,13 @@ def _draw(path: "DevicePath", work: "Work", take: "Callable[[slice], Tensor]", o
 
     from .device_paths import Task, budget_bytes
 
-    step = max(1, budget_bytes(work.device) // max(1, path.item_bytes(work)))
+    item_bytes = path.item_bytes(work)
+    budget = budget_bytes(work.device, item_bytes * len(out))
+    step = max(1, budget // item_bytes)
     with torch.no_grad(), _current(work.device):
         for first in range(0, len(out), step):
             part = slice(first, first + step)
-            path.draw(Task(work, take(part), out[part]))
+            path.draw(Task(work, take(part), out[part], budget))
 
 
 def _current(device: "torch.device") -> AbstractContextManager[Any]:

@@ -17,7 +17,7 @@ from phosphene.converters.audio.spectrum import frame_edges, hann
 from phosphene.converters.audio.stft import StftSpectrogram
 
 from . import device_plain as plain
-from .device_paths import AtLeast, Columns, DevicePath, Task, Work, budget_bytes, kernels
+from .device_paths import AtLeast, Columns, DevicePath, Task, Work, kernels
 
 # A multiple of which the bins are filled up to, so that the matrix product reads whole lines.
 _BINS_AT_A_TIME = 8
@@ -51,10 +51,10 @@ def spectrogram(task: Task) -> None:
     work, values = task.work, _fitted(task)
     converter, n_samples = work.converter, values.shape[2]
     rows = _rows(converter, work.rate_hz, work.device)
-    peak = values.abs().amax((1, 2))
+    peak = torch.linalg.vector_norm(values, torch.inf, dim=(1, 2))
     peak = torch.where(peak > 0, peak, 1.0)
     columns = _columns(n_samples, converter._hop_length(work.rate_hz), converter.size, work.device)
-    bands = _column_values(work, values, peak, columns, rows) @ rows.weights
+    bands = _column_values(task, values, peak, columns, rows) @ rows.weights
     white = _white(work, bands, peak, rows)
     factor = 10 if converter.quantity == "power" else 20
     canvas = task.out[..., 0]
@@ -83,16 +83,16 @@ def _fitted(task: Task) -> Tensor:
     return torch.nn.functional.pad(values, (0, wanted - held))
 
 
-def _column_values(work: Work, values: Tensor, peak: Tensor, columns: Columns, rows: _Rows) -> Tensor:
+def _column_values(task: Task, values: Tensor, peak: Tensor, columns: Columns, rows: _Rows) -> Tensor:
     """Return power or magnitude, averaged onto columns: float32 (n, columns, bins)."""
-    converter, on = work.converter, kernels(work.device)
+    work, converter, on = task.work, task.work.converter, kernels(task.work.device)
     n_fft, hop_length = converter._n_fft(work.rate_hz), converter._hop_length(work.rate_hz)
     n_frames = 1 + values.shape[2] // hop_length
     window = torch.from_numpy(hann(n_fft)).to(work.device)
     (mix,) = mixes(converter.channel, values.shape[1], most=converter.size)
     weights = torch.from_numpy(mix.weights).to(work.device)
     total = torch.empty((len(values), len(columns.first), len(rows.weights)), device=work.device)
-    step = max(1, budget_bytes(work.device) // (_BYTES_A_SAMPLE * n_fft * len(values)))
+    step = max(1, task.budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
     for first in range(0, n_frames, step):
         frames = range(first, min(first + step, n_frames))
         cut = on.windowed_frames(values, weights, peak, window, hop_length=hop_length, frames=frames)

@@ -16,7 +16,7 @@ from phosphene.converters.series.field import segments
 
 # Where tensors of float64 exist and every operation used here does.
 DEVICE_TYPES = ("cpu", "cuda")
-_CPU_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
+_SMALL_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,14 @@ class Task:
         float32 (n, channels, samples) on the device, NaN where missing.
     out
         uint8 (n, height, width, planes) on the device, every byte of which is written.
+    budget_bytes
+        How much memory of the device to use about.
     """
 
     work: Work
     values: Tensor
     out: Tensor
+    budget_bytes: int
 
 
 @dataclass(frozen=True)
@@ -173,9 +176,12 @@ def kernels(device: torch.device) -> ModuleType:
     return device_plain
 
 
-def budget_bytes(device: torch.device) -> int:
+def budget_bytes(device: torch.device, wanted: int) -> int:
     """Return how much memory to use at a time: a quarter of what is free, no more than what keeps a GPU busy."""
-    if device.type != "cuda":
-        return _CPU_BYTES
+    if (
+        device.type != "cuda" or wanted <= _SMALL_BYTES
+    ):  # asking how much is free takes as long as a small batch
+        return _SMALL_BYTES
     cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min((torch.cuda.mem_get_info(device)[0] + cached) // 4, _MOST_BYTES)
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return min((free + cached) // 4, _MOST_BYTES)

@@ -51,7 +51,7 @@ def factors(
     return down, across
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "most", "most_rows"])
 def _factors_kernel(
     values, start, stop, row_start, row_stop, columns_out, rows_out, count,
     n_columns, n_rows, most, most_rows,
@@ -141,7 +141,7 @@ def _draw_pairs(
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles", "tiles_across"])
 def _pairs_kernel(
     rows, columns, line, canvas, stride, row_stride, pixel_stride, height, width, tiles, tiles_across,
     DIMENSION: tl.constexpr, KIND: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,

@@ -30,7 +30,7 @@ def windowed_frames(
     return found
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["count", "hop_length", "first_frame", "n_frames", "parts"])
 def _frames_kernel(
     values, mix, full_scale, window, found, count, n_fft, hop_length, first_frame, n_frames, parts,
     CHANNELS: tl.constexpr, BLOCK: tl.constexpr,
@@ -68,7 +68,9 @@ def add_columns(
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(
+    do_not_specialize=["most", "first_frame", "n_frames", "n_bins", "first_bin", "n_columns", "parts"]
+)
 def _columns_kernel(
     spectra, first, count, shares, total, most, first_frame, n_frames, n_bins, first_bin, n_columns, width, parts,
     MAGNITUDE: tl.constexpr, FRESH: tl.constexpr, BLOCK: tl.constexpr,
@@ -110,7 +112,7 @@ def draw_levels(bands: Tensor, peak: Tensor, canvas: Tensor, *, floor_db: float,
     )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["tiles", "tiles_across", "slope"])
 def _levels_kernel(
     bands, peak, canvas, stride, row_stride, pixel_stride, n_columns, n_bands, tiles, tiles_across, slope,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,

@@ -15,3 +15,14 @@ def device(request) -> str:
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
     return request.param
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Keep what is small from waiting for threads on a busy machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
