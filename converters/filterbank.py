@@ -130,6 +130,8 @@ def _add_power(
         return
     from scipy.fft import rfft
 
+    from .filterbank_loops import column_power
+
     plan = _plan_for(source, centres, form, float(np.diff(borders).min()))
     for kept in range(source.first, source.stop, plan.kept):
         begin, end = kept - plan.padding, min(kept + plan.kept, source.stop)
@@ -140,8 +142,8 @@ def _add_power(
         cuts = borders[columns.start : columns.stop + 1].clip(*ends) - begin * source.step - 0.5
         for band in plan.bands:
             spacing = plan.length / band.samples * source.step
-            power = band.power(spectrum, holes)
-            total[band.rows, columns] += column_sums(power, cuts / spacing + 0.5) * spacing
+            power = column_power(band.passed(spectrum, holes), cuts / spacing + 0.5)
+            total[band.rows, columns] += power * spacing
 
 
 def _touched(borders: np.ndarray, ends: tuple[int, int]) -> tuple[int, int]:
@@ -159,7 +161,7 @@ def _hole_spectrum(source: Source, begin: int, length: int) -> np.ndarray | None
 
 
 def _beyond_half(spectrum: np.ndarray) -> np.ndarray:
-    """Return the spectrum of a real signal of even length with the bins above half the rate that filters fade out in."""
+    """Return the spectrum of an even number of real samples with the bins above half the rate that filters reach."""
     more = int((_FADE_STOP - 0.5) * 2 * len(spectrum)) + 1
     return np.concatenate([spectrum, spectrum[-2 : -2 - more : -1].conj()])
 
@@ -189,29 +191,23 @@ class Band:
     gains: np.ndarray
     widths: np.ndarray
 
-    def power(self, spectrum: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
-        """Return the power behind each filter: float32 (filters, samples)."""
-        passed = self._passed(spectrum)
-        if holes is not None:
-            cover = 1 - self._smoothed(holes)
-            level = self._smoothed(spectrum) / cover.clip(_LEAST_WEIGHT)
-            passed = (passed + level * self._passed(holes)) / cover.clip(_LEAST_COVER)
-        return np.asarray(passed.real**2 + passed.imag**2, np.float32)
-
-    def _passed(self, spectrum: np.ndarray) -> np.ndarray:
+    def passed(self, spectrum: np.ndarray, holes: np.ndarray | None) -> np.ndarray:
         """Return what passes each filter, turned in phase: complex64 (filters, samples)."""
+        passed = self._product(spectrum)
+        if holes is None:
+            return passed
+        cover = 1 - self._smoothed(holes)
+        level = self._smoothed(spectrum) / cover.clip(_LEAST_WEIGHT)
+        return np.asarray((passed + level * self._product(holes)) / cover.clip(_LEAST_COVER), np.complex64)
+
+    def _product(self, spectrum: np.ndarray) -> np.ndarray:
         from scipy.fft import ifft
 
-        width = self.gains.shape[1]
-        beyond = max(0, int(self.starts.max()) + width - len(spectrum))
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(spectrum, (0, beyond)), width)
-        cut = windows[self.starts] * self.gains
+        from .filterbank_loops import folded
+
         # The band is not put back to its place in the spectrum, which would turn the phase alone.
-        folded = cut[:, : self.samples]
-        for first in range(self.samples, width, self.samples):
-            more = cut[:, first : first + self.samples]
-            folded[:, : more.shape[1]] += more
-        return np.asarray(ifft(folded, self.samples, axis=1, overwrite_x=True))
+        laid = folded(spectrum, self.starts, self.gains, self.samples)
+        return np.asarray(ifft(laid, axis=1, overwrite_x=True))
 
     def _smoothed(self, spectrum: np.ndarray) -> np.ndarray:
         """Return the mean under the envelope of each filter: (filters, samples)."""
@@ -281,36 +277,6 @@ def _band(rows: np.ndarray, samples: int, length: int, centres: np.ndarray, form
     gains = 2 * form.gain(bins / centres[:, None]) * fade * (samples / length)
     here = slice(int(rows[0]), int(rows[-1]) + 1)
     return Band(here, length, samples, starts, gains.astype(np.float32), centres / form.quality)
-
-
-def column_sums(values: np.ndarray, borders: np.ndarray) -> np.ndarray:
-    """Return sums between borders, where value `i` stands for the stretch from `i` to `i + 1`: (rows, columns).
-
-    Borders between whole numbers take of a value what a cubic through the running sum says, none of it at least and
-    all of it at most. Values are not negative, and taken as going round.
-
-    Examples
-    --------
-    >>> column_sums(np.array([[1.0, 2.0, 4.0, 8.0]]), np.array([0.0, 1.0, 1.0, 4.0]))
-    array([[ 1.,  0., 14.]])
-    >>> column_sums(np.array([[2.0, 2.0, 2.0, 2.0]]), np.array([0.5, 3.25]))
-    array([[5.5]])
-    """
-    count = values.shape[1]
-    cells = borders.astype(np.int64).clip(0, count - 1)
-    whole = np.add.reduceat(values, cells[:-1], axis=1, dtype=values.dtype)
-    whole[:, -1] = values[:, cells[-2] : cells[-1]].sum(axis=1)
-    whole[:, cells[:-1] == cells[1:]] = 0
-    share = (borders - cells).astype(values.dtype)
-    before = share * (share - 1) * (share - 2) / 6
-    after = (share + 1) * share * (share - 1) / 6
-    cut = values[:, cells]
-    parts = cut * (after - (share + 1) * share * (share - 2) / 2)
-    parts += values[:, cells - 1] * before + values[:, (cells + 1) % count] * after
-    # A cubic swings beyond where a loud sound begins: a moment before it would have less than no power.
-    parts = np.clip(parts, 0, cut, out=parts)
-    sums: np.ndarray = whole + np.diff(parts, axis=1)
-    return sums
 
 
 def _decimated(source: Source, highest: float) -> Source:

@@ -29,8 +29,9 @@ class ConstantQ(OctavePicture):
     -----
     At the frequency f the sound is multiplied by a sine under a Hann window of Q / f seconds, where
     Q = (r + 1) / (r - 1) with r = 2^(2 / bins_per_octave), as in librosa, 3 % above that of [1]_; the magnitude is
-    that of `librosa.cqt`, here such that a sine has its amplitude. There is such a filter for each row, and several in a row that is wider than a bin. They are
-    products in the frequency domain [2]_, each transformed back at a rate of its own [3]_.
+    that of `librosa.cqt`, here such that a sine has its amplitude. There is such a filter for each row, and several
+    in a row that is wider than a bin. They are products in the frequency domain [2]_, each transformed back at a
+    rate of its own [3]_.
 
     References
     ----------

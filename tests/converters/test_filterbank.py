@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import gamma as gamma_function
 
 from phosphene.converters import filterbank
-from phosphene.converters.filterbank import column_sums, mean_power, reader
+from phosphene.converters.filterbank import mean_power, reader
+from phosphene.converters.filterbank_loops import column_power, folded
 from phosphene.converters.wavelet import Filter, log_centres, wavelet_filter
 
 MORLET = Filter("morlet", 6.0)
@@ -95,7 +96,9 @@ def test_columns_are_means_over_samples(form, columns):
     fine = power_of(values, centres, range(601), form)
     borders = np.linspace(0, 600, columns + 1)
     coarse = np.sqrt(power_of(values, centres, borders, form))
-    expected = np.sqrt([column_sums(row[None], borders)[0] / np.diff(borders) for row in fine])
+    expected = np.sqrt(
+        [column_power(np.sqrt(row)[None].astype(np.complex64), borders)[0] / np.diff(borders) for row in fine]
+    )
     assert np.abs(coarse - expected).max() < 0.01 * expected.max()
 
 
@@ -176,6 +179,32 @@ def test_centres_rise_evenly_and_close_together(low, octaves, rows, omega0):
     ratios = centres[1:] / centres[:-1]
     np.testing.assert_allclose(ratios, (low * 2**octaves / low) ** (1 / len(centres)), rtol=1e-9)
     assert np.all(np.log(ratios) * omega0 <= 2 + 1e-9)
+
+
+def test_sums_between_whole_borders_are_those_computed_by_hand():
+    values = np.array([[1.0, 2.0j, 3.0, 1 + 1j]], np.complex64)  # of power 1, 4, 9 and 2
+    assert column_power(values, np.array([0.0, 1.0, 1.0, 4.0])).tolist() == [[1, 0, 15]]
+    level = np.full((1, 4), 2.0, np.complex64)
+    np.testing.assert_allclose(column_power(level, np.array([0.5, 3.25, 4.0])), [[11, 3]])
+
+
+@given(st.lists(st.floats(0, 4, width=32), min_size=4, max_size=30), st.floats(0, 1), st.floats(0, 1))
+def test_sums_are_never_negative_and_add_up(values, first, second):
+    passed = np.array([values], np.complex64)
+    borders = np.sort([0, first * len(values), second * len(values), len(values)])
+    sums = column_power(passed, borders)
+    assert (sums >= -1e-6).all()
+    assert sums.sum() == pytest.approx(np.square(values).sum(), rel=1e-5)
+
+
+@given(samples=st.integers(2, 40), width=st.integers(1, 50), start=st.integers(0, 30))
+def test_folding_is_a_sum_over_bins_that_share_a_place(samples, width, start):
+    spectrum = (noise(60) + 1j * noise(60, 1)).astype(np.complex64)
+    gains = noise(width, 2).astype(np.float32)[None]
+    laid = np.zeros(samples, complex)
+    for place in range(min(width, 60 - start)):
+        laid[place % samples] += spectrum[start + place] * gains[0, place]
+    np.testing.assert_allclose(folded(spectrum, np.array([start]), gains, samples)[0], laid, atol=1e-5)
 
 
 def test_a_reader_gives_zeros_beyond():
