@@ -59,7 +59,7 @@ class StackedAxes(Layout):
             if first < stop:
                 region = panel.locate(Box(box.left, first, box.right, stop))
                 found += () if found else region.of("time")
-                found += [replace(span, label=name) for span in region.of("frequency")]
+                found += [replace(span, label=name) for span in region.spans if span.quantity != "time"]
         return Region(tuple(found))
 
     def axes(self) -> tuple[Axis, Axis]:

@@ -122,6 +122,12 @@ def test_rows_name_whole_coefficients():
     assert (number.start, number.stop) == (0, 3)
 
 
+def test_channels_above_each_other_name_their_coefficients():
+    image = draw(Audio(np.stack([noise(), noise(seed=1)]), RATE_HZ), 80, channel="stack")
+    found = image.locate(Box(0, 39, 80, 41)).of("coefficient")
+    assert [(span.start, span.stop, span.label) for span in found] == [(0, 1, "left"), (19, 20, "right")]
+
+
 def test_silence_is_grey_above_a_black_row():
     pixels = draw(Audio(np.zeros(8000), 8000)).pixels
     assert set(np.unique(pixels[-3:])) == {0}
