@@ -75,20 +75,25 @@ def write_factors(
     to_share, to_sine = np.float32(_TO_WHOLE), np.float32(_TO_HALF if summed else _TO_WHOLE)
     of_share, of_sine = np.float32(-2 * _HALF if summed else 0), np.float32(0 if summed else _HALF)
     ends, sign = (2 * _HALF + _ROUND + 1, 1) if summed else (_HALF + _ROUND, -1)
+    cosines, sine = np.empty(points.shape[1], np.float32), np.empty(points.shape[1], np.float32)
     for k in range(len(points)):
         scale, base = 1 / width[k] if width[k] > 0 else 0.0, low[k]
         values, shares, sines = points[k], factors[k, 0], factors[k, 1]
         in_column, in_row = factors[k, 2], factors[k, 3]
+        # Three loops: the vectoriser takes none that writes to so many places.
         for i in range(len(values)):
             share = np.float32((values[i] - base) * scale)
             share = share if share > none else none  # so is a missing one
             share = share if share < one else one
             if unit:
                 share = (one + share) * half
-            sine = two * np.sqrt(share * (one - share))
-            alone = np.int32(share * of_share + sine * of_sine + np.float32(65536.5))
-            shares[i] = np.uint16(np.int32(share * to_share + half))
-            sines[i] = np.uint16(np.int32(sine * to_sine + half))
+            cosines[i] = share
+            sine[i] = two * np.sqrt(share * (one - share))
+        for i in range(len(values)):
+            shares[i] = np.uint16(np.int32(cosines[i] * to_share + half))
+            sines[i] = np.uint16(np.int32(sine[i] * to_sine + half))
+        for i in range(len(values)):
+            alone = np.int32(cosines[i] * of_share + sine[i] * of_sine + np.float32(65536.5))
             in_column[i] = np.uint16(alone)
             in_row[i] = np.uint16(sign * alone + ends)
 

@@ -79,7 +79,16 @@ def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, 
     sums = np.empty(width, np.float32)
     for k in range(len(rows)):
         for i in range(rows.shape[2]):
-            sums[:] = np.float32(0.5)
+            pixels = canvas[k, top + i, left : left + width]
+            if i and np.all(
+                rows[k, :, i] == rows[k, :, i - 1]
+            ):  # a series that moves slowly stays in a level
+                above = canvas[k, top + i - 1, left : left + width]
+                for j in range(width):  # several times as fast as assigning a slice
+                    pixels[j] = above[j]
+                continue
+            for j in range(width):
+                sums[j] = np.float32(0.5)
             for level in range(0, n_bins, 4):  # more at a time the vectoriser refuses
                 a, b = rows[k, level, i], rows[k, level + 1, i]
                 c, d = rows[k, level + 2, i], rows[k, level + 3, i]
@@ -87,6 +96,13 @@ def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, 
                 third, fourth = columns[k, level + 2], columns[k, level + 3]
                 for j in range(width):
                     sums[j] += a * first[j] + b * second[j] + c * third[j] + d * fourth[j]
-            pixels = canvas[k, top + i, left : left + width]
             for j in range(width):
                 pixels[j] = np.uint8(np.int32(sums[j]))
+
+
+@numba.njit(cache=True, nogil=True)
+def _repeats(rows: np.ndarray, i: int) -> bool:
+    changes = 0
+    for level in range(len(rows)):
+        changes += rows[level, i] != rows[level, i - 1]
+    return changes == 0

@@ -90,6 +90,22 @@ def pair_squares(rows: np.ndarray, columns: np.ndarray, mirrored: bool, squares:
 
 
 @numba.njit(cache=True, nogil=True)
+def greatest_square(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> float:
+    """Return the greatest of the squared distances that `pair_squares` writes, without keeping them."""
+    squares, greatest = np.empty(columns.shape[1], np.float32), np.int32(0)
+    for i in range(rows.shape[1]):
+        first = i + 1 if mirrored else 0
+        ahead = squares[: columns.shape[1] - first]
+        _write_squares(rows, i, columns, first, ahead)
+        for bits in ahead.view(
+            np.int32
+        ):  # which rise as the numbers do, and have a maximum in one instruction
+            greatest = max(greatest, bits)
+    squares.view(np.int32)[0] = greatest
+    return float(squares[0])
+
+
+@numba.njit(cache=True, nogil=True)
 def take_between(numbers: np.ndarray, low: float, high: float, taken: np.ndarray) -> tuple[int, int]:
     """Copy the numbers from `low` to `high`, both included, and return how many lie below, and how many between.
 

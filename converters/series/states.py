@@ -120,13 +120,16 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
+    from .recurrence_loops import greatest_square
+
     if states.rows.shape[1] == 1:
         low, high = (
             [extreme(side[:, 0], 1) for side in (states.rows, states.columns)]
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    return np.array([squares.max(initial=0) ** 0.5 for squares, _, _ in _squares(states)])
+    mirrored = states.rows is states.columns
+    return np.array([greatest_square(*sides, mirrored) ** 0.5 for sides in _present(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -144,6 +147,13 @@ def distances_at(states: States, share: float) -> np.ndarray:
     return np.array([_distance_at(*found, share, spare) for found in _squares(states)])
 
 
+def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows and columns of each series without those that are missing."""
+    for sides in zip(states.rows, states.columns, strict=True):
+        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
+        yield down, across
+
+
 def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
     """Yield the squared distances of each series, how many pairs there are, and how many of them are left out.
 
@@ -154,8 +164,7 @@ def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
 
     mirrored = states.rows is states.columns
     scratch = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
-    for sides in zip(states.rows, states.columns, strict=True):
-        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
+    for down, across in _present(states):
         count = pair_squares(down, across, mirrored, scratch)
         yield scratch[:count], down.shape[1] * across.shape[1], down.shape[1] if mirrored else 0
 
