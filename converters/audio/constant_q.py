@@ -1,13 +1,12 @@
 """What pictures of sound with evenly spaced octaves share: parameters, filters onto rows, levels onto grey."""
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
 from ..converter import Converter, Size
 from ..errors import ParameterError, SignalError
-from ..filterbank import Read, mean_power
 from ..image import Axis, Image
 from ..parameters import Between
 from ..signal import Signal
@@ -16,6 +15,9 @@ from .layout import Fill, SoundAxes, heights, stacked
 from .levels import decibels, grey
 from .mixing import ChannelChoice, mixes
 from .signal import Audio
+
+if TYPE_CHECKING:
+    from ..filterbank import Read
 
 _HIGHEST_HZ = 20_000.0
 
@@ -112,7 +114,7 @@ class OctavePicture(Converter):
         first = {"start": 0, "middle": over // 2, "end": over}[self.keep]
         return signal.samples[:, first : first + wanted], first, wanted
 
-    def _reader(self, samples: np.ndarray, weights: np.ndarray, wanted: int) -> Read:
+    def _reader(self, samples: np.ndarray, weights: np.ndarray, wanted: int) -> "Read":
         """Return a function that reads a mix of the channels, filled up to `wanted` samples, with zeros beyond."""
         held = samples.shape[1]
         reach = wanted if self.fill == "repeat" else held
@@ -137,7 +139,7 @@ class OctavePicture(Converter):
 
 
 def octave_power(
-    read: Read, count: int, *, ends: tuple[float, float], size: tuple[int, int], form: Filter
+    read: "Read", count: int, *, ends: tuple[float, float], size: tuple[int, int], form: Filter
 ) -> np.ndarray:
     """Return the mean power in cells of time and of the logarithm of frequency.
 
@@ -164,6 +166,8 @@ def octave_power(
     >>> octave_power(tone, 4000, ends=(0.12, 0.1302), size=(1, 5), form=Filter("hann", 10.0))[0, 2].round(2)
     np.float32(1.0)
     """
+    from ..filterbank import mean_power
+
     rows, columns = size
     centres = log_centres(*ends, rows, form=form)
     audible = centres.ravel()[centres.ravel() < 0.5]
