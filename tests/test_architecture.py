@@ -36,6 +36,7 @@ KNOWS_TORCH = {
     "device_markov.py",
     "device_paths.py",
     "device_plain.py",
+    "device_plain_audio.py",
     "device_series.py",
     "device_triton.py",
     "device_triton_audio.py",

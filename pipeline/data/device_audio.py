@@ -11,12 +11,12 @@ from torch import Tensor
 
 from phosphene.converters import Converter
 from phosphene.converters.audio.mel import MelSpectrogram
-from phosphene.converters.audio.mixing import mixes
+from phosphene.converters.audio.mixing import ChannelChoice, mixes
 from phosphene.converters.audio.resample import overlaps
 from phosphene.converters.audio.spectrum import frame_edges, hann
 from phosphene.converters.audio.stft import StftSpectrogram
 
-from . import device_plain as plain
+from . import device_plain_audio as plain
 from .device_paths import AtLeast, Columns, DevicePath, Task, Work, kernels
 
 # A multiple of which the bins are filled up to, so that the matrix product reads whole lines.
@@ -88,14 +88,13 @@ def _column_values(task: Task, values: Tensor, peak: Tensor, columns: Columns, r
     work, converter, on = task.work, task.work.converter, kernels(task.work.device)
     n_fft, hop_length = converter._n_fft(work.rate_hz), converter._hop_length(work.rate_hz)
     n_frames = 1 + values.shape[2] // hop_length
-    window = torch.from_numpy(hann(n_fft)).to(work.device)
-    (mix,) = mixes(converter.channel, values.shape[1], most=converter.size)
-    weights = torch.from_numpy(mix.weights).to(work.device)
+    window = _window(n_fft, work.device)
+    mix = _mix(converter.channel, work.channels, work.device)
     total = torch.empty((len(values), len(columns.first), len(rows.weights)), device=work.device)
     step = max(1, task.budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
     for first in range(0, n_frames, step):
         frames = range(first, min(first + step, n_frames))
-        cut = on.windowed_frames(values, weights, peak, window, hop_length=hop_length, frames=frames)
+        cut = on.windowed_frames(values, mix, peak, window, hop_length=hop_length, frames=frames)
         spectra = torch.fft.rfft(cut)
         on.add_columns(
             spectra, columns, total, frames=frames, first_bin=rows.first_bin, quantity=converter.quantity
@@ -112,6 +111,20 @@ def _white(work: Work, bands: Tensor, peak: Tensor, rows: _Rows) -> Tensor:
     full = (converter._n_fft(work.rate_hz) / 4) ** exponent * rows.largest
     white: Tensor = (full / peak.double() ** exponent).float()
     return white
+
+
+# What is the same for every batch is kept on the device: to send it there would wait for the batch before.
+
+
+@lru_cache(maxsize=32)
+def _window(n_fft: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(hann(n_fft)).to(device)
+
+
+@lru_cache(maxsize=32)
+def _mix(channel: ChannelChoice, n_channels: int, device: torch.device) -> Tensor:
+    (mix,) = mixes(channel, n_channels, most=n_channels)
+    return torch.from_numpy(mix.weights).to(device)
 
 
 @lru_cache(maxsize=32)

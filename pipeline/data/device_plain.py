@@ -1,6 +1,6 @@
 """The inner steps of drawing on a device in operations of torch, for devices without Triton.
 
-Every function has a twin of the same name in `device_triton`, which takes and returns the same.
+The functions of `device_triton` are twins of those of the same names here: they take and return the same.
 """
 
 from typing import Literal
@@ -8,14 +8,40 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .device_paths import Columns, Segments
+from phosphene.converters.series.field import MID_GREY
+
+from .device_paths import Segments
+from .device_plain_audio import add_columns, draw_levels, rounded, windowed_frames
+
+__all__ = [
+    "HALF",
+    "TO_LEVELS",
+    "UPWARDS",
+    "Field",
+    "add_columns",
+    "distances",
+    "draw_distances",
+    "draw_field",
+    "draw_levels",
+    "factors",
+    "greatest_difference",
+    "greatest_distance",
+    "grey_line",
+    "lowest",
+    "quantiles",
+    "segment_means",
+    "shares",
+    "spans",
+    "windowed_frames",
+]
 
 Field = Literal["gasf", "gadf"]
-Quantity = Literal["power", "magnitude"]
 
 # The root of half of the 255 levels: the product of two factors, or the difference of two products, is in levels.
 TO_LEVELS = 127.5**0.5
 HALF = 127.5
+# In grey levels: the CPU rounds a distance half-way between two of them up, and evenly spaced values have many such.
+UPWARDS = 1e-4
 
 
 def segment_means(values: Tensor, segments: Segments) -> Tensor:
@@ -87,6 +113,40 @@ def _factors(points: Tensor, low: Tensor, width: Tensor, scaling: Literal["signe
     return torch.where((width > 0)[..., None, :], found, flat[..., None, :]).float()
 
 
+def shares(values: Tensor, columns: Segments, rows: Segments) -> tuple[Tensor, Tensor, Tensor]:
+    """Return samples from 0 to 1 as states of one sample, and what makes grey levels of their distances.
+
+    Parameters
+    ----------
+    values, columns, rows
+        As for `factors`.
+
+    Returns
+    -------
+    rows, columns, line
+        As for `draw_distances`.
+    """
+    points = segment_means(values, columns)
+    low, width = spans(points, values)
+    unit = torch.where(width > 0, width, 1.0)
+    across = ((points - low) / unit).float()[:, None]
+    down = across if rows is columns else ((segment_means(values, rows) - low) / unit).float()[:, None]
+    return down, across, grey_line(width[:, 0], greatest_difference(down[:, 0], across[:, 0]))
+
+
+def greatest_difference(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return how far apart a row (n, height) and a column (n, width) are at most: (n,)."""
+    low, high = ([sign * lowest(sign * side, 1) for side in (rows, columns)] for sign in (1, -1))
+    return torch.maximum(high[0] - low[1], high[1] - low[0])
+
+
+def grey_line(width: Tensor, greatest: Tensor) -> Tensor:
+    """Return the factor and what is added to make grey levels of distances: float32 (n, 2); mid-grey without width."""
+    changes = width > 0
+    factor = torch.where(changes & (greatest > 0), 255 / greatest, 0.0)
+    return torch.stack([factor, torch.where(changes, UPWARDS, float(MID_GREY))], 1).float()
+
+
 def draw_field(rows: Tensor, columns: Tensor, canvas: Tensor, *, field: Field) -> None:
     """Write the Gramian fields of `factors` into uint8 (n, height, width), which may be part of a larger tensor."""
     cosine, sine = rows[:, 0, :, None], rows[:, 1, :, None]
@@ -94,7 +154,7 @@ def draw_field(rows: Tensor, columns: Tensor, canvas: Tensor, *, field: Field) -
     if field == "gadf":
         cosine, sine = sine, cosine
     levels = cosine * other_cosine - sine * other_sine
-    canvas.copy_(_rounded(levels + HALF))
+    canvas.copy_(rounded(levels + HALF))
 
 
 def draw_distances(rows: Tensor, columns: Tensor, line: Tensor, canvas: Tensor) -> None:
@@ -109,7 +169,7 @@ def draw_distances(rows: Tensor, columns: Tensor, line: Tensor, canvas: Tensor) 
     canvas
         Written.
     """
-    canvas.copy_(_rounded(distances(rows, columns) * line[:, :1, None] + line[:, 1:, None]))
+    canvas.copy_(rounded(distances(rows, columns) * line[:, :1, None] + line[:, 1:, None]))
 
 
 def greatest_distance(rows: Tensor, columns: Tensor) -> Tensor:
@@ -125,105 +185,3 @@ def distances(rows: Tensor, columns: Tensor) -> Tensor:
     for place in range(rows.shape[-2]):
         squares += (rows[..., place, :, None] - columns[..., place, None, :]).square()
     return squares.sqrt()
-
-
-def windowed_frames(
-    values: Tensor, mix: Tensor, full_scale: Tensor, window: Tensor, *, hop_length: int, frames: range
-) -> Tensor:
-    """Cut sound into windowed frames: float32 (n, frames, n_fft).
-
-    Parameters
-    ----------
-    values
-        float32 (n, channels, samples).
-    mix
-        float64 (channels,): what each channel is multiplied by before they are added.
-    full_scale
-        float32 (n,): the value that counts as 1.
-    window
-        float32 (n_fft,).
-    hop_length
-        Samples from one frame to the next.
-    frames
-        Which ones; frame `i` is centred on sample `i * hop_length`, with zeros beyond both ends.
-    """
-    mono = (mix @ values.double()).float()
-    n_fft, count = len(window), mono.shape[1]
-    start = frames.start * hop_length - n_fft // 2
-    stop = (frames.stop - 1) * hop_length - n_fft // 2 + n_fft
-    inside = mono[:, max(start, 0) : max(stop, 0)] / full_scale[:, None]
-    before = max(-start, 0)
-    padded = torch.nn.functional.pad(inside, (before, max(stop - max(count, 0), 0)))
-    return padded[:, : stop - start].unfold(1, n_fft, hop_length) * window
-
-
-def add_columns(
-    spectra: Tensor, columns: Columns, total: Tensor, *, frames: range, first_bin: int, quantity: Quantity
-) -> None:
-    """Add frames to columns, each by the share of it that lies there.
-
-    Parameters
-    ----------
-    spectra
-        complex64 (n, frames, n_bins).
-    columns
-        The shares.
-    total
-        float32 (n, columns, bins), written where `frames` begins at 0, else added to; 0 in bins beyond `n_bins`.
-    frames
-        Which ones these are.
-    first_bin
-        The bin that the first of `total` is.
-    quantity
-        Whether the power of a bin is added, or its magnitude.
-    """
-    found = torch.view_as_real(spectra[..., first_bin : first_bin + total.shape[-1]]).square().sum(-1)
-    if quantity == "magnitude":
-        found = found.sqrt_()
-    added = columns.dense(frames) @ found
-    if not frames.start:
-        total.zero_()
-    total[..., : added.shape[-1]] += added
-
-
-def draw_levels(bands: Tensor, peak: Tensor, canvas: Tensor, *, floor_db: float, factor: float) -> None:
-    """Write decibels as grey levels, the first band at the bottom.
-
-    Parameters
-    ----------
-    bands
-        float32 (n, columns, n_bands), not negative.
-    peak
-        float32 (n,): the value that is white.
-    canvas
-        uint8 (n, n_bands, columns), written; it may be part of a larger tensor.
-    floor_db
-        What is black.
-    factor
-        Decibels of ten times as much: 10 for power, 20 for magnitude.
-    """
-    draw_brightness(brightness(bands, peak, floor_db=floor_db, factor=factor), canvas)
-
-
-def brightness(bands: Tensor, peak: Tensor, *, floor_db: float, factor: float) -> Tensor:
-    """Return decibels as brightness from 0, the floor, to 1: float32, of the shape of `bands`."""
-    level_db = factor * (bands / peak[:, None, None]).log10()
-    return (1 - level_db / floor_db).nan_to_num(0.0, neginf=0.0).clamp(0, 1)
-
-
-def draw_brightness(values: Tensor, canvas: Tensor) -> None:
-    """Write brightness (n, columns, rows), the lowest row first, into uint8 (n, rows, columns)."""
-    canvas.copy_(_rounded(values * 255).flip(2).transpose(1, 2))
-
-
-def interpolated(values: Tensor, positions: Tensor) -> Tensor:
-    """Return values between the places 0, 1, 2, ... of the last axis, on straight lines; level beyond both ends."""
-    last = values.shape[-1] - 1
-    places = positions.clamp(0, last)
-    below = places.long().clamp(0, max(last - 1, 0))
-    share = places - below
-    return values[..., below] * (1 - share) + values[..., (below + 1).clamp(max=last)] * share
-
-
-def _rounded(levels: Tensor) -> Tensor:
-    return levels.nan_to_num(0.0).clamp(0, 255).round().to(torch.uint8)

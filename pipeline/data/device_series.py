@@ -16,8 +16,6 @@ from .device_paths import DevicePath, Segments, Task, Work, kernels, segments_on
 
 # As the CPU does: pairs just as far apart as the threshold all count as far.
 _ROUNDING = 1e-6
-# In grey levels: the CPU rounds a distance half-way between two of them up, and evenly spaced values have many such.
-_UPWARDS = 1e-4
 
 
 def gramian(task: Task) -> None:
@@ -33,9 +31,13 @@ def recurrence(task: Task) -> None:
     """Draw `recurrence` of each channel with itself."""
     converter, on = task.work.converter, kernels(task.work.device)
     for values, canvas in parts(task):
+        if converter.dimension == 1 and converter.threshold == "none":
+            on.draw_distances(*on.shares(values, *sides(values, canvas)), canvas)
+            continue
         states = _states(values, canvas, converter.dimension, converter.delay)
         if converter.threshold == "none":
-            on.draw_distances(states.rows, states.columns, _line(states, _greatest(states, on)), canvas)
+            line = plain.grey_line(states.width, _greatest(states, on))
+            on.draw_distances(states.rows, states.columns, line, canvas)
         else:
             _draw_near(states, _limit(converter, values, states), canvas)
 
@@ -112,19 +114,10 @@ def _embedded(values: Tensor, dimension: int, delay: int) -> Tensor:
 
 def _greatest(states: _States, on: Any) -> Tensor:
     """Return the greatest distance of two states: float32 (n,)."""
-    if states.rows.shape[1] > 1:
-        greatest: Tensor = on.greatest_distance(states.rows, states.columns)
-        return greatest
-    down, across = states.rows[:, 0], states.columns[:, 0]
-    low, high = ([sign * plain.lowest(sign * side, 1) for side in (down, across)] for sign in (1, -1))
-    return torch.maximum(high[0] - low[1], high[1] - low[0])
-
-
-def _line(states: _States, greatest: Tensor) -> Tensor:
-    """Return what makes a grey level of a distance: float32 (n, 2), a factor and what is added."""
-    changes = states.width > 0
-    factor = torch.where(changes & (greatest > 0), 255 / greatest, 0.0)
-    return torch.stack([factor, torch.where(changes, _UPWARDS, float(MID_GREY))], 1)
+    if states.rows.shape[1] == 1:
+        return plain.greatest_difference(states.rows[:, 0], states.columns[:, 0])
+    greatest: Tensor = on.greatest_distance(states.rows, states.columns)
+    return greatest
 
 
 def _limit(converter: Any, values: Tensor, states: _States) -> Tensor:

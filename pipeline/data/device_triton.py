@@ -16,7 +16,7 @@ import triton.language as tl
 from torch import Tensor
 
 from .device_paths import Segments
-from .device_plain import TO_LEVELS, Field
+from .device_plain import TO_LEVELS, UPWARDS, Field
 from .device_triton_audio import add_columns, draw_levels, windowed_frames
 
 __all__ = [
@@ -26,37 +26,55 @@ __all__ = [
     "draw_levels",
     "factors",
     "greatest_distance",
+    "shares",
     "windowed_frames",
 ]
 
 _ROWS, _COLUMNS = 32, 256  # of a tile of pixels: with 128 threads 16 bytes each, four times
 _GASF, _GADF, _DISTANCE, _PEAK = range(4)
 _FIELDS = {"gasf": _GASF, "gadf": _GADF}
+_SIGNED, _UNIT, _SHARES = range(3)
+_SCALINGS = {"signed": _SIGNED, "unit": _UNIT}
 
 
 def factors(
     values: Tensor, columns: Segments, rows: Segments, *, scaling: Literal["signed", "unit"]
 ) -> tuple[Tensor, Tensor]:
     """Return cosine and sine of the angle of each pixel, so scaled that products of two are in grey levels."""
+    return _prepared(values, columns, rows, values, parts=2, scaling=_SCALINGS[scaling])
+
+
+def shares(values: Tensor, columns: Segments, rows: Segments) -> tuple[Tensor, Tensor, Tensor]:
+    """Return samples from 0 to 1 as states of one sample, and what makes grey levels of their distances."""
+    line = torch.empty((len(values), 2), device=values.device)
+    down, across = _prepared(values, columns, rows, line, parts=1, scaling=_SHARES)
+    return down, across, line
+
+
+def _prepared(
+    values: Tensor, columns: Segments, rows: Segments, line: Tensor, *, parts: int, scaling: int
+) -> tuple[Tensor, Tensor]:
     values = values.contiguous()
-    across = torch.empty((len(values), 2, columns.pixels), device=values.device)
-    down = across if rows is columns else torch.empty((len(values), 2, rows.pixels), device=values.device)
+    across = torch.empty((len(values), parts, columns.pixels), device=values.device)
+    down = across if rows is columns else torch.empty((len(values), parts, rows.pixels), device=values.device)
     widest = triton.next_power_of_2(max(columns.pixels, rows.pixels))
-    _factors_kernel[(len(values),)](
-        values, columns.start, columns.stop, rows.start, rows.stop, across, down, values.shape[1],
+    _prepare_kernel[(len(values),)](
+        values, columns.start, columns.stop, rows.start, rows.stop, across, down, line, values.shape[1],
         columns.pixels, rows.pixels, columns.most, rows.most,
-        TO_LEVELS, scaling == "unit", rows is columns, widest,
+        TO_LEVELS, UPWARDS, scaling, rows is columns, widest,
         num_warps=min(max(widest // 128, 1), 8), enable_fp_fusion=True,
     )  # fmt: skip
     return down, across
 
 
 @triton.jit(do_not_specialize=["count", "most", "most_rows"])
-def _factors_kernel(
-    values, start, stop, row_start, row_stop, columns_out, rows_out, count,
+def _prepare_kernel(
+    values, start, stop, row_start, row_stop, columns_out, rows_out, line, count,
     n_columns, n_rows, most, most_rows,
-    TO_LEVELS: tl.constexpr, UNIT: tl.constexpr, SQUARE: tl.constexpr, BLOCK: tl.constexpr,
+    TO_LEVELS: tl.constexpr, UPWARDS: tl.constexpr, SCALING: tl.constexpr, SQUARE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """Write the factors, or the shares, of one series."""
+    parts: tl.constexpr = 1 if SCALING == 2 else 2
     series = tl.program_id(0).to(tl.int64)
     own = values + series * count
     pixel = tl.arange(0, BLOCK)
@@ -65,12 +83,21 @@ def _factors_kernel(
     low = tl.min(tl.where(known, points, float("inf")), 0)
     width = tl.max(tl.where(known, points, float("-inf")), 0) - low
     changes = width > 1e-9 * tl.max(largest, 0)
-    _store_factors(columns_out + series * 2 * n_columns, points, low, width, changes, pixel, n_columns,
-                   TO_LEVELS, UNIT)  # fmt: skip
+    unit = tl.where(changes, width, 1.0)
+    _store(columns_out + series * parts * n_columns, (points - low) / unit, changes, pixel, n_columns,
+           TO_LEVELS, SCALING)  # fmt: skip
+    nearest = tl.zeros([], tl.float64)
+    farthest = nearest + 1
     if not SQUARE:
         points, largest = _means(own, row_start, row_stop, pixel, n_rows, most_rows)
-        _store_factors(rows_out + series * 2 * n_rows, points, low, width, changes, pixel, n_rows,
-                       TO_LEVELS, UNIT)  # fmt: skip
+        share = (points - low) / unit
+        _store(rows_out + series * parts * n_rows, share, changes, pixel, n_rows, TO_LEVELS, SCALING)
+        nearest = tl.min(tl.where(points == points, share, float("inf")), 0)
+        farthest = tl.max(tl.where(points == points, share, float("-inf")), 0)
+    if SCALING == 2:
+        greatest = tl.maximum(farthest, 1 - nearest).to(tl.float32)
+        tl.store(line + series * 2, tl.where(changes, 255 / greatest, 0.0))
+        tl.store(line + series * 2 + 1, tl.where(changes, UPWARDS, 128.0))
 
 
 @triton.jit
@@ -92,18 +119,21 @@ def _means(own, start, stop, pixel, pixels, most):
 
 
 @triton.jit
-def _store_factors(
-    out, points, low, width, changes, pixel, pixels, TO_LEVELS: tl.constexpr, UNIT: tl.constexpr
-):
-    known = points == points
-    share = tl.minimum(tl.maximum((points - low) / tl.where(changes, width, 1.0), 0.0), 1.0)
-    if UNIT:
-        share = (1 + share) / 2
-    cosine = tl.where(changes, (2 * share - 1) * TO_LEVELS, 0.0)
-    sine = tl.where(changes, 2 * tl.sqrt(share * (1 - share)) * TO_LEVELS, 0.0)
+def _store(out, share, changes, pixel, pixels, TO_LEVELS: tl.constexpr, SCALING: tl.constexpr):
     inside = pixel < pixels
-    tl.store(out + pixel, tl.where(known, cosine, float("nan")).to(tl.float32), mask=inside)
-    tl.store(out + pixels + pixel, tl.where(known, sine, float("nan")).to(tl.float32), mask=inside)
+    nan = float("nan")
+    if SCALING == 2:
+        tl.store(out + pixel, share.to(tl.float32), mask=inside)
+    else:
+        known = share == share
+        share = tl.minimum(tl.maximum(share, 0.0), 1.0)
+        if SCALING == 1:
+            share = (1 + share) / 2
+        cosine = (2 * share - 1).to(tl.float32) * TO_LEVELS
+        # What cancels does so in float64; the rest is float32, of which a GPU does many more at a time.
+        sine = tl.sqrt(share.to(tl.float32) * (1 - share).to(tl.float32)) * (2 * TO_LEVELS)
+        tl.store(out + pixel, tl.where(known, tl.where(changes, cosine, 0.0), nan), mask=inside)
+        tl.store(out + pixels + pixel, tl.where(known, tl.where(changes, sine, 0.0), nan), mask=inside)
 
 
 def draw_field(rows: Tensor, columns: Tensor, canvas: Tensor, *, field: Field) -> None:

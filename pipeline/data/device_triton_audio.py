@@ -9,8 +9,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from phosphene.converters.audio.spectrum import Quantity
+
 from .device_paths import Columns
-from .device_plain import Quantity
 
 _FRAME_BLOCK, _BIN_BLOCK = 1024, 512
 _LEVEL_ROWS, _LEVEL_COLUMNS = 32, 64

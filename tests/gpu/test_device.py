@@ -1,5 +1,6 @@
 """Batches on a device against the CPU: the same pixels within one grey level, for every converter."""
 
+import csv
 import json
 import os
 import subprocess
@@ -269,6 +270,7 @@ def interpreted():
         ("gasf", {"scaling": "unit", "channels": "stack", "input": "differences"}),
         ("gadf", {"channels": "color"}),
         ("recurrence", {"dimension": 3, "delay": 2, "channels": "stack"}),
+        ("recurrence", {"channels": "stack", "input": "differences"}),
         ("mel", {"quantity": "magnitude", "channel": "side", "n_fft": 1100, "hop_length": 300}),
     ]
     done = subprocess.run(
@@ -292,5 +294,53 @@ def test_every_triton_kernel_was_tried(interpreted):
 
     _, seen = interpreted
     assert set(seen) == {"add_columns", "draw_distances", "draw_field", "draw_levels", "factors",
-                         "greatest_distance", "windowed_frames"}  # fmt: skip
+                         "greatest_distance", "shares", "windowed_frames"}  # fmt: skip
     assert all(hasattr(device_plain, name) for name in seen), "each has a twin"
+
+
+@pytest.mark.parametrize("kind", [0, 2], ids=["field", "distances"])
+def test_pixels_are_stored_sixteen_bytes_at_a_time(kind, tmp_path, monkeypatch):
+    if find_spec("triton") is None:
+        pytest.skip("needs triton")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from phosphene.pipeline.data.device_triton import _COLUMNS, _ROWS, _pairs_kernel
+
+    names = _pairs_kernel.arg_names
+    fixed = {"pixel_stride": 1, "DIMENSION": 1, "KIND": kind, "ROWS": _ROWS, "COLUMNS": _COLUMNS}
+    types = dict.fromkeys(names, "i32") | dict.fromkeys(fixed, "constexpr") | {"canvas": "*u8"}
+    types |= dict.fromkeys(("rows", "columns", "line"), "*fp32")
+    whole = ("rows", "columns", "canvas", "stride", "row_stride", "height", "width")  # multiples of 16
+    source = ASTSource(
+        fn=_pairs_kernel,
+        signature=types,
+        constexprs={(names.index(name),): value for name, value in fixed.items()},
+        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in whole},
+    )
+    options = {"num_warps": 4, "enable_fp_fusion": True}
+    code = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
+    stores = [line for line in code.splitlines() if "st.global" in line]
+    assert stores
+    assert all(".v4.b32" in line for line in stores)
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_dry_on_a_cpu(tmp_path):
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "gpu" / "convert.py", "--device", "cpu", "--quick"],
+        env=os.environ | {"OUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    with (tmp_path / "gpu.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    peers = [row["peer"] for row in rows]
+    for peer in ("pixels on the CPU", "copy bandwidth", "librosa on one core", "torchaudio", "nnAudio"):
+        assert peer in peers
+    assert all(float(row["ratio"]) > 0 if row["ratio"] else row["note"] for row in rows)
+    assert all(row["work"] in run.stdout for row in rows)
