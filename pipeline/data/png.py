@@ -79,7 +79,7 @@ def _deflated(pixels: np.ndarray) -> bytes:
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    return packer.compress(filtered) + packer.flush()
+    return packer.compress(filtered.data) + packer.flush()
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

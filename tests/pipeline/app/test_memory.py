@@ -1,0 +1,98 @@
+"""Files larger than what may be held in memory are converted all the same, as a user does it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+MOST_KB = 500_000
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+# A process between, since what starts a process counts towards its memory: this one is small, as is time -v.
+MEASURE = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(child.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def converted(path, out, *options):
+    """What `phosphene convert` says, and the most memory in KiB that it or one of its workers held."""
+    main = "import sys; from phosphene.pipeline.app.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", main, "convert", str(path), str(out), "--json", *options]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    said, _, most_kb = done.stdout.rstrip().rpartition("\n")
+    return json.loads(said), int(most_kb)
+
+
+@pytest.fixture
+def two_hours(tmp_path):
+    path, rate_hz = tmp_path / "two hours.wav", 44_100
+    minute = (np.random.default_rng(0).standard_normal(60 * rate_hz) * 3000).astype(np.int16)
+    with soundfile.SoundFile(path, "w", rate_hz, 1, "PCM_16") as sound:
+        for _ in range(120):
+            sound.write(minute)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def ten_million_rows(tmp_path):
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"{n % 997 / 10},{n % 101}\n" for n in range(100_000))
+    with path.open("w") as file:
+        file.write("left,right\n")
+        for _ in range(100):
+            file.write(rows)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def two_gigabytes(tmp_path):
+    path = tmp_path / "program.bin"
+    block = np.random.default_rng(0).integers(0, 256, 1 << 20, np.uint8).tobytes()
+    with path.open("wb") as file:
+        for place in range(2048):
+            if place % 16 == 0:  # the rest stays a hole: zeros that take no space on the disk
+                file.seek(place << 20)
+                file.write(block)
+        file.truncate(2 << 30)
+    yield path
+    path.unlink()
+
+
+def test_two_hours_of_sound_in_windows(two_hours, tmp_path):
+    result, most_kb = converted(two_hours, tmp_path / "out", "--as", "mel")
+    assert result["converted"] == 1440
+    assert most_kb < MOST_KB
+
+
+def test_ten_million_rows(ten_million_rows, tmp_path):
+    result, most_kb = converted(ten_million_rows, tmp_path / "out")
+    assert result["converted"] == 3
+    assert most_kb < MOST_KB
+
+
+def test_ten_million_rows_in_windows(ten_million_rows, tmp_path):
+    result, most_kb = converted(
+        ten_million_rows, tmp_path / "out", "--windows", "samples=100000", "--as", "gasf"
+    )
+    assert result["converted"] == 100
+    assert most_kb < MOST_KB
+
+
+def test_two_gigabytes_of_bytes(two_gigabytes, tmp_path):
+    result, most_kb = converted(two_gigabytes, tmp_path / "out")
+    assert result["converted"] == 4
+    assert most_kb < MOST_KB
