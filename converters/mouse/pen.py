@@ -65,15 +65,9 @@ def pen_marks(
         times[0, i], times[1, i] = time_s[origin], time_s[i]
         sort = DRAG if _held(event, i) else MOVE
         width[i], right, down = width_px[sort], x[i] - x[origin], y[i] - y[origin]
+        lasted_s, age = time_s[i] - time_s[origin], passed / whole if whole > 0 else 1.0
         for plane in range(len(shown)):
-            if shown[plane] == LINE:
-                share = sort / SCROLL
-            elif shown[plane] == SPEED:
-                share = _speed(right, down, time_s[i] - time_s[origin])
-            elif shown[plane] == TIME:
-                share = passed / whole if whole > 0 else 1.0
-            else:
-                share = _direction(right, down)
+            share = _share(shown[plane], sort, right, down, lasted_s, age)
             value[i, plane] = dots[2, plane] if np.isnan(share) else _between(scale, plane, share)
         if event[i] in (PRESS, SCROLL):
             ends[place] = column, row, column, row
@@ -93,6 +87,18 @@ def corners(events: np.ndarray) -> tuple[float, float, float, float]:
         left, right = min(left, events[1, i]), max(right, events[1, i])
         top, bottom = min(top, events[2, i]), max(bottom, events[2, i])
     return left, top, right, bottom
+
+
+@numba.njit(cache=True, nogil=True)
+def _share(shown: int, sort: int, right_px: float, down_px: float, lasted_s: float, age: float) -> float:
+    """Return where on the scale of what is shown a line lies; NaN for the direction of none."""
+    if shown == LINE:
+        return sort / SCROLL
+    if shown == SPEED:
+        return _speed(right_px, down_px, lasted_s)
+    if shown == TIME:
+        return age
+    return _direction(right_px, down_px)
 
 
 @numba.njit(cache=True, nogil=True)
