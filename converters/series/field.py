@@ -99,13 +99,19 @@ class SeriesPicture(Converter):
     def _fill_alike(self, pixels: np.ndarray, values: Sequence[np.ndarray]) -> None:
         for first in range(0, len(values), _AT_A_TIME):
             some = values[first : first + _AT_A_TIME]
-            stacked = np.concatenate(some, dtype=np.float64).reshape(len(some), *some[0].shape)
+            stacked = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
+            stacked = stacked.reshape(len(some), *some[0].shape)
             self._paint(pixels[first : first + len(some)], self._chosen(stacked))
 
     def _chosen(self, values: np.ndarray) -> np.ndarray:
-        """Return what is drawn of float64 (n, channels, samples), in the same order of axes."""
+        """Return what is drawn of float32 (n, channels, samples), in the same order of axes.
+
+        It is float64 where it was computed.
+        """
         if self.channels == "first":
             values = values[:, :1]
+        if self.input == "differences" or self.channels == "mean":
+            values = values.astype(np.float64)
         if self.input == "differences":
             # Before the mean, which would jump where a channel begins to be missing.
             values = differences(values)
@@ -117,14 +123,14 @@ class SeriesPicture(Converter):
         if self.channels == "color":
             grey_planes = np.zeros((PLANES, *pixels.shape[:3]), np.uint8)
             for part, cell, plane in zip(parts, cells, grey_planes, strict=False):
-                self._draw_many(values[:, part], plane, cell)
+                self._draw_many(_of_part(values, part), plane, cell)
             pixels[...] = np.moveaxis(grey_planes, 0, -1)
             return
         canvas = pixels.reshape(pixels.shape[:3])
         if len(parts) > 1:
             canvas[...] = 0
         for part, cell in zip(parts, cells, strict=True):
-            self._draw_many(values[:, part], canvas, cell)
+            self._draw_many(_of_part(values, part), canvas, cell)
 
     def _parts(self, channels: int) -> list[list[int]]:
         """Return the channels that each picture shows: here, one each."""
@@ -135,7 +141,7 @@ class SeriesPicture(Converter):
         return places(count, self.size)
 
     def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
-        """Draw float64 (n, channels of a picture, samples) into a cell of uint8 (n, size, size)."""
+        """Draw float32 or float64 (n, channels of a picture, samples) into a cell of uint8 (n, size, size)."""
         width, height = cell.right - cell.left, cell.bottom - cell.top
         for series, picture in zip(values, canvas, strict=True):
             drawn = squashed(self._draw(series[0], width), height)
@@ -175,6 +181,11 @@ class SeriesPicture(Converter):
         """Return what the pixels of a channel of `count` samples show: here, samples in both directions."""
         axis = sample_axis(count, size, step_s)
         return Axes(axis, axis)
+
+
+def _of_part(values: np.ndarray, part: list[int]) -> np.ndarray:
+    """Return (n, channels of a part, samples) of (n, channels, samples), where possible without a copy."""
+    return values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
 
 
 def differences(values: np.ndarray) -> np.ndarray:

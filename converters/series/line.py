@@ -57,7 +57,7 @@ class LinePlot(SeriesPicture):
 
     def _convert(self, signal: Series) -> Image:
         image = super()._convert(signal)
-        values = self._chosen(signal.values[None].astype(np.float64))[0]
+        values = self._chosen(signal.values[None])[0]
         labels = [f"channel {place}" for place in range(len(values))] if len(values) > 1 else [""]
         bounds = dict(zip(labels, map(value_bounds, values), strict=True))
         planes = tuple(Valued(plane, bounds) for plane in image.planes)
@@ -84,6 +84,7 @@ def plot(
     from ..strokes import draw_lines
     from .line_loops import fill_area, plot_lines
 
+    values = values.astype(np.float64, copy=False)
     picture = np.zeros((*shape, 1), np.uint8)
     margin_px, (low, span) = margin(shape[0], line_width_px), spread(values, values)
     lines = plot_lines(np.ascontiguousarray(values), low, span, shape[1], shape[0], margin_px)

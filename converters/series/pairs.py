@@ -36,7 +36,7 @@ class Points:
 
 
 def points(values: np.ndarray, cell: Box) -> Points:
-    """Average series, float64 (n, samples) with NaN where missing, down to the pixels of a cell."""
+    """Average series, (n, samples) with NaN where missing, down to the pixels of a cell."""
     width, height = cell.right - cell.left, cell.bottom - cell.top
     columns, bounds = averaged(values, width)
     rows = columns if width == height else averaged(values, height)[0]
@@ -59,11 +59,15 @@ def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     >>> means.tolist(), bounds.tolist()
     ([[2.0, -4.0]], [[-4.0, 2.0, 4.0]])
     """
-    from .averages import average_rows
+    from .averages import average_rows, largest_rows
 
+    values = np.ascontiguousarray(values)
     means = np.empty((len(values), pixels))
     bounds = np.empty((len(values), 3))
-    average_rows(np.ascontiguousarray(values), *segments(values.shape[-1], pixels), means, bounds)
+    average_rows(values, *segments(values.shape[-1], pixels), means, bounds)
+    largest, whole = np.empty(len(values), values.dtype), np.dtype(f"i{values.itemsize}")
+    largest_rows(values.view(whole), np.array(np.inf, values.dtype).view(whole)[()], largest.view(whole))
+    bounds[:, 2] = largest
     return means, bounds
 
 

@@ -79,7 +79,7 @@ class RecurrencePlot(PairPicture):
             values = standardised(values)
         across = values[:, 0]
         found = self._states(across, values[:, 1] if self.relation == "cross" else across, cell)
-        self._draw_states(found, deviations(across), canvas, cell)
+        self._draw_states(found, across, canvas, cell)
         finish(canvas, cell, flat=found.width == 0, rows=found.rows[:, 0], columns=found.columns[:, 0])
 
     def _draw_joint(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
@@ -89,7 +89,7 @@ class RecurrencePlot(PairPicture):
         canvas[:, cell.top : cell.bottom, cell.left : cell.right] = neutral
         for channel, found in zip(values.transpose(1, 0, 2), each, strict=True):
             drawn = np.empty_like(canvas)
-            self._draw_states(found, deviations(channel), drawn, cell)
+            self._draw_states(found, channel, drawn, cell)
             drawn[found.width == 0] = neutral
             within = np.s_[:, cell.top : cell.bottom, cell.left : cell.right]
             canvas[within] = combine(canvas[within], drawn[within])
@@ -102,16 +102,16 @@ class RecurrencePlot(PairPicture):
     def _states(self, across: np.ndarray, down: np.ndarray, cell: Box) -> States:
         return states(across, down, cell, dimension=self.dimension, delay=self.delay)
 
-    def _draw_states(self, found: States, deviation: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+    def _draw_states(self, found: States, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
         from .recurrence_loops import draw_distances
 
-        reach = self._reach(found, deviation).astype(np.float32)
+        reach = self._reach(found, values).astype(np.float32)
         draw_distances(
             found.rows, found.columns, reach, self.threshold != "none", canvas, cell.top, cell.left
         )
 
-    def _reach(self, found: States, deviation: np.ndarray) -> np.ndarray:
-        """Return the distance that is drawn white, or below which pairs are."""
+    def _reach(self, found: States, values: np.ndarray) -> np.ndarray:
+        """Return the distance that is drawn white, or below which pairs of states of the values are."""
         share = self.percentage / 100
         if self.threshold == "none":
             return greatest_distances(found)
@@ -120,7 +120,7 @@ class RecurrencePlot(PairPicture):
         elif self.threshold == "point":
             limit = distances_at(found, share)
         else:
-            limit = share * deviation / np.where(found.width > 0, found.width, 1.0)
+            limit = share * deviations(values) / np.where(found.width > 0, found.width, 1.0)
         return limit - _ROUNDING
 
     def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Axes:

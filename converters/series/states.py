@@ -218,6 +218,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
     >>> standardised(np.array([1.0, 3.0, np.nan])).tolist()
     [-1.0, 1.0, nan]
     """
+    values = values.astype(np.float64)
     centred = values - mean_present(values, -1)[..., None]
     deviation = deviations(values)[..., None]
     return np.asarray(np.where(deviation > 0, centred / np.where(deviation > 0, deviation, 1.0), centred * 0))
@@ -231,6 +232,7 @@ def deviations(values: np.ndarray) -> np.ndarray:
     >>> deviations(np.array([1.0, 3.0, np.nan]))
     array(1.)
     """
+    values = values.astype(np.float64)
     centred = values - mean_present(values, -1)[..., None]
     deviation = np.sqrt(mean_present(np.square(centred), -1))
     return np.where(deviation > 1e-9 * np.fmax.reduce(np.abs(values), -1), deviation, 0.0)

@@ -1,0 +1,135 @@
+"""Many pixels of a row at once in compiled loops: what builds the vector instructions of the series' kernels.
+
+Left to itself the compiler finds such blocks too, but asks anew for every row whether what is written overlaps what
+is read, and a row of a picture has so few blocks that the asking takes as long as the work.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# Pixels of a block: bytes of a vector register.
+WIDTH = 32
+
+_INDEX = ir.IntType(32)
+_FLOAT, _BYTE = ir.VectorType(ir.FloatType(), WIDTH), ir.VectorType(ir.IntType(8), WIDTH)
+
+
+def spread(builder: Any, number: Any, lanes: int) -> Any:
+    """Build a vector of one number."""
+    nothing = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.Constant(_INDEX, 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes))
+
+
+def same(kind: Any, number: float) -> Any:
+    """Return a constant vector of one number."""
+    return ir.Constant(kind, [number] * kind.count)
+
+
+def load(builder: Any, data: Any, index: Any, kind: Any) -> Any:
+    """Build the reading of a vector of neighbours, from an index on."""
+    loaded = builder.load(builder.bitcast(builder.gep(data, [index]), kind.as_pointer()))
+    loaded.align = kind.element.width // 8 if hasattr(kind.element, "width") else 4
+    return loaded
+
+
+def store(builder: Any, vector: Any, data: Any, index: Any) -> None:
+    """Build the writing of a vector of neighbours, from an index on."""
+    place = builder.bitcast(builder.gep(data, [index]), vector.type.as_pointer())
+    builder.store(vector, place).align = 1
+
+
+def data_of(context: Any, builder: Any, signature: Any, arguments: Any, place: int) -> Any:
+    """Build the pointer to the first element of the array that is one of the arguments."""
+    return context.make_array(signature.args[place])(context, builder, arguments[place]).data
+
+
+def _over_axes(term: Callable[..., Any], start: float) -> Callable[..., Any]:
+    """Make what builds the sum over the axes of a term of a number of the row and a block of the columns."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row, columns = (data_of(context, builder, signature, arguments, place) for place in (0, 1))
+        axes, width, first = arguments[2:5]
+        total = cgutils.alloca_once_value(builder, same(_FLOAT, start))
+        with cgutils.for_range(builder, axes) as axis:
+            number = spread(builder, builder.load(builder.gep(row, [axis.index])), WIDTH)
+            place = builder.add(builder.mul(axis.index, width), first)
+            others = load(builder, columns, place, _FLOAT)
+            builder.store(term(builder, builder.load(total), number, others), total)
+        return builder.load(total)
+
+    return build
+
+
+def _plus_product(builder: Any, total: Any, number: Any, others: Any) -> Any:
+    # Contraction lets both be one step; nothing is assumed of NaN.
+    return builder.fadd(total, builder.fmul(number, others, flags=("contract",)), flags=("contract",))
+
+
+def _plus_square(builder: Any, total: Any, number: Any, others: Any) -> Any:
+    apart = builder.fsub(number, others)
+    return builder.fadd(total, builder.fmul(apart, apart))
+
+
+def _to_bytes(builder: Any, levels: Any) -> Any:
+    whole = builder.fptosi(levels, ir.VectorType(_INDEX, WIDTH))
+    return builder.trunc(whole, _BYTE)
+
+
+def _root(builder: Any, square: Any) -> Any:
+    form = ir.FunctionType(_FLOAT, [_FLOAT])
+    function = cgutils.get_or_insert_function(builder.module, form, f"llvm.sqrt.v{WIDTH}f32")
+    return builder.call(function, [square])
+
+
+def _truncated(builder: Any, total: Any, _scale: Any) -> Any:
+    return _to_bytes(builder, total)
+
+
+def _scaled_root(builder: Any, square: Any, scale: Any) -> Any:
+    level = builder.fmul(_root(builder, square), spread(builder, scale, WIDTH))
+    return _to_bytes(builder, builder.fadd(level, same(_FLOAT, 0.5)))
+
+
+def _white_below(builder: Any, square: Any, limit: Any) -> Any:
+    return builder.sext(builder.fcmp_ordered("<", square, spread(builder, limit, WIDTH)), _BYTE)
+
+
+def _unchanged(_builder: Any, total: Any, _scale: Any) -> Any:
+    return total
+
+
+def _block(term: Callable[..., Any], finish: Callable[..., Any], *, start: float = 0.0) -> Any:
+    """Make `write(row, columns, axes, width, first, number, written, place)`, which writes a block.
+
+    It takes a term of float32 `row`, of an element an axis, and of float32 `columns` (axes, width), contiguous, for
+    `WIDTH` columns from `first` on, and finishes the sums over the axes by means of a float32 number. What is
+    written lies in the contiguous array `written` from `place` on. No bounds are checked.
+    """
+    sum_over_axes = _over_axes(term, start)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total = sum_over_axes(context, builder, signature, arguments)
+        written = data_of(context, builder, signature, arguments, 6)
+        store(builder, finish(builder, total, arguments[5]), written, arguments[7])
+        return context.get_dummy_value()
+
+    @intrinsic
+    def write(
+        _context: Any, row: Any, columns: Any, _a: Any, _w: Any, _f: Any, _n: Any, written: Any, _p: Any
+    ) -> tuple[Any, Any]:
+        places = types.intp, types.intp, types.intp
+        return types.void(row, columns, *places, types.float32, written, types.intp), generate
+
+    return write
+
+
+write_sums = _block(_plus_product, _truncated, start=0.5)
+write_distances = _block(_plus_square, _scaled_root)
+write_near = _block(_plus_square, _white_below)
+write_squares = _block(_plus_square, _unchanged)
