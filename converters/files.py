@@ -1,7 +1,6 @@
 """Files written whole or not at all."""
 
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +14,21 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     A reader sees the old file or the new one, never a part, also when the process is killed at any moment.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # 40 letters: a file name has 255 bytes, a letter up to 4.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
-    part = Path(name)
+    part = path.parent / f".{path.name[:40]}.{secrets.token_hex(6)}.part"
+    file = _create(part)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with file:
             yield file
-        part.chmod(0o666 & ~_umask())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _create(part: Path) -> BinaryIO:
+    try:
+        return part.open("xb")
+    except FileNotFoundError:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        return part.open("xb")

@@ -1,8 +1,11 @@
 """Files to signals: which reader takes a file, and the checks that every file passes first."""
 
+import functools
 import stat
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from .errors import ParameterError, ReadError
@@ -44,14 +47,16 @@ class Reader(ABC):
         return None
 
 
-def readers() -> dict[Kind, Reader]:
+@functools.cache
+def readers() -> Mapping[Kind, Reader]:
     """Return the reader of each kind, in the order in which they are asked."""
     from .audio.reader import AudioReader
     from .binary.reader import BinaryReader
     from .mouse.reader import MouseReader
     from .series.reader import SeriesReader
 
-    return {reader.kind: reader for reader in (AudioReader(), MouseReader(), SeriesReader(), BinaryReader())}
+    asked: tuple[Reader, ...] = (AudioReader(), MouseReader(), SeriesReader(), BinaryReader())
+    return MappingProxyType({reader.kind: reader for reader in asked})
 
 
 def recognise(path: str | Path) -> Kind:

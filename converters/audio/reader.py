@@ -172,10 +172,14 @@ def _fill(sound: "SoundFile", samples: np.ndarray) -> int:
     held, wanted = 0, samples.shape[1]
     step = max(1, _BLOCK_SAMPLES // sound.channels)
     while held < wanted:
-        block = sound.read(min(step, wanted - held), dtype="float32", always_2d=True)
+        end = held + min(step, wanted - held)
+        # One channel lies in memory as it is decoded.
+        room = samples[0, held:end, None] if len(samples) == 1 else None
+        block = sound.read(end - held, dtype="float32", always_2d=True, out=room)
         if not len(block):
             break
-        samples[:, held : held + len(block)] = block.T
+        if room is None:
+            samples[:, held : held + len(block)] = block.T
         held += len(block)
     return held
 

@@ -4,6 +4,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,7 +14,7 @@ from phosphene.converters.reader import recognise
 from phosphene.converters.signal import Kind
 
 from .drawing import Job, Progress, Task, message, with_bar
-from .engines import Engine, make_engine
+from .engines import Engine, LocalEngine, make_engine
 from .manifest import Item, Manifest
 from .pieces import cut_each
 from .render import Failure, check_views, draw_all, plan_keys
@@ -119,10 +120,20 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         raise ParameterError(f"to must be one of {', '.join(get_args(Form))}, got {to!r}")
     crew, out = make_engine(engine, workers), Path(out)
     items, root = _items(src, out)
-    items = cut_each(items, windows, kind=kind or _kind_of(views))
-    run = _plan(items, root, _chooser(views, kind))
-    sweep(out)
-    sink = _Pictures(out, run) if to == "png" else _Packed(out, run, Shards(to, root.resolve().name or "all"))
+    with crew.started(len(items)) if isinstance(crew, LocalEngine) else nullcontext():
+        items = cut_each(items, windows, kind=kind or _kind_of(views))
+        run = _plan(items, root, _chooser(views, kind))
+        sweep(out)
+        sink = (
+            _Pictures(out, run)
+            if to == "png"
+            else _Packed(out, run, Shards(to, root.resolve().name or "all"))
+        )
+        _carry_out(crew, run, sink, progress)
+    return _conversion(run, items, time.monotonic() - begin)
+
+
+def _carry_out(crew: Engine, run: _Run, sink: "_Pictures | _Packed", progress: Progress) -> None:
     tasks = list(sink.tasks())
     outcomes = draw_all(crew, run.views, tasks, n_entries=len(run.entries))
     for task, drawn in with_bar(outcomes, len(tasks), progress):
@@ -131,7 +142,6 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
             run.errors[task.place] = drawn.error
         sink.take(task, drawn.pictures)
     sink.close()
-    return _conversion(run, items, time.monotonic() - begin)
 
 
 def _kind_of(views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None) -> Kind | None:

@@ -74,6 +74,18 @@ class LocalEngine:
     def __init__(self, workers: int | None = None, *, limit_s: float = 600.0) -> None:
         self.workers = _checked(workers)
         self.limit_s = limit_s
+        self._early: deque[subprocess.Popen[bytes]] = deque()
+
+    @contextlib.contextmanager
+    def started(self, count: int) -> Iterator[None]:
+        """Start the processes that so many tasks will need, so that they load while the tasks are made out."""
+        if self.workers > 1 and count >= FEW:
+            self._early.extend(_start_process() for _ in range(self.workers))
+        try:
+            yield
+        finally:
+            while self._early:
+                _kill(self._early.popleft())
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -88,7 +100,9 @@ class LocalEngine:
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         waiting = deque(chunks)
         payload = cloudpickle.dumps(function)
-        hands = [_Hand(payload, waiting, outcomes) for _ in range(min(self.workers, len(chunks)))]
+        hands = [
+            _Hand(payload, waiting, outcomes, self._early) for _ in range(min(self.workers, len(chunks)))
+        ]
         try:
             for _ in range(count):
                 outcome = self._next(outcomes, hands)
@@ -113,9 +127,15 @@ class LocalEngine:
 class _Hand(threading.Thread):
     """A thread that feeds one worker process, and starts another when it dies."""
 
-    def __init__(self, payload: bytes, waiting: "deque[Any]", outcomes: "queue.SimpleQueue[Any]") -> None:
+    def __init__(
+        self,
+        payload: bytes,
+        waiting: "deque[Any]",
+        outcomes: "queue.SimpleQueue[Any]",
+        early: "deque[subprocess.Popen[bytes]]",
+    ) -> None:
         super().__init__(daemon=True)
-        self._payload, self._waiting, self._outcomes = payload, waiting, outcomes
+        self._payload, self._waiting, self._outcomes, self._early = payload, waiting, outcomes, early
         self._process: subprocess.Popen[bytes] | None = None
         self._since = float("inf")
         self._over: float | None = None
@@ -167,10 +187,11 @@ class _Hand(threading.Thread):
 
     def _begin(self) -> "subprocess.Popen[bytes]":
         self._over = None
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-c", "from phosphene.pipeline.data.worker import main; main()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | _ONE_THREAD,
-        )  # fmt: skip
+        try:
+            process = self._early.popleft()
+        except IndexError:
+            process = _start_process()
+        self._process = process
         try:
             _send(process, sys.path)
             _send(process, self._payload)
@@ -203,6 +224,13 @@ class _Hand(threading.Thread):
         process = self._process
         if process is not None:
             process.kill()
+
+
+def _start_process() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-c", "from phosphene.pipeline.data.worker import main; main()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | _ONE_THREAD,
+    )  # fmt: skip
 
 
 class RayEngine:
@@ -321,6 +349,14 @@ def _wait_a_moment(process: "subprocess.Popen[bytes]") -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End a process that has done nothing yet."""
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        _close(pipe)
 
 
 def _close(pipe: Any) -> None:

@@ -81,10 +81,12 @@ def find_files(src: str | Path, *, beside: Path | None = None) -> tuple[Item, ..
     src = Path(src)
     if not src.is_dir() or _table_in(src):
         return _items_of(src)
-    files = [
-        file for file in walk(src) if beside is None or not file.resolve().is_relative_to(beside.resolve())
-    ]
-    return tuple(item for file in _some(src, files) for item in _rows_or_file(_labelled(src, file, files)))
+    files = list(walk(src))
+    hidden = beside.resolve() if beside else None
+    if hidden and hidden.is_relative_to(src.resolve()):
+        files = [file for file in files if not file.resolve().is_relative_to(hidden)]
+    items = _labelled(src, _some(src, files))
+    return tuple(part for item in items for part in _rows_or_file(item))
 
 
 def root_of(src: str | Path) -> Path:
@@ -144,7 +146,7 @@ def _folder_items(src: Path) -> tuple[Item, ...]:
     files = _some(src, list(walk(src)))
     if all(file.parent == src for file in files):
         return _flat_items(files)
-    items = [_labelled(src, file, files) for file in files]
+    items = _labelled(src, files)
     _refuse_archives(files)
     _report_left_out(src, [item.path for item in items if item.label is None])
     labelled = tuple(item for item in items if item.label is not None)
@@ -169,14 +171,15 @@ def _half(file: Path, files: list[Path]) -> SplitName | None:
     return SPLITS[half.lower()] if beside else None
 
 
-def _labelled(src: Path, file: Path, files: list[Path]) -> Item:
-    """Return a file as an item whose label and split are the names of its folders."""
-    parts = file.relative_to(src).parts[:-1]
-    tops = {f.relative_to(src).parts[0] for f in files if f.parent != src} if parts else set()
-    split = None
-    if parts and tops <= set(SPLITS):
-        split, parts = SPLITS[parts[0]], parts[1:]
-    return Item(file, parts[0] if parts else None, split=split)
+def _labelled(src: Path, files: list[Path]) -> list[Item]:
+    """Return files as items whose label and split are the names of their folders."""
+    folders = [file.relative_to(src).parts[:-1] for file in files]
+    halves = {parts[0] for parts in folders if parts} <= set(SPLITS)
+    items = []
+    for file, parts in zip(files, folders, strict=True):
+        split, below = (SPLITS[parts[0]], parts[1:]) if parts and halves else (None, parts)
+        items.append(Item(file, below[0] if below else None, split=split))
+    return items
 
 
 def _rows_or_file(item: Item) -> tuple[Item, ...]:
@@ -211,9 +214,10 @@ def _some(src: Path, files: list[Path]) -> list[Path]:
 
 
 def _refuse_archives(files: list[Path]) -> None:
-    archive = next(
-        (file for file in files if _half(file, [f for f in files if f.parent == file.parent])), None
-    )
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent, []).append(file)
+    archive = next((file for file in files if _half(file, by_folder[file.parent])), None)
     if archive:
         raise ParameterError(
             f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"

@@ -173,3 +173,17 @@ def test_ray_does_the_same_and_survives_a_dead_process():
     assert set(outcomes) == set(range(100))
     assert outcomes.pop(37) == Lost("the process that read it died")
     assert all(result[0] == task for task, result in outcomes.items())
+
+
+def test_processes_started_early_are_used_and_those_left_over_are_ended():
+    engine = LocalEngine(2)
+    with engine.started(64):
+        early = {process.pid for process in engine._early}
+        assert len(early) == 2
+        done = dict(engine.map(lambda _: os.getpid(), [[n] for n in range(8)], where="apart"))
+        assert set(done.values()) <= early
+    with engine.started(64):
+        left = list(engine._early)
+    assert all(process.poll() is not None for process in left)
+    with engine.started(63):
+        assert not engine._early
