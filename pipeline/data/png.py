@@ -1,7 +1,7 @@
-"""Tiles as PNG files that carry their key, written three times as fast as by Pillow, which reads them.
+"""Tiles as PNG files that carry their key, written several times as fast as by Pillow, which reads them.
 
-Pillow tries five filters on every row and searches for repeats; a picture of a signal has few. One filter for all rows,
-the difference to the row above, and runs of equal bytes alone make files that are no larger.
+Pillow tries five filters on every row and deflates by zlib. One filter for all rows, the difference to the row above,
+and ISA-L make files that are no larger.
 """
 
 import io
@@ -10,6 +10,7 @@ import struct
 import zlib
 
 import numpy as np
+from isal import isal_zlib
 
 KEY_NAME = "phosphene-key"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -78,8 +79,7 @@ def _deflated(pixels: np.ndarray) -> bytes:
     filtered[:, 0] = _UP
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_RLE)
-    return packer.compress(filtered.data) + packer.flush()
+    return isal_zlib.compress(filtered.data, 1)
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
