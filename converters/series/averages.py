@@ -38,7 +38,7 @@ def average_rows(
         gaps = 0
         for i in range(len(start)):
             mean[i] /= counts[i]
-            gaps += mean[i] != mean[i]  # noqa: PLR0124  # NaN, as the vectoriser knows it
+            gaps += mean[i] != mean[i]  # NaN, as the vectoriser knows it
         if gaps:
             for i in range(len(start)):
                 if np.isnan(mean[i]):

@@ -7,6 +7,8 @@ is read, and a row of a picture has so few blocks that the asking takes as long 
 from collections.abc import Callable
 from typing import Any
 
+import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -34,7 +36,7 @@ def same(kind: Any, number: float) -> Any:
 def load(builder: Any, data: Any, index: Any, kind: Any) -> Any:
     """Build the reading of a vector of neighbours, from an index on."""
     loaded = builder.load(builder.bitcast(builder.gep(data, [index]), kind.as_pointer()))
-    loaded.align = kind.element.width // 8 if hasattr(kind.element, "width") else 4
+    loaded.align = 4 if isinstance(kind.element, ir.FloatType) else kind.element.width // 8
     return loaded
 
 
@@ -87,36 +89,44 @@ def _root(builder: Any, square: Any) -> Any:
     return builder.call(function, [square])
 
 
-def _truncated(builder: Any, total: Any, _scale: Any) -> Any:
+def _truncated(builder: Any, total: Any, _scale: Any, _before: Any) -> Any:
     return _to_bytes(builder, total)
 
 
-def _scaled_root(builder: Any, square: Any, scale: Any) -> Any:
+def _scaled_root(builder: Any, square: Any, scale: Any, _before: Any) -> Any:
     level = builder.fmul(_root(builder, square), spread(builder, scale, WIDTH))
     return _to_bytes(builder, builder.fadd(level, same(_FLOAT, 0.5)))
 
 
-def _white_below(builder: Any, square: Any, limit: Any) -> Any:
+def _white_below(builder: Any, square: Any, limit: Any, _before: Any) -> Any:
     return builder.sext(builder.fcmp_ordered("<", square, spread(builder, limit, WIDTH)), _BYTE)
 
 
-def _unchanged(_builder: Any, total: Any, _scale: Any) -> Any:
+def _unchanged(_builder: Any, total: Any, _scale: Any, _before: Any) -> Any:
     return total
+
+
+def _greater(builder: Any, total: Any, _scale: Any, before: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", total, before()), total, before())
 
 
 def _block(term: Callable[..., Any], finish: Callable[..., Any], *, start: float = 0.0) -> Any:
     """Make `write(row, columns, axes, width, first, number, written, place)`, which writes a block.
 
     It takes a term of float32 `row`, of an element an axis, and of float32 `columns` (axes, width), contiguous, for
-    `WIDTH` columns from `first` on, and finishes the sums over the axes by means of a float32 number. What is
-    written lies in the contiguous array `written` from `place` on. No bounds are checked.
+    `WIDTH` columns from `first` on, and finishes the sums over the axes by means of a float32 number and of what
+    was written before. What is written lies in the contiguous array `written` from `place` on. No bounds are checked.
     """
     sum_over_axes = _over_axes(term, start)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         total = sum_over_axes(context, builder, signature, arguments)
         written = data_of(context, builder, signature, arguments, 6)
-        store(builder, finish(builder, total, arguments[5]), written, arguments[7])
+
+        def before() -> Any:
+            return load(builder, written, arguments[7], _FLOAT)
+
+        store(builder, finish(builder, total, arguments[5], before), written, arguments[7])
         return context.get_dummy_value()
 
     @intrinsic
@@ -133,3 +143,55 @@ write_sums = _block(_plus_product, _truncated, start=0.5)
 write_distances = _block(_plus_square, _scaled_root)
 write_near = _block(_plus_square, _white_below)
 write_squares = _block(_plus_square, _unchanged)
+keep_greatest = _block(_plus_square, _greater)
+
+
+@intrinsic
+def mask_between(_context: Any, words: Any, _first: Any, _low: Any, _reach: Any) -> tuple[Any, Any]:
+    """Return which of `WIDTH` contiguous uint32 lie from `low` to `low + reach`: the bits of a uint32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = data_of(context, builder, signature, arguments, 0)
+        block = load(builder, data, arguments[1], ir.VectorType(_INDEX, WIDTH))
+        above = builder.sub(block, spread(builder, arguments[2], WIDTH))
+        within = builder.icmp_unsigned("<=", above, spread(builder, arguments[3], WIDTH))
+        return builder.bitcast(within, _INDEX)
+
+    return types.uint32(words, types.intp, types.uint32, types.uint32), generate
+
+
+@intrinsic
+def count_bits(_context: Any, _mask: Any) -> tuple[Any, Any]:
+    """Return how many bits of a uint32 are set."""
+    return types.uint32(types.uint32), lambda _c, builder, _s, arguments: builder.ctpop(arguments[0])
+
+
+@intrinsic
+def lowest_bit(_context: Any, _mask: Any) -> tuple[Any, Any]:
+    """Return the place of the lowest bit that is set of a uint32, of which one is."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint32(types.uint32), generate
+
+
+@intrinsic
+def _copy_block(_context: Any, source: Any, _first: Any, target: Any, _place: Any) -> tuple[Any, Any]:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data, to = (data_of(context, builder, signature, arguments, place) for place in (0, 2))
+        store(builder, load(builder, data, arguments[1], _BYTE), to, arguments[3])
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp), generate
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def copy_bytes(source: np.ndarray, target: np.ndarray, place: int, count: int) -> None:
+    """Copy so many bytes from the beginning of contiguous uint8 to `place`; several times as fast as a slice."""
+    if count < WIDTH:
+        for j in range(count):
+            target[place + j] = source[j]
+    for j in range(0, count if count >= WIDTH else 0, WIDTH):
+        at = min(j, count - WIDTH)
+        _copy_block(source, at, target, place + at)

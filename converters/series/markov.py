@@ -8,7 +8,7 @@ from ..converter import register
 from ..image import Box
 from ..parameters import Between
 from .field import mean_present
-from .pairs import PairPicture, finish, points
+from .pairs import PairPicture, finish, points, wide
 from .places import segments
 
 Strategy = Literal["quantile", "uniform", "normal"]
@@ -53,28 +53,27 @@ class MarkovTransitionField(PairPicture):
 
         values = np.ascontiguousarray(values[:, 0])
         counts = np.empty((len(values), self.n_bins, self.n_bins), np.float32)
-        levels = np.empty(values.shape, np.int64)
+        levels = np.empty(values.shape, np.int16)
         count_levels(values, bin_edges(values, self.n_bins, strategy=self.strategy), counts, levels)
         columns = _level_shares(levels, cell.right - cell.left, self.n_bins)
         rows = _level_shares(levels, cell.bottom - cell.top, self.n_bins)
         matrices = 255 * counts / np.maximum(counts.sum(2, keepdims=True), 1)
-        weights = np.zeros_like(rows)
-        weights[:, : self.n_bins] = matrices.transpose(0, 2, 1) @ rows[:, : self.n_bins]
-        draw_transitions(weights, columns, canvas, cell.top, cell.left)
+        weights = np.ascontiguousarray(rows.transpose(0, 2, 1)) @ matrices
+        draw_transitions(weights, wide(columns), canvas, cell.top, cell.left, cell.right - cell.left)
         found = points(values, cell)
         flat = np.fmax.reduce(values, 1) == np.fmin.reduce(values, 1)
         finish(canvas, cell, flat=flat, rows=found.rows, columns=found.columns)
 
 
 def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
-    """Return the share of each level, and of none up to a multiple of 4, in each segment.
+    """Return the share of each level in each segment: float32 (n, levels, pixels).
 
     The mean of a transition field over a block needs only these shares of its rows and of its columns, so the
     field of all samples is never built.
     """
     from .markov_loops import share_levels
 
-    shares = np.empty((len(levels), -(-n_bins // 4) * 4, pixels), np.float32)
+    shares = np.empty((len(levels), n_bins, pixels), np.float32)
     share_levels(levels, *segments(levels.shape[1], pixels), n_bins, shares)
     return shares
 
@@ -94,7 +93,8 @@ def bin_edges(values: np.ndarray, n_bins: int, *, strategy: Strategy = "quantile
     if strategy == "quantile":
         return _quantiles(np.sort(values), shares)
     if strategy == "uniform":
-        low, high = np.fmin.reduce(values, 1)[:, None], np.fmax.reduce(values, 1)[:, None]
+        low, high = (extreme(values, 1)[:, None] for extreme in (np.fmin.reduce, np.fmax.reduce))
+        low, high = low.astype(np.float64), high.astype(np.float64)
         return np.asarray(low + (high - low) * shares)
     return _normal_edges(values, shares)
 
@@ -102,6 +102,7 @@ def bin_edges(values: np.ndarray, n_bins: int, *, strategy: Strategy = "quantile
 def _normal_edges(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
     from statistics import NormalDist
 
+    values = values.astype(np.float64)
     mean = mean_present(values, 1)[:, None]
     deviation = np.sqrt(mean_present(np.square(values - mean), 1))[:, None]
     return np.asarray(mean + deviation * np.array([NormalDist().inv_cdf(share) for share in shares]))
@@ -112,8 +113,8 @@ def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
     present = ordered.shape[1] - np.isnan(ordered).sum(1, keepdims=True)
     places = shares * (present - 1)
     below = places.astype(np.int64)
-    low = np.take_along_axis(ordered, below, 1)
-    high = np.take_along_axis(ordered, np.minimum(below + 1, present - 1), 1)
+    low = np.take_along_axis(ordered, below, 1).astype(np.float64)
+    high = np.take_along_axis(ordered, np.minimum(below + 1, present - 1), 1).astype(np.float64)
     part = places - below
     # From the nearer end, as NumPy does, so that values equal to a quantile are found equal.
     return np.asarray(np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part)))

@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from .blocks import WIDTH, copy_bytes, write_sums
+
 
 @numba.njit(cache=True, nogil=True)
 def count_levels(values: np.ndarray, edges: np.ndarray, counts: np.ndarray, levels: np.ndarray) -> None:
@@ -11,12 +13,12 @@ def count_levels(values: np.ndarray, edges: np.ndarray, counts: np.ndarray, leve
     Parameters
     ----------
     values, edges
-        float64 (n, samples) with NaN where missing, and (n, levels - 1), rising: a value is in the level of as
-        many edges as lie below it.
+        float32 or float64 (n, samples) with NaN where missing, and float64 (n, levels - 1), rising: a value is in
+        the level of as many edges as lie below it.
     counts
         float64 (n, levels, levels), written: from the first to the second.
     levels
-        int64 (n, samples), written; -1 where missing.
+        int16 (n, samples), written; -1 where missing.
     """
     for k in range(len(values)):
         counts[k] = 0
@@ -42,7 +44,7 @@ def share_levels(
     Parameters
     ----------
     levels
-        int64 (n, samples), -1 where missing.
+        int16 (n, samples), -1 where missing.
     start, stop
         int64 (pixels,): the first sample of each segment, and the first one behind it.
     shares
@@ -62,47 +64,32 @@ def share_levels(
                     shares[k, level, i] /= present
 
 
-# Contraction alone lets a sum of products be multiplied and added in one step; nothing is assumed of NaN.
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
-def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, top: int, left: int) -> None:
+@numba.njit(cache=True, nogil=True)
+def draw_transitions(
+    rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, top: int, left: int, width: int
+) -> None:
     """Write the sum over levels of what rows and columns hold, rounded.
 
     Parameters
     ----------
     rows, columns
-        float32 (n, levels, height) and (n, levels, width), the levels a multiple of 4; the sums lie from 0 to
-        255.
+        float32 (n, height, levels) and (n, levels, at least `WIDTH`); the sums lie from 0 to 255.
     canvas
         uint8 (n, size, size), written from `top`, `left` on.
+    width
+        Columns that are written.
     """
-    n_bins, width = columns.shape[1], columns.shape[2]
-    sums = np.empty(width, np.float32)
+    n_bins, most, size = columns.shape[1], columns.shape[2], canvas.shape[1]
+    pixels, drawn, row = canvas.reshape(-1), np.empty(most, np.uint8), np.empty(n_bins, np.float32)
     for k in range(len(rows)):
-        for i in range(rows.shape[2]):
-            pixels = canvas[k, top + i, left : left + width]
-            if i and np.all(
-                rows[k, :, i] == rows[k, :, i - 1]
-            ):  # a series that moves slowly stays in a level
-                above = canvas[k, top + i - 1, left : left + width]
-                for j in range(width):  # several times as fast as assigning a slice
-                    pixels[j] = above[j]
-                continue
-            for j in range(width):
-                sums[j] = np.float32(0.5)
-            for level in range(0, n_bins, 4):  # more at a time the vectoriser refuses
-                a, b = rows[k, level, i], rows[k, level + 1, i]
-                c, d = rows[k, level + 2, i], rows[k, level + 3, i]
-                first, second = columns[k, level], columns[k, level + 1]
-                third, fourth = columns[k, level + 2], columns[k, level + 3]
-                for j in range(width):
-                    sums[j] += a * first[j] + b * second[j] + c * third[j] + d * fourth[j]
-            for j in range(width):
-                pixels[j] = np.uint8(np.int32(sums[j]))
-
-
-@numba.njit(cache=True, nogil=True)
-def _repeats(rows: np.ndarray, i: int) -> bool:
-    changes = 0
-    for level in range(len(rows)):
-        changes += rows[level, i] != rows[level, i - 1]
-    return changes == 0
+        others = columns[k]
+        for i in range(rows.shape[1]):
+            changes = i == 0
+            for level in range(n_bins):
+                changes |= rows[k, i, level] != row[level]
+                row[level] = rows[k, i, level]
+            if changes:  # a series that moves slowly stays in a level, and what is drawn is still there
+                for j in range(0, most, WIDTH):
+                    at = min(j, most - WIDTH)
+                    write_sums(row, others, n_bins, most, at, np.float32(0), drawn, at)
+            copy_bytes(drawn, pixels, (k * size + top + i) * size + left, width)

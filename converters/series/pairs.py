@@ -103,3 +103,17 @@ def finish(canvas: np.ndarray, cell: Box, *, flat: np.ndarray, rows: np.ndarray,
     if gone.any():
         within[np.isnan(rows)] = 0
         within.transpose(0, 2, 1)[gone] = 0
+
+
+def wide(columns: np.ndarray) -> np.ndarray:
+    """Return (..., pixels), in a picture that is narrower than a block with the last one repeated.
+
+    Examples
+    --------
+    >>> wide(np.ones((2, 20))).shape, wide(np.ones((2, 50))).shape
+    ((2, 32), (2, 50))
+    """
+    from .blocks import WIDTH
+
+    missing = max(0, WIDTH - columns.shape[-1])
+    return np.pad(columns, [*[(0, 0)] * (columns.ndim - 1), (0, missing)], "edge") if missing else columns

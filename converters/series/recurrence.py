@@ -8,7 +8,7 @@ import numpy as np
 from ..converter import register
 from ..image import Axes, Box
 from ..parameters import Between
-from .pairs import PairPicture, finish
+from .pairs import PairPicture, finish, wide
 from .places import sample_axis
 from .states import States, deviations, distances_at, greatest_distances, standardised, states
 
@@ -106,9 +106,8 @@ class RecurrencePlot(PairPicture):
         from .recurrence_loops import draw_distances
 
         reach = self._reach(found, values).astype(np.float32)
-        draw_distances(
-            found.rows, found.columns, reach, self.threshold != "none", canvas, cell.top, cell.left
-        )
+        place = cell.top, cell.left, cell.right - cell.left
+        draw_distances(found.rows, wide(found.columns), reach, self.threshold != "none", canvas, place)
 
     def _reach(self, found: States, values: np.ndarray) -> np.ndarray:
         """Return the distance that is drawn white, or below which pairs of states of the values are."""

@@ -3,6 +3,21 @@
 import numba
 import numpy as np
 
+from .blocks import (
+    WIDTH,
+    copy_bytes,
+    count_bits,
+    keep_greatest,
+    lowest_bit,
+    mask_between,
+    write_distances,
+    write_near,
+    write_squares,
+)
+
+# Guesses of a difference by interpolation; after them, with many that are equal, halving is sure to end.
+_INTERPOLATED = 12
+
 
 @numba.njit(cache=True, nogil=True)
 def draw_distances(
@@ -11,98 +26,215 @@ def draw_distances(
     reach: np.ndarray,
     near: bool,
     canvas: np.ndarray,
-    top: int,
-    left: int,
+    place: tuple[int, int, int],
 ) -> None:
     """Write distances of states as shares of `reach`, or in white those below it.
 
     Parameters
     ----------
     rows, columns
-        float32 (n, dimension, height) and (n, dimension, width).
+        float32 (n, dimension, height) and (n, dimension, at least `WIDTH`).
     reach
         float32 (n,): the distance that is white, or below which pairs are close.
     near
         Whether to draw in white what is close, and not the distances.
     canvas
-        uint8 (n, size, size), written from `top`, `left` on; where a state is NaN the level means nothing.
+        uint8 (n, size, size), written in part; where a state is NaN the level means nothing.
+    place
+        The first row and the first column that are written, and how many columns.
     """
-    height, width = rows.shape[2], columns.shape[2]
-    squares = np.empty(width, np.float32)
+    top, left, width = place
+    height = rows.shape[2]
     white, half, none = np.float32(255), np.float32(0.5), np.float32(0)
     for k in range(len(rows)):
         limit = reach[k]
         scale = white / limit if limit > 0 else none
         square = limit * limit if limit > 0 else none
+        if rows.shape[1] > 1:
+            _draw_states(rows[k], columns[k], square if near else scale, near, canvas[k], place)
+            continue
         for i in range(height):
             pixels = canvas[k, top + i, left : left + width]
-            if rows.shape[1] == 1:
-                state, others = rows[k, 0, i], columns[k, 0]
-                if near:
-                    for j in range(width):
-                        pixels[j] = np.uint8(255) if abs(state - others[j]) < limit else np.uint8(0)
-                else:
-                    for j in range(width):
-                        pixels[j] = np.uint8(np.int32(abs(state - others[j]) * scale + half))
+            state, others = rows[k, 0, i], columns[k, 0]
+            if near:
+                for j in range(width):
+                    pixels[j] = np.uint8(255) if abs(state - others[j]) < limit else np.uint8(0)
             else:
-                _write_squares(rows[k], i, columns[k], 0, squares)
-                if near:
-                    for j in range(width):
-                        pixels[j] = np.uint8(255) if squares[j] < square else np.uint8(0)
-                else:
-                    for j in range(width):
-                        pixels[j] = np.uint8(np.int32(np.sqrt(squares[j]) * scale + half))
+                for j in range(width):
+                    pixels[j] = np.uint8(np.int32(abs(state - others[j]) * scale + half))
 
 
 @numba.njit(cache=True, nogil=True)
-def _write_squares(rows: np.ndarray, i: int, columns: np.ndarray, first: int, squares: np.ndarray) -> None:
-    """Write the squared distances of the state of a row from those of the columns from `first` on."""
-    for axis in range(len(rows)):
-        value, others = rows[axis, i], columns[axis][first:]
-        if axis == 0:
-            for j in range(len(squares)):
-                squares[j] = (value - others[j]) * (value - others[j])
-        else:
-            for j in range(len(squares)):
-                squares[j] += (value - others[j]) * (value - others[j])
+def _draw_states(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    number: float,
+    near: bool,
+    canvas: np.ndarray,
+    place: tuple[int, int, int],
+) -> None:
+    top, left, width = place
+    axes, most, size = len(columns), columns.shape[1], canvas.shape[1]
+    pixels, drawn, row = canvas.reshape(-1), np.empty(most, np.uint8), np.empty(axes, np.float32)
+    for i in range(rows.shape[1]):
+        for axis in range(axes):
+            row[axis] = rows[axis, i]
+        for j in range(0, most, WIDTH):
+            at = min(j, most - WIDTH)
+            if near:
+                write_near(row, columns, axes, most, at, number, drawn, at)
+            else:
+                write_distances(row, columns, axes, most, at, number, drawn, at)
+        copy_bytes(drawn, pixels, (top + i) * size + left, width)
 
 
 @numba.njit(cache=True, nogil=True)
-def pair_squares(rows: np.ndarray, columns: np.ndarray, mirrored: bool, squares: np.ndarray) -> int:
+def pair_squares(
+    rows: np.ndarray, columns: np.ndarray, width: int, mirrored: bool, squares: np.ndarray
+) -> int:
     """Write the squared distances of all pairs of states, and return how many they are.
 
     Parameters
     ----------
     rows, columns
-        float32 (dimension, height) and (dimension, width), without NaN.
+        float32 (dimension, height) and (dimension, width + `WIDTH`), without NaN.
+    width
+        Columns that count; what the others are has no effect.
     mirrored
         Whether both are the same; then each pair is there once, and none of a state with itself.
     squares
-        float32 (at least height * width,), written.
+        float32 (at least height * width + `WIDTH`,), written.
     """
+    axes, most, none = len(columns), columns.shape[1], np.float32(0)
+    row = np.empty(axes, np.float32)
     at = 0
     for i in range(rows.shape[1]):
+        for axis in range(axes):
+            row[axis] = rows[axis, i]
         first = i + 1 if mirrored else 0
-        count = columns.shape[1] - first
-        _write_squares(rows, i, columns, first, squares[at : at + count])
-        at += count
+        for j in range(first, width, WIDTH):  # what is too much the next row writes over
+            write_squares(row, columns, axes, most, j, none, squares, at + j - first)
+        at += width - first
     return at
 
 
 @numba.njit(cache=True, nogil=True)
 def greatest_square(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> float:
-    """Return the greatest of the squared distances that `pair_squares` writes, without keeping them."""
-    squares, greatest = np.empty(columns.shape[1], np.float32), np.int32(0)
+    """Return the greatest squared distance of a state of the rows and one of the columns.
+
+    Parameters
+    ----------
+    rows, columns
+        float32 (dimension, height) and (dimension, at least `WIDTH`), without NaN.
+    mirrored
+        Whether both are the same, so that half of the pairs are enough.
+    """
+    axes, most, none = len(columns), columns.shape[1], np.float32(0)
+    row, greatest = np.empty(axes, np.float32), np.zeros(WIDTH, np.float32)
     for i in range(rows.shape[1]):
-        first = i + 1 if mirrored else 0
-        ahead = squares[: columns.shape[1] - first]
-        _write_squares(rows, i, columns, first, ahead)
-        for bits in ahead.view(
-            np.int32
-        ):  # which rise as the numbers do, and have a maximum in one instruction
-            greatest = max(greatest, bits)
-    squares.view(np.int32)[0] = greatest
-    return float(squares[0])
+        for axis in range(axes):
+            row[axis] = rows[axis, i]
+        for j in range(i if mirrored else 0, most, WIDTH):
+            keep_greatest(row, columns, axes, most, min(j, most - WIDTH), none, greatest, 0)
+    return float(greatest.max())
+
+
+@numba.njit(cache=True, nogil=True)
+def differences_around(
+    rows: np.ndarray, columns: np.ndarray, rank: int, taken: np.ndarray
+) -> tuple[float, int, int]:
+    """Write some of the differences of a number of the rows and one of the columns, among them that at a rank.
+
+    Parameters
+    ----------
+    rows, columns
+        float32 (n,) and (m,), rising, without NaN.
+    rank
+        Counted from 0, of all n m pairs.
+    taken
+        float32 (at least 8,), whose beginning is written; nothing where there is no room for what is equal.
+
+    Returns
+    -------
+    high, below, within
+        The differences up to and including `high` of which fewer than `within` but at least `below` are less; those
+        from `below` to `within - 1` are taken, or if they are too many all are `high`.
+    """
+    low, high = np.float32(0), max(rows[-1] - columns[0], columns[-1] - rows[0])
+    below, within, aim = _pairs_within(rows, columns, low), len(rows) * len(columns), len(taken) // 4
+    if below > rank:
+        return low, 0, below
+    turn = 0
+    while within - below > len(taken):
+        share = 0.5
+        if turn < _INTERPOLATED:
+            # By turns a little less and a little more, so that the bounds come closer on both sides.
+            share = min(max((rank + aim - below) / (within - below), 0.01), 0.99)
+        guess = np.float32(low + (high - low) * np.float32(share))
+        if not low < guess < high:
+            guess = np.float32(low + (high - low) / 2)
+            if not low < guess < high:
+                return high, below, within
+        count = _pairs_within(rows, columns, guess)
+        if count > rank:
+            high, within = guess, count
+        else:
+            low, below = guess, count
+        aim, turn = -aim, turn + 1
+    _take_differences(rows, columns, low, high, taken)
+    return high, below, within
+
+
+@numba.njit(cache=True, nogil=True)
+def _take_differences(
+    rows: np.ndarray, columns: np.ndarray, low: float, high: float, taken: np.ndarray
+) -> None:
+    """Write the differences above `low` and up to `high`, in no order."""
+    first, left, right, stop, found = 0, 0, 0, 0, 0
+    for number in rows:
+        while first < len(columns) and number - columns[first] > high:
+            first += 1
+        while left < len(columns) and number - columns[left] > low:
+            left += 1
+        while right < len(columns) and columns[right] - number <= low:
+            right += 1
+        while stop < len(columns) and columns[stop] - number <= high:
+            stop += 1
+        for place in range(first, left):
+            taken[found] = number - columns[place]
+            found += 1
+        for place in range(right, stop):
+            taken[found] = columns[place] - number
+            found += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def least_beyond(rows: np.ndarray, columns: np.ndarray, reach: float) -> float:
+    """Return the least difference that is greater; infinity without one. See `differences_around`."""
+    low, stop, least = 0, 0, np.float32(np.inf)
+    for number in rows:
+        while low < len(columns) and number - columns[low] > reach:
+            low += 1
+        while stop < len(columns) and columns[stop] - number <= reach:
+            stop += 1
+        if low > 0:
+            least = min(least, number - columns[low - 1])
+        if stop < len(columns):
+            least = min(least, columns[stop] - number)
+    return least
+
+
+@numba.njit(cache=True, nogil=True)
+def _pairs_within(rows: np.ndarray, columns: np.ndarray, reach: float) -> int:
+    """Return how many numbers of rows and columns are at most so far apart."""
+    count, low, stop = 0, 0, 0
+    for number in rows:
+        while low < len(columns) and number - columns[low] > reach:
+            low += 1
+        while stop < len(columns) and columns[stop] - number <= reach:
+            stop += 1
+        count += stop - low
+    return count
 
 
 @numba.njit(cache=True, nogil=True)
@@ -112,17 +244,25 @@ def take_between(numbers: np.ndarray, low: float, high: float, taken: np.ndarray
     Parameters
     ----------
     numbers
-        float32 (n,).
+        float32 (n,), not negative.
     taken
         float32 (n,), whose beginning is written.
     """
-    bottom, top = np.float32(low), np.float32(high)
-    below, found = 0, 0
-    for number in numbers:
-        if number <= top:
-            if number >= bottom:
-                taken[found] = number
-                found += 1
-            else:
-                below += 1
+    # In bits, which rise as the numbers do, one comparison tells whether a number lies between.
+    bits, ends = numbers.view(np.uint32), np.array([low, high], np.float32).view(np.uint32)
+    bottom, reach = ends[0], np.uint32(ends[1] - ends[0])
+    below, found, whole = 0, 0, len(bits) // WIDTH * WIDTH
+    for i in range(0, whole, WIDTH):
+        if bottom > 0:
+            below += count_bits(mask_between(bits, i, np.uint32(0), np.uint32(bottom - 1)))
+        mask = mask_between(bits, i, bottom, reach)
+        while mask:
+            taken[found] = numbers[i + lowest_bit(mask)]
+            found += 1
+            mask = np.uint32(mask & (mask - np.uint32(1)))
+    for i in range(whole, len(bits)):
+        below += bits[i] < bottom
+        if bottom <= bits[i] <= ends[1]:
+            taken[found] = numbers[i]
+            found += 1
     return below, found

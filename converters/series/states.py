@@ -9,9 +9,11 @@ import numpy as np
 from ..errors import SignalError
 from ..image import Box
 from .field import mean_present
-from .pairs import averaged, spans
+from .pairs import averaged, spans, wide
 
 _SAMPLED = 8192
+# Differences a sample that are put in order.
+_TAKEN = 2
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def greatest_distances(states: States) -> np.ndarray:
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
     mirrored = states.rows is states.columns
-    return np.array([greatest_square(*sides, mirrored) ** 0.5 for sides in _present(states)])
+    return np.array(
+        [greatest_square(down, wide(across), mirrored) ** 0.5 for down, across in _present(states)]
+    )
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -143,15 +147,22 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
+    if states.rows.shape[1] == 1:
+        return np.array([_difference_at(*sides, share) for sides in _present(states)])
     spare = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
     return np.array([_distance_at(*found, share, spare) for found in _squares(states)])
 
 
 def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield rows and columns of each series without those that are missing."""
-    for sides in zip(states.rows, states.columns, strict=True):
-        down, across = (np.ascontiguousarray(side[:, ~np.isnan(side[0])]) for side in sides)
-        yield down, across
+    for rows, columns in zip(states.rows, states.columns, strict=True):
+        down = _whole(rows)
+        yield down, down if columns is rows else _whole(columns)
+
+
+def _whole(side: np.ndarray) -> np.ndarray:
+    missing = np.isnan(side[0])
+    return np.ascontiguousarray(side[:, ~missing] if missing.any() else side)
 
 
 def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
@@ -160,13 +171,32 @@ def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
     They are left out where rows and columns are the same: a state with itself, and each pair backwards. What is
     yielded is written over by the next.
     """
+    from .blocks import WIDTH
     from .recurrence_loops import pair_squares
 
     mirrored = states.rows is states.columns
-    scratch = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
+    scratch = np.empty(states.rows.shape[2] * states.columns.shape[2] + WIDTH, np.float32)
     for down, across in _present(states):
-        count = pair_squares(down, across, mirrored, scratch)
+        padded = np.pad(across, ((0, 0), (0, WIDTH)))
+        count = pair_squares(down, padded, across.shape[1], mirrored, scratch)
         yield scratch[:count], down.shape[1] * across.shape[1], down.shape[1] if mirrored else 0
+
+
+def _difference_at(down: np.ndarray, across: np.ndarray, share: float) -> float:
+    from .recurrence_loops import differences_around, least_beyond
+
+    rows, columns = np.sort(down[0]), np.sort(across[0])
+    place = share * (len(rows) * len(columns) - 1)
+    first, second = math.floor(place), math.ceil(place)
+    taken = np.empty(_TAKEN * len(rows) + 8, np.float32)
+    reach, below, within = differences_around(rows, columns, first, taken)
+    low = high = reach
+    if within - below <= len(taken) and reach > 0:
+        ordered = np.sort(taken[: within - below])
+        low, high = ordered[first - below], ordered[min(second, within - 1) - below]
+    if second >= within:
+        high = least_beyond(rows, columns, low)
+    return float(low) + (float(high) - float(low)) * (place % 1)
 
 
 def _distance_at(squares: np.ndarray, pairs: int, same: int, share: float, spare: np.ndarray) -> float:
