@@ -10,6 +10,8 @@ from ..image import Axes, Axis, Box, Layout, Region, Span
 
 SMALLEST_CELL = 4
 PLANES = 3
+# What the axis of a series measures.
+_ALONG = ("sample", "time")
 
 
 def grid(count: int, size: int) -> list[Box]:
@@ -157,11 +159,17 @@ class Differences(Layout):
         return Region(tuple(map(self._reaching, self.inside.locate(box).spans)))
 
     def axes(self) -> tuple[Axis, Axis] | None:
-        """Return the axes of the picture."""
-        return self.inside.axes()
+        """Return the axes of the picture, which reach over the last sample."""
+        axes = self.inside.axes()
+        return axes and (self._stretched(axes[0]), self._stretched(axes[1]))
 
     def _reaching(self, span: Span) -> Span:
-        return replace(span, stop=span.stop + self.step) if span.quantity in ("sample", "time") else span
+        return replace(span, stop=span.stop + self.step) if span.quantity in _ALONG else span
+
+    def _stretched(self, axis: Axis) -> Axis:
+        if axis.quantity not in _ALONG:
+            return axis
+        return replace(axis, edges=axis.edges * (1 + self.step / axis.edges[-1]))
 
 
 class Nothing(Layout):
@@ -197,7 +205,7 @@ def sample_axis(
     """Return the axis along which `pixels` show `count` places; each place is `reach` samples wide."""
     quantity, unit, step = ("time", "s", step_s) if step_s else ("sample", "", 1.0)
     start, stop = segments(count, pixels)
-    edges = np.linspace(0, count * step, pixels + 1)
+    edges = np.linspace(0, (count + reach - 1) * step, pixels + 1)
     return SampleAxis(quantity, unit, edges, start * step, (stop + reach - 1) * step, label)
 
 

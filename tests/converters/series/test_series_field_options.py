@@ -262,6 +262,14 @@ def test_a_step_is_found_in_the_differences(name, size):
     assert image.locate(Box(0, 0, size, size)).spans[0].stop == 100
 
 
+@pytest.mark.parametrize("options", [{"input": "differences"}, {"dimension": 3, "delay": 2}])
+@pytest.mark.parametrize(("step_s", "end"), [(None, 50.0), (0.5, 25.0)])
+def test_axes_reach_over_the_last_sample(options, step_s, end):
+    series = Series(np.arange(50.0), step_s=step_s)
+    for axis in make("recurrence", size=16, **options)(series).layout.axes():
+        assert axis.edges[[0, -1]].tolist() == [0.0, pytest.approx(end)]
+
+
 def test_a_step_up_is_bright_in_the_difference_field_of_differences():
     values = np.where(np.arange(100) < 60, 0.0, 5.0) + np.where(np.arange(100) < 20, 3.0, 0.0)
     image = make("gadf", size=99, input="differences")(Series(values))
