@@ -18,6 +18,9 @@ from .blocks import (
 # Guesses of a difference by interpolation; after them, with many that are equal, halving is sure to end.
 _INTERPOLATED = 12
 
+# Of a distance, so that rounding hides no greater one.
+_SURELY = 1 - 1e-5
+
 
 @numba.njit(cache=True, nogil=True)
 def draw_distances(
@@ -119,24 +122,42 @@ def pair_squares(
 
 
 @numba.njit(cache=True, nogil=True)
-def greatest_square(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> float:
+def greatest_square(rows: np.ndarray, columns: np.ndarray) -> float:
     """Return the greatest squared distance of a state of the rows and one of the columns.
 
     Parameters
     ----------
     rows, columns
         float32 (dimension, height) and (dimension, at least `WIDTH`), without NaN.
-    mirrored
-        Whether both are the same, so that half of the pairs are enough.
     """
     axes, most, none = len(columns), columns.shape[1], np.float32(0)
     row, greatest = np.empty(axes, np.float32), np.zeros(WIDTH, np.float32)
-    for i in range(rows.shape[1]):
+    from_middle, reach = _from_middle(rows, columns)
+    before = -1.0
+    for i in range(-1, rows.shape[1]):
+        # The outermost state first; then only those that may lie farther from another one than what was found.
+        at = i if i >= 0 else np.argmax(from_middle)
+        if from_middle[at] + reach <= before:
+            continue
         for axis in range(axes):
-            row[axis] = rows[axis, i]
-        for j in range(i if mirrored else 0, most, WIDTH):
+            row[axis] = rows[axis, at]
+        for j in range(0, most, WIDTH):
             keep_greatest(row, columns, axes, most, min(j, most - WIDTH), none, greatest, 0)
+        before = np.sqrt(greatest.max()) * _SURELY
     return float(greatest.max())
+
+
+@numba.njit(cache=True, nogil=True)
+def _from_middle(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return how far the states of the rows lie from the middle of the columns, and the farthest of the columns."""
+    squares, others = np.zeros(rows.shape[1]), np.zeros(columns.shape[1])
+    for axis in range(len(rows)):
+        middle = (columns[axis].min() + columns[axis].max()) / 2
+        for i in range(len(squares)):
+            squares[i] += (rows[axis, i] - middle) ** 2
+        for i in range(len(others)):
+            others[i] += (columns[axis, i] - middle) ** 2
+    return np.sqrt(squares), np.sqrt(others.max())
 
 
 @numba.njit(cache=True, nogil=True)

@@ -130,10 +130,7 @@ def greatest_distances(states: States) -> np.ndarray:
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    mirrored = states.rows is states.columns
-    return np.array(
-        [greatest_square(down, wide(across), mirrored) ** 0.5 for down, across in _present(states)]
-    )
+    return np.array([greatest_square(down, wide(across)) ** 0.5 for down, across in _present(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
