@@ -16,6 +16,8 @@ from numba.extending import intrinsic
 
 # Pixels of a block: bytes of a vector register.
 WIDTH = 32
+# Pixels of the side of a square that is transposed in registers.
+TILE = 16
 
 _INDEX = ir.IntType(32)
 _FLOAT, _BYTE = ir.VectorType(ir.FloatType(), WIDTH), ir.VectorType(ir.IntType(8), WIDTH)
@@ -144,6 +146,36 @@ write_distances = _block(_plus_square, _scaled_root)
 write_near = _block(_plus_square, _white_below)
 write_squares = _block(_plus_square, _unchanged)
 keep_greatest = _block(_plus_square, _greater)
+
+
+@intrinsic
+def transpose_tile(_context: Any, pixels: Any, _first: Any, _place: Any, _stride: Any) -> tuple[Any, Any]:
+    """Copy the columns of a square of `TILE` pixels of contiguous uint8 to the rows of another."""
+    kind = ir.VectorType(ir.IntType(8), TILE)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = data_of(context, builder, signature, arguments, 0)
+        first, place, stride = arguments[1:]
+        steps = [builder.mul(stride, ir.Constant(stride.type, i)) for i in range(TILE)]
+        rows = [load(builder, data, builder.add(first, step), kind) for step in steps]
+        for row, step in zip(_transposed(builder, rows), steps, strict=True):
+            store(builder, row, data, builder.add(place, step))
+        return context.get_dummy_value()
+
+    return types.void(pixels, types.intp, types.intp, types.intp), generate
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Build the columns of `TILE` rows: the two rows of each pair are interleaved, as often as it takes."""
+    half = TILE // 2
+    for _ in range(TILE.bit_length() - 1):
+        woven = [
+            [place for i in range(half) for place in (start + i, start + i + TILE)] for start in (0, half)
+        ]
+        masks = [ir.Constant(ir.VectorType(_INDEX, TILE), places) for places in woven]
+        pairs = zip(rows[:half], rows[half:], strict=True)
+        rows = [builder.shuffle_vector(*pair, mask) for pair in pairs for mask in masks]
+    return rows
 
 
 @intrinsic

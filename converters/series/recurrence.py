@@ -107,7 +107,8 @@ class RecurrencePlot(PairPicture):
 
         reach = self._reach(found, values).astype(np.float32)
         place = cell.top, cell.left, cell.right - cell.left
-        draw_distances(found.rows, wide(found.columns), reach, self.threshold != "none", canvas, place)
+        columns, near = wide(found.columns), self.threshold != "none"
+        draw_distances(found.rows, columns, reach, near, canvas, place, columns is found.rows)
 
     def _reach(self, found: States, values: np.ndarray) -> np.ndarray:
         """Return the distance that is drawn white, or below which pairs of states of the values are."""

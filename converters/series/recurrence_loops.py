@@ -4,12 +4,14 @@ import numba
 import numpy as np
 
 from .blocks import (
+    TILE,
     WIDTH,
     copy_bytes,
     count_bits,
     keep_greatest,
     lowest_bit,
     mask_between,
+    transpose_tile,
     write_distances,
     write_near,
     write_squares,
@@ -30,6 +32,7 @@ def draw_distances(
     near: bool,
     canvas: np.ndarray,
     place: tuple[int, int, int],
+    mirrored: bool,
 ) -> None:
     """Write distances of states as shares of `reach`, or in white those below it.
 
@@ -45,6 +48,8 @@ def draw_distances(
         uint8 (n, size, size), written in part; where a state is NaN the level means nothing.
     place
         The first row and the first column that are written, and how many columns.
+    mirrored
+        Whether rows and columns are the same, and at least `WIDTH`: then half is computed.
     """
     top, left, width = place
     height = rows.shape[2]
@@ -54,7 +59,7 @@ def draw_distances(
         scale = white / limit if limit > 0 else none
         square = limit * limit if limit > 0 else none
         if rows.shape[1] > 1:
-            _draw_states(rows[k], columns[k], square if near else scale, near, canvas[k], place)
+            _draw_states(rows[k], columns[k], square if near else scale, near, canvas[k], place, mirrored)
             continue
         for i in range(height):
             pixels = canvas[k, top + i, left : left + width]
@@ -75,6 +80,7 @@ def _draw_states(
     near: bool,
     canvas: np.ndarray,
     place: tuple[int, int, int],
+    mirrored: bool,
 ) -> None:
     top, left, width = place
     axes, most, size = len(columns), columns.shape[1], canvas.shape[1]
@@ -82,13 +88,18 @@ def _draw_states(
     for i in range(rows.shape[1]):
         for axis in range(axes):
             row[axis] = rows[axis, i]
-        for j in range(0, most, WIDTH):
+        for j in range(i // TILE * TILE if mirrored else 0, most, WIDTH):
             at = min(j, most - WIDTH)
             if near:
                 write_near(row, columns, axes, most, at, number, drawn, at)
             else:
                 write_distances(row, columns, axes, most, at, number, drawn, at)
         copy_bytes(drawn, pixels, (top + i) * size + left, width)
+    if mirrored:
+        for i in range(0, width - TILE, TILE):
+            for j in range(i + TILE, width, TILE):
+                at = min(j, width - TILE)
+                transpose_tile(pixels, (top + i) * size + left + at, (top + at) * size + left + i, size)
 
 
 @numba.njit(cache=True, nogil=True)
