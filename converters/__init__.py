@@ -14,8 +14,6 @@ from .series.signal import Series
 from .signal import Signal
 from .views import default_views, from_config, parse_views
 
-from . import audio, binary, mouse, series  # noqa: F401  isort: skip  (registers their converters)
-
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "Layout",
     "MissingExtra", "MouseTrace", "Offsets", "ParameterError", "PhospheneError", "ReadError", "Reader", "Region",

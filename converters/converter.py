@@ -11,6 +11,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
@@ -19,7 +20,7 @@ from . import parameters
 from .errors import ParameterError, PhospheneError, SignalError
 from .image import Image
 from .parameters import Between
-from .signal import Kind, Signal
+from .signal import KINDS, Kind, Signal
 
 Size = Annotated[int, Between(8, 4096)]
 
@@ -40,7 +41,20 @@ class Converter(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        # What the base writes once need not be generated for every class, which is half of the time of the import.
+        dataclasses.dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({values})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(other) is type(self) and isinstance(other, Converter) and self.parameters == other.parameters
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.parameters.values()))
 
     def __post_init__(self) -> None:
         parameters.check(self)
@@ -123,6 +137,8 @@ _registry: dict[str, dict[Kind, type[Converter]]] = {}
 
 def register(converter: Registered) -> Registered:
     """Make a converter known by its name; used as a decorator of the class."""
+    if not converter.__module__.startswith(f"{__package__}."):
+        _load_own()  # so that who takes a name of ours is told
     known = _registry.setdefault(converter.name, {}).setdefault(converter.accepts.kind, converter)
     if known.__qualname__ != converter.__qualname__ or known.__module__ != converter.__module__:
         raise ParameterError(
@@ -132,8 +148,18 @@ def register(converter: Registered) -> Registered:
 
 
 @functools.cache
-def _load_entry_points() -> None:
-    """Import the converters that other packages bring; importing them registers them."""
+def _load_own() -> None:
+    """Import the converters of this package; importing them registers them."""
+    for kind in KINDS:
+        package = import_module(f".{kind}", __package__)
+        for name in package.__all__:
+            getattr(package, name)
+
+
+@functools.cache
+def _load_all() -> None:
+    """Import our converters and those that other packages bring."""
+    _load_own()
     from importlib.metadata import entry_points  # a tenth of the start of the command line
 
     for entry in entry_points(group="phosphene.converters"):
@@ -148,7 +174,7 @@ def _load_entry_points() -> None:
 
 def converters(kind: Kind | None = None) -> tuple[type[Converter], ...]:
     """Return every registered converter class, of one kind or of all, ordered by kind and name."""
-    _load_entry_points()
+    _load_all()
     found = [converter for kinds in _registry.values() for converter in kinds.values()]
     return tuple(
         sorted((c for c in found if kind in (None, c.accepts.kind)), key=lambda c: (c.accepts.kind, c.name))
@@ -163,7 +189,7 @@ def converter_class(name: str, *, kind: Kind | None = None) -> type[Converter]:
     ParameterError
         No such name, or the name belongs to several kinds and `kind` says none.
     """
-    _load_entry_points()
+    _load_all()
     found = {k: c for k, c in _registry.get(name, {}).items() if kind in (None, k)}
     if len(found) == 1:
         return next(iter(found.values()))

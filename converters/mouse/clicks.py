@@ -50,7 +50,7 @@ class ClickMap(Converter):
     >>> session = MouseTrace([0, 1, 2, 3], [0, 40, 40, 80], [0, 10, 10, 0], [0, 2, 3, 0])
     >>> picture = ClickMap(size=32)(session)
     >>> str(picture.locate(Box(15, 17, 17, 19)))
-    'time 1 to 1 s, x 35 to 45 px, y 15 to 25 px'
+    'time 1 to 1 s, x 35 to 45 px, y 10 to 20 px'
     >>> str(picture.locate(Box(0, 0, 4, 4)))
     'nothing of the signal'
     """

@@ -339,9 +339,9 @@ def test_a_name_stands_once_for_each_kind():
 def test_no_converter_got_lost():
     found = {(owner.accepts.kind, owner.name) for owner in converters()}
     expected = {
-        "audio": "mel stft",
-        "series": "gasf gadf mtf recurrence patches",
-        "mouse": "trace dwell motion",
-        "binary": "grid bigram runs",
+        "audio": "mel stft cqt mfcc scalogram",
+        "series": "gasf gadf mtf recurrence patches line scalogram",
+        "mouse": "trace dwell clicks velocity_acceleration motion",
+        "binary": "grid hilbert bigram entropy runs",
     }
     assert {(kind, name) for kind, names in expected.items() for name in names.split()} <= found

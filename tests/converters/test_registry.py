@@ -143,3 +143,16 @@ def test_other_packages_bring_converters(tmp_path, code, says):
         check=False,
     )
     assert says in (done.stdout or done.stderr)
+
+
+def test_a_name_of_ours_is_refused_before_ours_are_loaded():
+    code = (
+        "from phosphene.converters import Converter, Series, register\n"
+        "class Mine(Converter):\n"
+        "    name, accepts = 'gasf', Series\n"
+        "    def _convert(self, signal): ...\n"
+        "register(Mine)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "series converter 'gasf' is registered already, by <class" in done.stderr
+    assert "GramianSummationField" in done.stderr
