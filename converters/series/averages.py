@@ -64,7 +64,7 @@ def _sum_segments(row: np.ndarray, start: np.ndarray, stop: np.ndarray, sums: np
 
 
 @numba.njit(cache=True, nogil=True)
-def largest_rows(bits: np.ndarray, infinite: int, largest: np.ndarray) -> None:
+def largest_rows(bits: np.ndarray, infinite: np.ndarray, largest: np.ndarray) -> None:
     """Write the largest magnitude in each row of what is not NaN, 0 where there is none.
 
     Parameters
@@ -73,15 +73,16 @@ def largest_rows(bits: np.ndarray, infinite: int, largest: np.ndarray) -> None:
         int32 (n, samples): those of float32, or int64, those of float64; as long as they are positive they rise
         as the numbers do, and the vectoriser knows the maximum of integers.
     infinite
-        The bits of infinity, above which those of NaN lie.
+        The bits of infinity (1,), above which those of NaN lie.
     largest
         Bits (n,), written.
     """
+    limit = infinite[0]
     for k in range(len(bits)):
         most = largest[k] * 0
         for bit in bits[k]:
-            size = bit & (infinite | (infinite - 1))
-            size = size if size <= infinite else most * 0
+            size = bit & (limit | (limit - 1))
+            size = size if size <= limit else most * 0
             most = size if size > most else most
         largest[k] = most
 

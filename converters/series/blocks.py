@@ -23,6 +23,11 @@ _INDEX = ir.IntType(32)
 _FLOAT, _BYTE = ir.VectorType(ir.FloatType(), WIDTH), ir.VectorType(ir.IntType(8), WIDTH)
 
 
+def operation(build: Callable[..., Any]) -> Any:
+    """Make something that compiled loops can call; it takes away the first argument, which types cannot say."""
+    return intrinsic(build)
+
+
 def spread(builder: Any, number: Any, lanes: int) -> Any:
     """Build a vector of one number."""
     nothing = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
@@ -131,7 +136,7 @@ def _block(term: Callable[..., Any], finish: Callable[..., Any], *, start: float
         store(builder, finish(builder, total, arguments[5], before), written, arguments[7])
         return context.get_dummy_value()
 
-    @intrinsic
+    @operation
     def write(
         _context: Any, row: Any, columns: Any, _a: Any, _w: Any, _f: Any, _n: Any, written: Any, _p: Any
     ) -> tuple[Any, Any]:
@@ -148,7 +153,7 @@ write_squares = _block(_plus_square, _unchanged)
 keep_greatest = _block(_plus_square, _greater)
 
 
-@intrinsic
+@operation
 def transpose_tile(_context: Any, pixels: Any, _first: Any, _place: Any, _stride: Any) -> tuple[Any, Any]:
     """Copy the columns of a square of `TILE` pixels of contiguous uint8 to the rows of another."""
     kind = ir.VectorType(ir.IntType(8), TILE)
@@ -178,7 +183,7 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
-@intrinsic
+@operation
 def mask_between(_context: Any, words: Any, _first: Any, _low: Any, _reach: Any) -> tuple[Any, Any]:
     """Return which of `WIDTH` contiguous uint32 lie from `low` to `low + reach`: the bits of a uint32."""
 
@@ -192,13 +197,13 @@ def mask_between(_context: Any, words: Any, _first: Any, _low: Any, _reach: Any)
     return types.uint32(words, types.intp, types.uint32, types.uint32), generate
 
 
-@intrinsic
+@operation
 def count_bits(_context: Any, _mask: Any) -> tuple[Any, Any]:
     """Return how many bits of a uint32 are set."""
     return types.uint32(types.uint32), lambda _c, builder, _s, arguments: builder.ctpop(arguments[0])
 
 
-@intrinsic
+@operation
 def lowest_bit(_context: Any, _mask: Any) -> tuple[Any, Any]:
     """Return the place of the lowest bit that is set of a uint32, of which one is."""
 
@@ -208,7 +213,7 @@ def lowest_bit(_context: Any, _mask: Any) -> tuple[Any, Any]:
     return types.uint32(types.uint32), generate
 
 
-@intrinsic
+@operation
 def _copy_block(_context: Any, source: Any, _first: Any, target: Any, _place: Any) -> tuple[Any, Any]:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, to = (data_of(context, builder, signature, arguments, place) for place in (0, 2))

@@ -110,12 +110,10 @@ class SeriesPicture(Converter):
         """
         if self.channels == "first":
             values = values[:, :1]
-        if self.input == "differences" or self.channels == "mean":
-            values = values.astype(np.float64)
         if self.input == "differences":
             # Before the mean, which would jump where a channel begins to be missing.
-            values = differences(values)
-        return mean_present(values, 1)[:, None] if self.channels == "mean" else values
+            values = differences(values.astype(np.float64))
+        return _mean_channel(values) if self.channels == "mean" else values
 
     def _paint(self, pixels: np.ndarray, values: np.ndarray) -> None:
         parts = self._parts(values.shape[1])
@@ -186,6 +184,19 @@ class SeriesPicture(Converter):
 def _of_part(values: np.ndarray, part: list[int]) -> np.ndarray:
     """Return (n, channels of a part, samples) of (n, channels, samples), where possible without a copy."""
     return values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
+
+
+def _mean_channel(values: np.ndarray) -> np.ndarray:
+    """Return means of (n, channels, samples) over the channels that are present: float64 (n, 1, samples)."""
+    # Channel by channel: of a long series there is no room for copies of all.
+    sums = np.zeros((len(values), 1, values.shape[2]))
+    counts = np.zeros(sums.shape, np.int32)
+    for channel in range(values.shape[1]):
+        present = ~np.isnan(values[:, channel : channel + 1])
+        np.add(sums, values[:, channel : channel + 1], out=sums, where=present)
+        counts += present
+    sums[counts == 0] = np.nan
+    return np.divide(sums, counts, out=sums, where=counts > 1)
 
 
 def differences(values: np.ndarray) -> np.ndarray:

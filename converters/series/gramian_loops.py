@@ -7,9 +7,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from .blocks import WIDTH, data_of, load, same, spread, store
+from .blocks import WIDTH, data_of, load, operation, same, spread, store
 
 _WORD, _BYTE, _SIZE = ir.IntType(16), ir.IntType(8), ir.IntType(32)
 
@@ -43,7 +42,7 @@ def _levels(*, doublings: int, lanes: int) -> Any:
         store(builder, builder.trunc(high, levels), canvas, arguments[7])
         return context.get_dummy_value()
 
-    @intrinsic
+    @operation
     def write(
         _context: Any, factors: Any, _f: Any, _w: Any, _a: Any, _b: Any, _c: Any, canvas: Any, _p: Any
     ) -> tuple[Any, Any]:

@@ -66,7 +66,7 @@ def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     bounds = np.empty((len(values), 3))
     average_rows(values, *segments(values.shape[-1], pixels), means, bounds)
     largest, whole = np.empty(len(values), values.dtype), np.dtype(f"i{values.itemsize}")
-    largest_rows(values.view(whole), np.array(np.inf, values.dtype).view(whole)[()], largest.view(whole))
+    largest_rows(values.view(whole), np.array([np.inf], values.dtype).view(whole), largest.view(whole))
     bounds[:, 2] = largest
     return means, bounds
 

@@ -76,7 +76,7 @@ def draw_distances(
 def _draw_states(
     rows: np.ndarray,
     columns: np.ndarray,
-    number: float,
+    number: np.float32,
     near: bool,
     canvas: np.ndarray,
     place: tuple[int, int, int],
@@ -174,7 +174,7 @@ def _from_middle(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, flo
 @numba.njit(cache=True, nogil=True)
 def differences_around(
     rows: np.ndarray, columns: np.ndarray, rank: int, taken: np.ndarray
-) -> tuple[float, int, int]:
+) -> tuple[np.float32, int, int]:
     """Write some of the differences of a number of the rows and one of the columns, among them that at a rank.
 
     Parameters
@@ -219,7 +219,7 @@ def differences_around(
 
 @numba.njit(cache=True, nogil=True)
 def _take_differences(
-    rows: np.ndarray, columns: np.ndarray, low: float, high: float, taken: np.ndarray
+    rows: np.ndarray, columns: np.ndarray, low: np.float32, high: np.float32, taken: np.ndarray
 ) -> None:
     """Write the differences above `low` and up to `high`, in no order."""
     first, left, right, stop, found = 0, 0, 0, 0, 0
@@ -241,7 +241,7 @@ def _take_differences(
 
 
 @numba.njit(cache=True, nogil=True)
-def least_beyond(rows: np.ndarray, columns: np.ndarray, reach: float) -> float:
+def least_beyond(rows: np.ndarray, columns: np.ndarray, reach: np.float32) -> np.float32:
     """Return the least difference that is greater; infinity without one. See `differences_around`."""
     low, stop, least = 0, 0, np.float32(np.inf)
     for number in rows:
@@ -257,7 +257,7 @@ def least_beyond(rows: np.ndarray, columns: np.ndarray, reach: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _pairs_within(rows: np.ndarray, columns: np.ndarray, reach: float) -> int:
+def _pairs_within(rows: np.ndarray, columns: np.ndarray, reach: np.float32) -> int:
     """Return how many numbers of rows and columns are at most so far apart."""
     count, low, stop = 0, 0, 0
     for number in rows:
