@@ -1,10 +1,12 @@
 """What every converter draws, of real files where there are some: a sheet a kind, and one for the choices of each."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
 
 from phosphene.converters import Converter, Image, ParameterError, PhospheneError, Signal, converters, read
 from phosphene.converters.files import atomic_write
@@ -17,6 +19,8 @@ from phosphene.pipeline.data.windows import cut, extents, plan_windows
 from .pictures import draw_sheet
 
 COLUMNS = 4
+
+Cell = tuple[str, Image]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def write_gallery(out: Path, *, kind: Kind | None = None, data: Path | None = No
     kind
         Only this kind.
     data
-        The folder of published data sets; the first file of one that is there serves as the example. Without it,
+        The folder of published data sets; a file of one that is there serves as the example. Without it,
         and for kinds that it does not hold, a synthetic file does.
 
     Returns
@@ -50,14 +54,14 @@ def write_gallery(out: Path, *, kind: Kind | None = None, data: Path | None = No
     page = ["# Gallery", ""]
     for shown in (kind,) if kind else KINDS:
         example, everything = _example(shown, data), converters(shown)
-        sheet = _sheet(out / f"{shown}.png", [owner() for owner in everything], example)
+        sheet = _sheet(out / f"{shown}.png", _drawn([owner() for owner in everything], example), example)
         pictures.append(sheet)
         page += [f"## {shown}", "", f"![every {shown} converter]({sheet.relative_to(out)})", ""]
         for owner in everything:
-            views = choices(owner)
+            cells = _different(_drawn(choices(owner), example))
             page += [f"### {owner.name}", "", _summary(owner), ""]
-            if len(views) > 1:
-                sheet = _sheet(out / "choices" / f"{shown}-{owner.name}.png", views, example)
+            if len(cells) > 1:
+                sheet = _sheet(out / "choices" / f"{shown}-{owner.name}.png", cells, example)
                 pictures.append(sheet)
                 page += [f"![choices of {owner.name}]({sheet.relative_to(out)})", ""]
     with atomic_write(out / "README.md") as file:
@@ -121,7 +125,16 @@ def _example_of(item: Item, kind: Kind, source: str) -> Example:
     return Example(f"{source}, {Path(str(piece)).name}: {signal.describe()}", signal)
 
 
-def _sheet(path: Path, views: list[Converter], example: Example) -> Path:
-    cells: list[tuple[str, Image | None]] = [(view.spec, view(example.signal)) for view in views]
+def _drawn(views: list[Converter], example: Example) -> list[Cell]:
+    return [(view.spec, view(example.signal)) for view in views]
+
+
+def _different(cells: list[Cell]) -> list[Cell]:
+    """Leave out what this example looks the same by as without any choice, as the left channel of mono sound."""
+    base = cells[0][1].pixels
+    return cells[:1] + [cell for cell in cells[1:] if not np.array_equal(cell[1].pixels, base)]
+
+
+def _sheet(path: Path, cells: Sequence[Cell], example: Example) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return draw_sheet(cells, path, columns=min(COLUMNS, len(cells)), title=example.title)
