@@ -55,11 +55,12 @@ class MarkovTransitionField(PairPicture):
         counts = np.empty((len(values), self.n_bins, self.n_bins), np.float32)
         levels = np.empty(values.shape, np.int16)
         count_levels(values, bin_edges(values, self.n_bins, strategy=self.strategy), counts, levels)
-        columns = _level_shares(levels, cell.right - cell.left, self.n_bins)
-        rows = _level_shares(levels, cell.bottom - cell.top, self.n_bins)
+        width, height = cell.right - cell.left, cell.bottom - cell.top
+        columns = _level_shares(levels, width, self.n_bins)
+        rows = columns if width == height else _level_shares(levels, height, self.n_bins)
         matrices = 255 * counts / np.maximum(counts.sum(2, keepdims=True), 1)
         weights = np.ascontiguousarray(rows.transpose(0, 2, 1)) @ matrices
-        draw_transitions(weights, wide(columns), canvas, cell.top, cell.left, cell.right - cell.left)
+        draw_transitions(weights, wide(columns), canvas, cell.top, cell.left, width)
         found = points(values, cell)
         flat = np.fmax.reduce(values, 1) == np.fmin.reduce(values, 1)
         finish(canvas, cell, flat=flat, rows=found.rows, columns=found.columns)

@@ -225,7 +225,7 @@ def at_ranks(numbers: np.ndarray, first: int, second: int, spare: np.ndarray) ->
     place = second / len(numbers) * len(sample)
     reach = 4 * math.sqrt(place * (1 - place / len(sample))) + 4
     bounds = [max(0, int(place - reach)), min(len(sample) - 1, int(place + reach))]
-    low, high = (np.partition(sample, bound)[bound] for bound in bounds)
+    low, high = np.partition(sample, bounds)[bounds]
     below, found = take_between(numbers, low, high, spare)
     inside = spare[:found]
     if not below <= max(0, first) <= second < below + found:
