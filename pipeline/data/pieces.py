@@ -16,8 +16,9 @@ from .windows import Cut, Windows, cut, extents
 
 LONGEST_WHOLE_S = 600.0
 """Longer sound is drawn in windows unless asked otherwise: as one picture it would fill the memory."""
-LEAST_LONG_BYTES = 300_000
-"""Ten minutes of sound take at least so many bytes, in whatever format."""
+LEAST_LONG_BYTES = {".wav": 900_000}
+LEAST_LONG_OTHER_BYTES = 300_000
+"""Ten minutes of sound take at least so many bytes, by suffix and in any other format."""
 
 _FORMS = "t=5,2.5, samples=1000, events=250, bytes=65536, pause=1, path=2000 or none"
 
@@ -152,8 +153,8 @@ def _cut_fitting(items: Sequence[Item], how: Cut | None, kind: Kind | None) -> t
 
 def _long_sound_cut(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
-        small = item.fragment is not None or item.path.stat().st_size < LEAST_LONG_BYTES
-        if small or (kind or recognise(item.path)) != "audio":
+        least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_OTHER_BYTES)
+        if item.fragment or item.path.stat().st_size < least or (kind or recognise(item.path)) != "audio":
             return (item,)
         length_s = readers()["audio"].extent(item.path)
     except (OSError, ReadError):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,10 @@ from .engines import Engine, Where, make_engine
 from .manifest import Item
 from .stores import TileStore, content_digest, tile_key
 from .worker import Lost
+
+_AT_A_TIME = (
+    32  # files that a thread hashes before it asks for more: small ones take less time than the asking
+)
 
 Keys = tuple[str, ...]
 
@@ -202,8 +207,10 @@ def check_views(views: Sequence[Converter]) -> tuple[Converter, ...]:
 def plan_keys(items: Sequence[Item], views: Sequence[Converter]) -> list[Keys | str]:
     """Return for each item the keys of its tiles, or why its file cannot be read."""
     paths = list(dict.fromkeys(item.path for item in items))
+    parts = [paths[first : first + _AT_A_TIME] for first in range(0, len(paths), _AT_A_TIME)]
     with ThreadPoolExecutor(4) as pool:
-        digests = dict(zip(paths, pool.map(_digest_or_error, paths), strict=True))
+        found = chain.from_iterable(pool.map(lambda part: list(map(_digest_or_error, part)), parts))
+        digests = dict(zip(paths, found, strict=True))
     prints = [view.fingerprint for view in views]
     return [_keys(item, digests[item.path], prints) for item in items]
 
