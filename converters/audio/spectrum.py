@@ -157,19 +157,27 @@ def on_columns(
         return np.concatenate(list(blocks), axis=1)
     from .frames import add_frames
 
-    borders = np.linspace(0, n_samples / hop_length, columns + 1)
     total, first = np.zeros((0, 0), np.float32), 0
     for block in blocks:
         if not first:
             total = np.zeros((len(block), columns + 1), np.float32)
-        edges = frame_edges(n_samples, hop_length, first=first, count=block.shape[1])
-        # No frame reaches into a third column: only the last one may be longer than a column, and both end together.
-        column = (np.searchsorted(borders, edges[:-1], "right") - 1).clip(0, columns - 1)
-        near = np.minimum(edges[1:], borders[column + 1]) - edges[:-1]
-        shares = np.stack([near, np.diff(edges) - near], axis=1) / borders[1]
-        add_frames(block, column, shares.astype(np.float32), total)
+        add_frames(block, *_shares(n_samples, hop_length, columns, first, block.shape[1]), total)
         first += block.shape[1]
     return total[:, :columns]
+
+
+@lru_cache(maxsize=64)
+def _shares(
+    n_samples: int, hop_length: int, columns: int, first: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the column that each frame begins in, int64, and its shares there and in the next one, float32."""
+    borders = np.linspace(0, n_samples / hop_length, columns + 1)
+    edges = frame_edges(n_samples, hop_length, first=first, count=count)
+    # No frame reaches into a third column: only the last one may be longer than a column, and both end together.
+    column = (np.searchsorted(borders, edges[:-1], "right") - 1).clip(0, columns - 1)
+    near = np.minimum(edges[1:], borders[column + 1]) - edges[:-1]
+    shares = np.stack([near, np.diff(edges) - near], axis=1) / borders[1]
+    return column, shares.astype(np.float32)
 
 
 def frame_edges(n_samples: int, hop_length: int, *, first: int = 0, count: int | None = None) -> np.ndarray:
