@@ -64,7 +64,7 @@ def fields(rows: list[Row]) -> None:
                     lambda view=view: view.batch(signals),
                     lambda peer=peer, part=part: in_parts(peer.transform, pyts, part),
                     asked=asked,
-                    rounds=3,
+                    rounds=7,
                 )
             )
         if name == "mtf":
