@@ -42,7 +42,7 @@ def parse_views(text: str, *, kind: Kind | None = None) -> tuple[Converter, ...]
     >>> [view.spec for view in parse_views("gasf,gadf(size=64)")]
     ['gasf', 'gadf(size=64)']
     """
-    views = tuple(_parse_view(part, kind) for part in _split(text, ","))
+    views = tuple(_parse_view(part, kind) for part in split(text, ","))
     kinds = sorted({view.kind for view in views})
     if len(kinds) > 1:
         raise ParameterError(f"views must be of one kind, got {' and '.join(kinds)} in {text!r}")
@@ -98,7 +98,7 @@ def _with_settings(view: Converter, settings: dict[str, str]) -> Converter:
 
 
 def _parse_view(text: str, kind: Kind | None) -> Converter:
-    parts = [_parse_term(part, kind) for part in _split(text, "+")]
+    parts = [_parse_term(part, kind) for part in split(text, "+")]
     if len(parts) == 1:
         return parts[0]
     if len(parts) != 3:
@@ -107,24 +107,49 @@ def _parse_view(text: str, kind: Kind | None) -> Converter:
 
 
 def _parse_term(text: str, kind: Kind | None) -> Converter:
+    name, values = parse_term(text, what="view")
+    rules = parameters.rules(converter_class(name, kind=kind))
+    return make(
+        name, kind=kind, **{k: parameters.parse(rules[k], v) if k in rules else v for k, v in values.items()}
+    )
+
+
+def parse_term(text: str, *, what: str) -> tuple[str, dict[str, str]]:
+    """Turn `NAME` or `NAME(key=value,...)` into the name and the values, as text.
+
+    Raises
+    ------
+    ParameterError
+        The text is no such term; the message calls it a `what`.
+
+    Examples
+    --------
+    >>> parse_term("mel(n_mels=64, fill=repeat)", what="view")
+    ('mel', {'n_mels': '64', 'fill': 'repeat'})
+    """
     found = _TERM.fullmatch(text)
     if not found:
-        raise ParameterError(f"{text.strip()!r} is no view; write NAME or NAME(key=value,...)")
+        raise ParameterError(f"{text.strip()!r} is no {what}; write NAME or NAME(key=value,...)")
     name, inside = found.groups()
-    rules = parameters.rules(converter_class(name, kind=kind))
-    values: dict[str, Any] = {}
-    for setting in _split(inside, ",") if inside and inside.strip() else []:
+    values: dict[str, str] = {}
+    for setting in split(inside, ",") if inside and inside.strip() else []:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals:
             raise ParameterError(f"{setting.strip()!r} in {text.strip()!r} must be key=value")
         if key in values:
             raise ParameterError(f"{key!r} is set twice in {text.strip()!r}")
-        values[key] = parameters.parse(rules[key], value) if key in rules else value
-    return make(name, kind=kind, **values)
+        values[key] = value
+    return name, values
 
 
-def _split(text: str, mark: str) -> list[str]:
-    """Split at a mark that stands outside parentheses."""
+def split(text: str, mark: str) -> list[str]:
+    """Split at a mark that stands outside parentheses.
+
+    Examples
+    --------
+    >>> split("gasf,patches(width=4,size=64)", ",")
+    ['gasf', 'patches(width=4,size=64)']
+    """
     parts, depth, start = [], 0, 0
     for place, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")

@@ -109,6 +109,10 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="PNG", help="the picture to write (NAME.show.png in this folder)"
     )
+    parser.add_argument(
+        "--augment", metavar="NAME[,NAME]", help="change the signal at random first: time_shift,noise"
+    )
+    _add_seed(parser)
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:

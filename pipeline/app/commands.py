@@ -59,7 +59,15 @@ def _show(options: argparse.Namespace) -> Outcome:
 
     if options.out:
         check_target(options.out, ".png")
-    return Outcome(*show(options.file, views=options.views, kind=options.kind, out=options.out))
+    done = show(
+        options.file,
+        views=options.views,
+        kind=options.kind,
+        out=options.out,
+        changes=options.augment,
+        seed=options.seed,
+    )
+    return Outcome(*done)
 
 
 def _convert(options: argparse.Namespace) -> Outcome:

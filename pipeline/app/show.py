@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from phosphene.converters import (
     Box,
     Converter,
@@ -18,6 +20,7 @@ from phosphene.converters import (
 from phosphene.converters.fragment import parse_address
 from phosphene.converters.reader import readers, recognise
 from phosphene.converters.signal import Kind
+from phosphene.pipeline.data.augment import augment, parse_augmentations
 
 from .pictures import draw_sheet
 from .text import clean
@@ -27,7 +30,13 @@ MOST_SPANS = 3
 
 
 def show(
-    file: str, *, views: Sequence[str] | None, kind: Kind | None, out: Path | None
+    file: str,
+    *,
+    views: Sequence[str] | None,
+    kind: Kind | None,
+    out: Path | None,
+    changes: str | None = None,
+    seed: int = 0,
 ) -> tuple[dict[str, Any], str, bool]:
     """Read a file, draw it as every view named (without any, as every converter that fits), and say what came of it.
 
@@ -46,6 +55,8 @@ def show(
     named = _named(views, kind, file)
     address = _first_item(file, kind or (named[0].kind if named else None))
     signal = read(address, kind or (named[0].kind if named else None))
+    if changes:
+        signal = augment(signal, parse_augmentations(changes, kind=signal.kind), np.random.default_rng(seed))
     chosen = named or tuple(converter() for converter in converters(signal.kind))
     drawn = [_draw(view, signal) for view in chosen]
     cells = [
@@ -53,11 +64,12 @@ def show(
     ]
     out = out or Path(f"{parse_address(file)[0].name}.show.png")
     if cells:
-        title = f"{Path(address).name}: {signal.describe()}"
+        title = f"{Path(address).name}: {signal.describe()}" + (f", after {changes}" if changes else "")
         draw_sheet(cells, out, columns=min(COLUMNS, len(cells)), title=title)
     result = {
         "kind": signal.kind,
         "signal": signal.describe(),
+        "augment": changes,
         "images": [_report(view, image) for view, image in zip(chosen, drawn, strict=True)],
         "path": address,
         "picture": str(out) if cells else None,

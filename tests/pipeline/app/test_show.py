@@ -117,3 +117,22 @@ def test_real_files(data, phosphene, tmp_path, pattern, kind):
     file = next(data.glob(pattern))
     done = phosphene("show", file, "--out", tmp_path / "sheet.png", "--json")
     assert (done.status, done.json["kind"]) == (0, kind)
+
+
+def test_a_signal_is_changed_at_random_before_it_is_drawn(phosphene, files, tmp_path):
+    def shown(*options):
+        done = phosphene(
+            "show", files["audio"], "--as", "mel", "--out", tmp_path / "s.png", "--json", *options
+        )
+        assert (done.status, done.err) == (0, "")
+        return done.json["augment"], done.json["images"][0]["mean"]
+
+    plain, one = shown(), shown("--augment", "time_mask(most=0.9)", "--seed", 1)
+    assert plain[0] is None
+    assert one[0] == "time_mask(most=0.9)"
+    assert one[1] < plain[1]
+    assert shown("--augment", "time_mask(most=0.9)", "--seed", 1) == one
+    assert shown("--augment", "time_mask(most=0.9)", "--seed", 2) != one
+    wrong = phosphene("show", files["audio"], "--augment", "jitter")
+    assert wrong.status == 2
+    assert "no augmentation of audio signals is called 'jitter'; there are frequency_mask, gain" in wrong.err

@@ -1,0 +1,116 @@
+"""Signals changed at random in ways that leave their class alone, before they are drawn.
+
+A change is named by what it does to the raw signal, and draws from a generator that it is given: the same generator,
+the same change. Written as text they are parted by commas: `time_shift,noise(low_db=20)`.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar, dataclass_transform
+
+import numpy as np
+
+from phosphene.converters import ParameterError, Signal, SignalError
+from phosphene.converters import parameters as rules
+from phosphene.converters.signal import Kind
+from phosphene.converters.views import parse_term, split
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Augmentation(ABC):
+    """Signal and random generator in, changed signal out; neither the signal nor any global seed is touched.
+
+    Class data of a subclass: `name` (in the registry) and `accepts` (the signal class). Its parameters are annotated
+    fields, checked as those of a converter.
+    """
+
+    name: ClassVar[str]
+    accepts: ClassVar[type[Signal]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        rules.check(self)
+
+    def __call__(self, signal: Signal, rng: np.random.Generator) -> Signal:
+        """Return a changed copy.
+
+        Raises
+        ------
+        SignalError
+            The signal is of another kind.
+        """
+        if not isinstance(signal, self.accepts):
+            raise SignalError(f"{self.name} changes {self.accepts.kind} signals, got {type(signal).__name__}")
+        return self._change(signal, rng)
+
+    @abstractmethod
+    def _change(self, signal: Any, rng: np.random.Generator) -> Signal:
+        """Return a changed copy of a signal that is of the accepted kind."""
+
+
+Registered = TypeVar("Registered", bound=type[Augmentation])
+_registry: dict[tuple[Kind, str], type[Augmentation]] = {}
+
+
+def register_augmentation(augmentation: Registered) -> Registered:
+    """Make an augmentation known by its name; used as a decorator of the class."""
+    _registry[augmentation.accepts.kind, augmentation.name] = augmentation
+    return augmentation
+
+
+def augmentations(kind: Kind | None = None) -> tuple[type[Augmentation], ...]:
+    """Return every registered augmentation, of one kind or of all, ordered by kind and name."""
+    from . import changes  # noqa: F401  (registers ours)
+
+    return tuple(owner for (known, _), owner in sorted(_registry.items()) if kind in (None, known))
+
+
+def parse_augmentations(text: str, *, kind: Kind) -> tuple[Augmentation, ...]:
+    """Turn text into augmentations of one kind, in their order.
+
+    Raises
+    ------
+    ParameterError
+        One of them, or a parameter, is not known, or a value breaks its rule.
+
+    Examples
+    --------
+    >>> parse_augmentations("jitter,window_slice(share=0.8)", kind="series")
+    (Jitter(deviation=0.03), WindowSlice(share=0.8))
+    """
+    return tuple(_parse_one(term, kind) for term in split(text, ","))
+
+
+def augment(signal: Signal, changes: Sequence[Augmentation], rng: np.random.Generator) -> Signal:
+    """Return a signal after one change after the other.
+
+    Examples
+    --------
+    >>> from phosphene.converters import Series
+    >>> changes = parse_augmentations("scaling,jitter", kind="series")
+    >>> augment(Series([1.0, 2.0, 3.0]), changes, np.random.default_rng(0)).values.shape
+    (1, 3)
+    """
+    for change in changes:
+        signal = change(signal, rng)
+    return signal
+
+
+def _parse_one(text: str, kind: Kind) -> Augmentation:
+    name, values = parse_term(text, what="augmentation")
+    known = {owner.name: owner for owner in augmentations(kind)}
+    if name not in known:
+        raise ParameterError(
+            f"no augmentation of {kind} signals is called {name!r}; there are {', '.join(known)}"
+        )
+    owner = known[name]
+    fields = rules.rules(owner)
+    unknown = next((key for key in values if key not in fields), None)
+    if unknown:
+        raise ParameterError(f"{owner.__name__} has no parameter {unknown!r}; it has {', '.join(fields)}")
+    return owner(**{key: rules.parse(fields[key], value) for key, value in values.items()})
