@@ -41,20 +41,7 @@ class Converter(ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # What the base writes once need not be generated for every class, which is half of the time of the import.
-        dataclasses.dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
-        return f"{type(self).__name__}({values})"
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            type(other) is type(self) and isinstance(other, Converter) and self.parameters == other.parameters
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), *self.parameters.values()))
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         parameters.check(self)

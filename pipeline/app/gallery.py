@@ -14,7 +14,7 @@ from phosphene.converters.parameters import rules
 from phosphene.converters.signal import KINDS, Kind
 from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.pipeline.data.manifest import Item
-from phosphene.pipeline.data.windows import cut, extents, plan_windows
+from phosphene.pipeline.data.windows import cut, lengths_for, plan_windows
 
 from .pictures import draw_sheet
 
@@ -50,10 +50,18 @@ def write_gallery(out: Path, *, kind: Kind | None = None, data: Path | None = No
     tuple of Path
         The pictures.
     """
+    # The files stay until all is drawn: the sections of a program are looked up when they are first asked for.
+    with tempfile.TemporaryDirectory() as scratch:
+        return _write(
+            [(shown, _example(shown, data, Path(scratch))) for shown in ((kind,) if kind else KINDS)], out
+        )
+
+
+def _write(examples: Sequence[tuple[Kind, Example]], out: Path) -> tuple[Path, ...]:
     pictures: list[Path] = []
     page = ["# Gallery", ""]
-    for shown in (kind,) if kind else KINDS:
-        example, everything = _example(shown, data), converters(shown)
+    for shown, example in examples:
+        everything = converters(shown)
         sheet = _sheet(out / f"{shown}.png", _drawn([owner() for owner in everything], example), example)
         pictures.append(sheet)
         page += [f"## {shown}", "", f"![every {shown} converter]({sheet.relative_to(out)})", ""]
@@ -100,7 +108,7 @@ def _summary(owner: type[Converter]) -> str:
     return (owner.__doc__ or "").partition("\n")[0]
 
 
-def _example(kind: Kind, data: Path | None) -> Example:
+def _example(kind: Kind, data: Path | None, scratch: Path) -> Example:
     if data is not None:
         for protocol in _published(kind):
             try:
@@ -108,8 +116,7 @@ def _example(kind: Kind, data: Path | None) -> Example:
                 return _example_of(items[len(items) // 3], kind, protocol.name)
             except PhospheneError:
                 continue  # not there
-    with tempfile.TemporaryDirectory() as folder:
-        return _example_of(make_synthetic(kind, folder, items_per_class=2).items[0], kind, "synthetic")
+    return _example_of(make_synthetic(kind, scratch / kind, items_per_class=2).items[0], kind, "synthetic")
 
 
 def _published(kind: Kind) -> list[Protocol]:
@@ -120,7 +127,7 @@ def _published(kind: Kind) -> list[Protocol]:
 def _example_of(item: Item, kind: Kind, source: str) -> Example:
     """Return an item, or the first of its windows where training would cut it."""
     windows = plan_windows([item], kind)
-    (piece, *_), _ = cut([item], windows, extents([item], kind) if windows else [None])
+    (piece, *_), _ = cut([item], windows, lengths_for([item], kind, windows))
     signal = read(str(piece), kind)
     return Example(f"{source}, {Path(str(piece)).name}: {signal.describe()}", signal)
 

@@ -12,7 +12,7 @@ from phosphene.converters.reader import readers, recognise
 from phosphene.converters.signal import Kind
 
 from .manifest import Item
-from .windows import Cut, Windows, cut, extents
+from .windows import Cut, Windows, cut, lengths_for
 
 LONGEST_WHOLE_S = 600.0
 """Longer sound is drawn in windows unless asked otherwise: as one picture it would fill the memory."""
@@ -142,13 +142,15 @@ def cut_for(kind: Kind, text: str) -> Cut | None:
 def _cut_fitting(items: Sequence[Item], how: Cut | None, kind: Kind | None) -> tuple[Item, ...]:
     if how is None:
         return tuple(items)
-    by_kind = {item.path: kind or _kind_of(item.path) for item in items}
-    fitting = {known for known, reader in readers().items() if reader.cut_by == how.unit}
-    pieces: list[Item] = []
-    for item in items:
-        known = by_kind[item.path]
-        pieces += cut([item], how, extents([item], known))[0] if known in fitting else [item]
-    return tuple(pieces)
+    fitting = next(known for known, reader in readers().items() if reader.cut_by == how.unit)
+    kinds = {path: kind or _kind_of(path) for path in dict.fromkeys(item.path for item in items)}
+    cuttable = [item for item in items if kinds[item.path] == fitting]
+    lengths = iter(lengths_for(cuttable, fitting, how))
+    return tuple(
+        piece
+        for item in items
+        for piece in (how.parts(item, next(lengths)) if kinds[item.path] == fitting else [item])
+    )
 
 
 def _long_sound_cut(item: Item, kind: Kind | None) -> tuple[Item, ...]:

@@ -132,6 +132,11 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
     return Windows("t", length_s, length_s / 2)
 
 
+def lengths_for(items: Sequence[Item], kind: Kind, how: Cut | None) -> list[float | None]:
+    """Return how long each item is where cutting it so asks for that, as windows do; else None for each."""
+    return extents(items, kind) if isinstance(how, Windows) else [None] * len(items)
+
+
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
     """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
     reader = readers()[kind]

@@ -16,7 +16,7 @@ from phosphene.pipeline.data.manifest import Item, Manifest
 from phosphene.pipeline.data.pieces import cut_from_config
 from phosphene.pipeline.data.render import Failure, Tiles, render
 from phosphene.pipeline.data.sources import open_manifest
-from phosphene.pipeline.data.windows import Cut, combine, cut, extents
+from phosphene.pipeline.data.windows import Cut, combine, cut, lengths_for
 from phosphene.pipeline.evaluation.metrics import Scores, judge
 
 from .backbones import Backbone, load_backbone
@@ -125,9 +125,7 @@ class Classifier:
         """Return float64 (n_items, n_classes), and the items that failed, whose rows mean nothing."""
         if not items:
             raise ParameterError("nothing to predict: name at least one file")
-        pieces, source = cut(
-            items, self.windows, extents(items, self.kind) if self.windows else [None] * len(items)
-        )
+        pieces, source = cut(items, self.windows, lengths_for(items, self.kind, self.windows))
         tiles = render(pieces, self.views, workers=workers, progress=progress)
         drawn = tiles.drawn
         answers = np.zeros((0, len(self.classes)))

@@ -14,7 +14,7 @@ from phosphene.pipeline.data.manifest import Item, Manifest, Metric, Split
 from phosphene.pipeline.data.pieces import cut_for
 from phosphene.pipeline.data.render import Failure, Tiles, render
 from phosphene.pipeline.data.sources import open_manifest
-from phosphene.pipeline.data.windows import Cut, Windows, balance, combine, cut, extents, plan_windows
+from phosphene.pipeline.data.windows import Cut, Windows, balance, combine, cut, lengths_for, plan_windows
 from phosphene.pipeline.evaluation.metrics import Scores, judge
 
 from .classifier import Classifier, item_failures
@@ -213,8 +213,7 @@ def _prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, pro
     windows = _cut_of(recipe, manifest)
     views = fit_views(_views(recipe, manifest), windows)
     backbone = backbone_of(recipe)  # before the long work, so that missing weights are told at once
-    lengths = extents(manifest.items, manifest.kind) if windows else [None] * len(manifest)
-    pieces, source = cut(manifest.items, windows, lengths)
+    pieces, source = cut(manifest.items, windows, lengths_for(manifest.items, manifest.kind, windows))
     kept = _thinned(pieces, source, manifest, splits)
     pieces, source = tuple(pieces[place] for place in kept), source[kept]
     tiles = render(pieces, views, workers=recipe.workers, progress=progress)

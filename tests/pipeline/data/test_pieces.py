@@ -125,3 +125,24 @@ def test_sound_over_ten_minutes_is_cut_unless_it_shall_not(tmp_path):
 
 def test_address_survives(session):
     assert [item.path for item in cut_each([Item(Path(session))], "events=2")] == [session] * 3
+
+
+def test_sessions_cut_by_what_happens_are_not_measured_first(session, monkeypatch):
+    monkeypatch.setattr(
+        "phosphene.pipeline.data.windows.extents", lambda *_: pytest.fail("read for its length")
+    )
+    assert fragments(cut_each([Item(session)], "pause=1")) == ["events=0-2", "events=3-4"]
+
+
+def test_many_files_are_measured_together(tmp_path, monkeypatch):
+    from phosphene.pipeline.data import windows
+
+    items = []
+    for place in range(3):
+        items.append(Item(tmp_path / f"{place}.bin"))
+        items[-1].path.write_bytes(bytes(range(256)) * (place + 1))
+    calls, measure = [], windows.extents
+    monkeypatch.setattr(windows, "extents", lambda *asked: calls.append(asked) or measure(*asked))
+    pieces = cut_each(items, "bytes=256")
+    assert [piece.path.name for piece in pieces] == ["0.bin", "1.bin", "1.bin", "2.bin", "2.bin", "2.bin"]
+    assert len(calls) == 1
