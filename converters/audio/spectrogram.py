@@ -2,18 +2,16 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from ..converter import Converter, Size
-from ..errors import ParameterError, SignalError
 from ..image import Axis, Image
 from ..parameters import Between
-from ..signal import Signal
 from .layout import Fill, SoundAxes, heard, heights, stacked
 from .levels import compressed_peak, decibels, delta, grey, pcen_blocks, shades, smoothing
-from .mixing import ChannelChoice, mixes
+from .mixing import mixes
+from .picture import SoundPicture
 from .resample import interpolate, overlaps
 from .signal import Audio
 from .spectrum import Quantity, band_blocks, on_columns
@@ -46,13 +44,11 @@ class Bands:
     positions: np.ndarray | None = None
 
 
-class Spectrogram(Converter):
+class Spectrogram(SoundPicture):
     """Time to the right, frequency upwards, the louder the brighter.
 
     Parameters
     ----------
-    size
-        Pixels of each side.
     window_s
         Length of the window of each spectrum; rounded up to a length that the FFT is fast at.
     hop_s
@@ -60,21 +56,12 @@ class Spectrogram(Converter):
         where there are fewer their levels are interpolated.
     n_fft, hop_length
         Window and hop in samples, where they shall be the same at all rates; None takes `window_s` and `hop_s`.
-    low_hz, high_hz
-        The lowest and the highest frequency; `high_hz=None` is half the rate, at most 20 kHz. The picture is
-        black where the rate holds no such frequency.
     quantity
         What is summed in a band and averaged over time: `power`, or `magnitude`, in which one loud bin or
         moment outweighs the others less.
     scaling
         `db`, decibels, or `pcen`: each band over its own recent mean, which takes away what is steady, such as
         hum and hiss, and shows what begins. The formula and the paper stand with `levels.pcen_blocks`.
-    reference
-        What is white: the `loudest` band at any time, so that a sound and a louder copy of it look the same, or
-        what a sine at `full_scale` gives where bands are narrowest, so that loud sounds are brighter than faint
-        ones; with `pcen` a full-scale sine out of silence.
-    floor_db
-        The level that is black, below the reference; only `db` has a floor.
     pcen_time_s
         How long a sound takes to become a part of the mean.
     pcen_gain
@@ -82,51 +69,26 @@ class Spectrogram(Converter):
     delta
         0 draws the level; 1 its first derivative over time, 2 the second one, with grey as zero, white as rising
         and black as falling, fitted to nine columns as `levels.delta` says.
-    channel
-        What is drawn of sound with several channels: their `mean`; `left` or `right`, the first or the second;
-        half their sum, `mid`, or half their difference, `side`; or all above each other, `stack`, the first on
-        top. In a mono sound left, right and mid are the same, and side is silent.
-    duration_s
-        What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
-    keep
-        Which part of longer sound: its `start`, its `middle` or its `end`.
-    fill
-        What follows shorter sound: `silence`, or the sound again.
 
-    Raises
-    ------
-    SignalError
-        The rate is so low that nothing is left above `low_hz`, or there are more channels to stack than rows.
+    Notes
+    -----
+    With `reference=full_scale` white is what a sine gives where bands are narrowest; with `pcen` a full-scale sine
+    out of silence. Only `db` has a floor.
+
+    See Also
+    --------
+    SoundPicture : the other parameters.
     """
 
-    accepts: ClassVar[type[Signal]] = Audio
-
-    size: Size = 224
     window_s: Annotated[float, Between(above=0, high=60)] = 0.046
     hop_s: Annotated[float, Between(above=0, high=60)] = 0.01
     n_fft: Annotated[int, Between(16, 1 << 20)] | None = None
     hop_length: Annotated[int, Between(1, 1 << 24)] | None = None
-    low_hz: Annotated[float, Between(0)] = 20.0
-    high_hz: Annotated[float, Between(above=0)] | None = None
     quantity: Quantity = "power"
     scaling: Literal["db", "pcen"] = "db"
-    reference: Literal["loudest", "full_scale"] = "loudest"
-    floor_db: Annotated[float, Between(-200, -1)] = -80.0
     pcen_time_s: Annotated[float, Between(0.001, 60)] = 0.4
     pcen_gain: Annotated[float, Between(0, 1)] = 0.98
     delta: Literal[0, 1, 2] = 0
-    channel: ChannelChoice = "mean"
-    duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
-    keep: Literal["start", "middle", "end"] = "start"
-    fill: Fill = "silence"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.high_hz is not None and self.high_hz <= self.low_hz:
-            owner = type(self).__name__
-            raise ParameterError(
-                f"{owner}.high_hz must be above low_hz {self.low_hz:g}, got {self.high_hz!r}"
-            )
 
     @abstractmethod
     def _bands(self, rate_hz: float, n_fft: int, high_hz: float) -> Bands:
@@ -210,17 +172,6 @@ class Spectrogram(Converter):
             return np.tile(samples, -(-wanted // held))[:, :wanted]
         return np.pad(samples, ((0, 0), (0, wanted - held)))
 
-    def _wanted(self, signal: Audio) -> int:
-        """Return how many samples are drawn."""
-        if self.duration_s is None:
-            return int(signal.samples.shape[1])
-        return max(1, round(self.duration_s * signal.rate_hz))
-
-    def _first(self, signal: Audio) -> int:
-        """Return which sample is drawn first."""
-        over = max(0, signal.samples.shape[1] - self._wanted(signal))
-        return int({"start": 0, "middle": over // 2, "end": over}[self.keep])
-
     def _n_fft(self, rate_hz: float) -> int:
         from scipy.fft import next_fast_len
 
@@ -236,15 +187,6 @@ class Spectrogram(Converter):
 
     def _pcen_weight(self, rate_hz: float) -> float:
         return smoothing(self.pcen_time_s * rate_hz / self._hop_length(rate_hz))
-
-    def _high_hz(self, signal: Audio) -> float:
-        half_hz = signal.rate_hz / 2
-        if half_hz <= self.low_hz:
-            raise SignalError(
-                f"{self.name} draws {self.low_hz:g} Hz and above, but sound at {signal.rate_hz:g} samples"
-                " a second has nothing there; set a lower low_hz"
-            )
-        return min(half_hz, 20000.0) if self.high_hz is None else self.high_hz
 
 
 def changes(brightness: np.ndarray, *, order: int) -> np.ndarray:

@@ -220,3 +220,14 @@ def test_importing_needs_no_heavy_package():
     code = "import sys, phosphene.converters.audio; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"scipy", "librosa", "soundfile"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", ["mel", "stft", "cqt", "scalogram"])
+def test_above_20_khz_all_up_to_half_the_rate_is_drawn(name):
+    tone = Audio(np.sin(2 * np.pi * 30_000 * np.arange(9600) / 96_000), 96_000)
+    image = make(name, kind="audio", size=32, low_hz=25_000)(tone)
+    row = int(image.pixels[:, 16, 0].argmax())
+    (heard,) = image.locate(Box(16, row, 17, row + 1)).of("frequency")
+    assert heard.start - 1000 < 30_000 < heard.stop + 1000
+    (whole,) = image.locate(Box(0, 0, 32, 32)).of("frequency")
+    assert 25_000 * 0.99 < whole.start < whole.stop < 48_000 * 1.01

@@ -1,0 +1,86 @@
+"""What every picture of sound over frequency shares: which part of the sound, which frequencies, which levels."""
+
+from typing import Annotated, ClassVar, Literal
+
+from ..converter import Converter, Size
+from ..errors import ParameterError, SignalError
+from ..parameters import Between
+from ..signal import Signal
+from .layout import Fill
+from .mixing import ChannelChoice
+from .signal import Audio
+
+_HIGHEST_HZ = 20_000.0
+
+
+class SoundPicture(Converter):
+    """Time to the right, frequency upwards, the louder the brighter.
+
+    Parameters
+    ----------
+    size
+        Pixels of each side.
+    low_hz, high_hz
+        The lowest and the highest frequency; `high_hz=None` is half the rate, at most 20 kHz. The picture is
+        black where the rate holds no such frequency.
+    reference
+        What is white: the `loudest` at any time, so that a sound and a louder copy of it look the same, or a sine
+        at `full_scale`, so that loud sounds are brighter than faint ones.
+    floor_db
+        The level that is black, below the reference.
+    channel
+        What is drawn of sound with several channels: their `mean`; `left` or `right`, the first or the second;
+        half their sum, `mid`, or half their difference, `side`; or all above each other, `stack`, the first on
+        top. In a mono sound left, right and mid are the same, and side is silent.
+    duration_s
+        What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
+    keep
+        Which part of longer sound: its `start`, its `middle` or its `end`.
+    fill
+        What follows shorter sound: `silence`, or the sound again.
+
+    Raises
+    ------
+    SignalError
+        The rate is so low that nothing is left above `low_hz`, or there are more channels to stack than rows.
+    """
+
+    accepts: ClassVar[type[Signal]] = Audio
+
+    size: Size = 224
+    low_hz: Annotated[float, Between(0)] = 20.0
+    high_hz: Annotated[float, Between(above=0)] | None = None
+    reference: Literal["loudest", "full_scale"] = "loudest"
+    floor_db: Annotated[float, Between(-200, -1)] = -80.0
+    channel: ChannelChoice = "mean"
+    duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
+    keep: Literal["start", "middle", "end"] = "start"
+    fill: Fill = "silence"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.high_hz is not None and self.high_hz <= self.low_hz:
+            owner = type(self).__name__
+            raise ParameterError(
+                f"{owner}.high_hz must be above low_hz {self.low_hz:g}, got {self.high_hz!r}"
+            )
+
+    def _wanted(self, signal: Audio) -> int:
+        """Return how many samples are drawn."""
+        if self.duration_s is None:
+            return int(signal.samples.shape[1])
+        return max(1, round(self.duration_s * signal.rate_hz))
+
+    def _first(self, signal: Audio) -> int:
+        """Return which sample is drawn first."""
+        over = max(0, signal.samples.shape[1] - self._wanted(signal))
+        return int({"start": 0, "middle": over // 2, "end": over}[self.keep])
+
+    def _high_hz(self, signal: Audio) -> float:
+        half_hz = signal.rate_hz / 2
+        if half_hz <= self.low_hz:
+            raise SignalError(
+                f"{self.name} draws {self.low_hz:g} Hz and above, but sound at {signal.rate_hz:g} samples"
+                " a second has nothing there; set a lower low_hz"
+            )
+        return self.high_hz or (half_hz if self.low_hz >= _HIGHEST_HZ else min(half_hz, _HIGHEST_HZ))
