@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from phosphene.converters import Converter, ParameterError, default_views, parse_views
 from phosphene.converters.fragment import parse_address
@@ -14,6 +14,7 @@ from phosphene.pipeline.data.manifest import Manifest
 
 if TYPE_CHECKING:
     from phosphene.pipeline.models.recipe import Recipe
+    from phosphene.pipeline.models.schedule import Schedule
 
 
 def source_of(options: argparse.Namespace) -> str | Manifest:
@@ -67,16 +68,39 @@ def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Man
 def recipe_of(options: argparse.Namespace) -> "Recipe":
     """Return how a classifier shall be made; wrong names are told before any work is done."""
     from phosphene.pipeline.models.architectures import blueprint
-    from phosphene.pipeline.models.recipe import Recipe
+    from phosphene.pipeline.models.recipe import RANDOM, Recipe
 
-    names = ("views", "windows", "arch", "weights", "strategy", "epochs", "seed", "workers")
-    recipe = Recipe(**{name: getattr(options, name) for name in names})
-    blueprint(recipe.arch)
+    names = (
+        "views", "windows", "arch", "weights", "strategy", "epochs", "augment", "copies", "members", "seed", "workers"
+    )  # fmt: skip
+    recipe = Recipe(
+        **{name: getattr(options, name) for name in names}, schedule=_schedule_of(options)
+    )
+    for name in recipe.archs:
+        blueprint(name)
     if recipe.views:
         parse_views(recipe.views, kind=options.kind)
-    if recipe.weights and not recipe.weights.is_file():
+    if recipe.weights and recipe.weights != RANDOM and not recipe.weights.is_file():
         raise ParameterError(f"{recipe.weights}: no such file of weights; check the path")
     return recipe
+
+
+def _schedule_of(options: argparse.Namespace) -> "Schedule":
+    """Return how networks are trained; what is not named stays as `Schedule` has it."""
+    from phosphene.pipeline.models.schedule import Schedule
+
+    names = ("mixup", "label_smoothing", "class_weights", "patience")
+    named = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return Schedule(**named | ({} if options.lr is None else {"lr": _rate(options.lr)}))
+
+
+def _rate(text: str) -> float | Literal["find"]:
+    if text == "find":
+        return "find"
+    try:
+        return float(text)
+    except ValueError:
+        raise ParameterError(f"--lr must be a number or find, got {text!r}") from None
 
 
 def views_of(

@@ -20,7 +20,7 @@ DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 # Written out, since importing them where they live would cost the help its speed; a test holds them to that.
 _KINDS = ("audio", "series", "mouse", "binary")
-_STRATEGIES = ("probe", "head", "finetune", "scratch")
+_STRATEGIES = ("auto", "probe", "head", "finetune", "scratch")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,15 +208,44 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     _add_kind(parser, "what every file is read as")
     _add_windows(parser, "sound t=5,2.5, mouse sessions events=250, all else whole")
     parser.add_argument(
-        "--arch", default="efficientnet_lite0", metavar="NAME", help="the network (efficientnet_lite0)"
-    )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="its pretrained weights (looked for)")
+        "--arch", default="efficientnet_lite0", metavar="NAME[,NAME]",
+        help="the network (efficientnet_lite0); several are averaged",
+    )  # fmt: skip
     parser.add_argument(
-        "--strategy", choices=_STRATEGIES, default="probe", help="how it is put to the task (probe)"
+        "--weights", type=Path, metavar="FILE",
+        help="its pretrained weights (looked for), or random: the control without transfer",
+    )  # fmt: skip
+    parser.add_argument(
+        "--strategy", choices=_STRATEGIES, default="auto", help="how it is put to the task (auto)"
     )
     parser.add_argument("--epochs", type=_positive, metavar="N", help="passes over the data (by strategy)")
+    parser.add_argument(
+        "--augment", metavar="NAME[,NAME]",
+        help="learn from changed copies too: time_shift,noise, or default: what suits the kind (none)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--copies", type=_positive, default=3, metavar="N", help="changed copies of every item (3)"
+    )
+    _add_schedule(parser)
     _add_seed(parser)
     _add_workers(parser)
+
+
+def _add_schedule(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training of networks (head, finetune, scratch)")
+    group.add_argument("--lr", metavar="RATE", help="highest learning rate, or find: by a range test")
+    group.add_argument("--mixup", type=float, default=None, metavar="ALPHA", help="mix pairs of images (0: no)")
+    group.add_argument("--label-smoothing", type=float, default=None, metavar="SHARE", help="doubt in labels (0)")
+    group.add_argument(
+        "--class-weights", choices=("none", "balanced"), default=None, help="weigh rare classes more (none)"
+    )
+    group.add_argument(
+        "--patience", type=_positive, metavar="N",
+        help="stop when N epochs brought nothing on a part that is held out of the training items",
+    )  # fmt: skip
+    group.add_argument(
+        "--members", type=_positive, default=1, metavar="N", help="networks from N seeds, averaged (1)"
+    )
 
 
 def _add_kind(parser: argparse.ArgumentParser, words: str) -> None:

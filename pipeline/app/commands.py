@@ -101,6 +101,7 @@ def _train(options: argparse.Namespace) -> Outcome:
     result = {
         "strategy": notes["strategy"],
         "why": notes["why"],
+        "fit": notes["fit"],
         "accuracy": scores.accuracy if scores else None,
         "macro_f1": scores.macro_f1 if scores else None,
         "n": scores.n if scores else 0,
@@ -123,6 +124,8 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
         for f in done.folds
     ]
     result = {
+        "strategy": done.strategy,
+        "why": done.why,
         "folds": folds,
         "metric": done.metric,
         "score": done.score,
@@ -136,7 +139,8 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
     words = table(["fold", "n", "accuracy", "macro-F1"], rows)
     means = f"accuracy {share(done.accuracy)}, macro-F1 {figure(done.macro_f1)}"
     means += f", {done.metric} {done.score:.3f}" if done.metric == "auc" else ""
-    return _outcome(result, f"{words}\nmean: {means}; in {done.seconds:.1f} s", done.failures)
+    told = f"strategy {done.strategy} ({done.why})\n{words}\nmean: {means}; in {done.seconds:.1f} s"
+    return _outcome(result, told, done.failures)
 
 
 def _predict(options: argparse.Namespace) -> Outcome:

@@ -92,9 +92,8 @@ def _percent(share: float) -> str:
 def _about(config: dict[str, Any]) -> str:
     notes = config["notes"]
     strategy = notes.get("strategy", "unknown strategy")
-    return (
-        f"Classifier: {config['backbone']['name']}, {strategy}; learned from {notes.get('data') or 'files'}."
-    )
+    networks = ", ".join(backbone["name"] for backbone in config["backbones"])
+    return f"Classifier: {networks}, {strategy}; learned from {notes.get('data') or 'files'}."
 
 
 def _confusion(scores: Scores) -> str:

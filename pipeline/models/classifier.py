@@ -23,7 +23,7 @@ from .backbones import Backbone, load_backbone
 from .card import model_card
 from .transfer import Model, load_model
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 
@@ -58,10 +58,8 @@ class Classifier:
         The labels it can give, sorted.
     windows
         How long recordings are cut; the answers for windows are put together. None leaves all whole.
-    backbone
-        The network, with the input it expects.
     model
-        The trained part.
+        The trained networks, with the input they expect.
     notes
         What is known about the training: strategy, why, metrics, versions.
 
@@ -76,7 +74,6 @@ class Classifier:
     views: tuple[Converter, ...]
     classes: tuple[str, ...]
     windows: Cut | None
-    backbone: Backbone
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -154,7 +151,6 @@ class Classifier:
     @property
     def config(self) -> dict[str, Any]:
         """Everything but the weights, as JSON takes it."""
-        backbone = self.backbone
         return {
             "format": FORMAT,
             "phosphene": version("phosphene"),
@@ -162,8 +158,7 @@ class Classifier:
             "classes": list(self.classes),
             "views": [view.config for view in self.views],
             "windows": self.windows.config if self.windows else None,
-            "backbone": {"name": backbone.name, "weights": backbone.weights_source},
-            "input": {"size": backbone.size, "mean": list(backbone.mean), "std": list(backbone.std)},
+            "backbones": [_described(backbone) for backbone in self.model.backbones],
             "model": self.model.config,
             "notes": self.notes,
         }
@@ -181,14 +176,13 @@ class Classifier:
         config = _read_config(folder / CONFIG)
         tensors = _read_tensors(folder / WEIGHTS)
         try:
-            backbone = _backbone(config["backbone"], config["input"])
+            backbones = [_backbone(one) for one in config["backbones"]]
             return cls(
                 kind=config["kind"],
                 views=tuple(from_config(view) for view in config["views"]),
                 classes=tuple(config["classes"]),
                 windows=cut_from_config(config["windows"]) if config["windows"] else None,
-                backbone=backbone,
-                model=load_model(config["model"], backbone, tensors),
+                model=load_model(config["model"], backbones, tensors),
                 notes=config["notes"],
             )
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
@@ -228,8 +222,14 @@ def item_failures(items: Sequence[Item], source: np.ndarray, tiles: Tiles) -> tu
     return tuple(Failure(items[place], reason) for place, reason in failed.items())
 
 
-def _backbone(config: dict[str, Any], wanted: dict[str, Any]) -> Backbone:
-    """Build the network anew, with the input of the weights it was trained from: other weights want another."""
+def _described(backbone: Backbone) -> dict[str, Any]:
+    """Return what is needed to build a network anew, with the input of the weights it was trained from."""
+    wanted = {"size": backbone.size, "mean": list(backbone.mean), "std": list(backbone.std)}
+    return {"name": backbone.name, "weights": backbone.weights_source, "input": wanted}
+
+
+def _backbone(config: dict[str, Any]) -> Backbone:
+    wanted = config["input"]
     return replace(
         load_backbone(config["name"], pretrained=False),
         size=wanted["size"],
@@ -248,7 +248,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReadError(f"{path}: not the configuration of a classifier ({error}); train it again") from error
     if written_by != FORMAT:
-        raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; update phosphene")
+        remedy = "train it again" if written_by in range(FORMAT) else "update phosphene"
+        raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; {remedy}")
     return config
 
 

@@ -33,6 +33,17 @@ def middle_taps(taps: Sequence[str]) -> tuple[str, ...]:
     return tuple(taps[first : max(first + 1, count * 7 // 8)])
 
 
+def candidate_taps(taps: Sequence[str]) -> tuple[str, ...]:
+    """Choose the depths among which training items may choose: all but the first quarter.
+
+    Examples
+    --------
+    >>> candidate_taps("abcdefgh"), candidate_taps("abc")
+    (('c', 'd', 'e', 'f', 'g', 'h'), ('a', 'b', 'c'))
+    """
+    return tuple(taps[len(taps) // 4 :])
+
+
 @dataclass(frozen=True, eq=False)
 class Extractor:
     """A frozen network and the layers of it to look at.
@@ -59,7 +70,7 @@ class Extractor:
         Returns
         -------
         numpy.ndarray
-            float32 (n, n_features).
+            float32 (n, n_features), tap by tap.
         """
         with torch.inference_mode():
             batches = [self._batch(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
@@ -75,11 +86,25 @@ class Extractor:
         folded = fold_batch_norms(self.backbone.body, size=self.backbone.size)
         return folded.to(memory_format=torch.channels_last)
 
+    @functools.cached_property
+    def widths(self) -> tuple[int, ...]:
+        """How many features each tap gives."""
+        nothing = np.zeros((1, self.backbone.size, self.backbone.size, 1), np.uint8)
+        with torch.inference_mode():
+            maps = feature_maps(self.body, input_tensor(nothing, self.backbone), taps=self.taps)
+        return tuple(3 * one.shape[1] for one in maps)
+
+    def columns(self, taps: Sequence[str], *, n_views: int) -> np.ndarray:
+        """Return which columns of the features of several views, side by side, come from some of the taps: int (n,)."""
+        of_view = np.repeat([tap in taps for tap in self.taps], self.widths)
+        return np.flatnonzero(np.tile(of_view, n_views))
+
 
 def view_features(extractor: Extractor, tiles: Tiles, *, progress: bool = True) -> np.ndarray:
     """Return the features of all views of every item, side by side: float32 (n, n_features); zeros where one failed."""
     drawn = tiles.drawn
-    table = None
+    width = sum(extractor.widths)
+    table = np.zeros((len(tiles), width * len(tiles.views)), np.float32)
     with tqdm(
         total=len(drawn) * len(tiles.views),
         unit="tile",
@@ -90,13 +115,9 @@ def view_features(extractor: Extractor, tiles: Tiles, *, progress: bool = True) 
         for view in range(len(tiles.views)):
             for start in range(0, len(drawn), 4 * BATCH):
                 places = drawn[start : start + 4 * BATCH]
-                part = extractor(tiles.pixels(places, view))
-                width = part.shape[1]
-                if table is None:
-                    table = np.zeros((len(tiles), width * len(tiles.views)), np.float32)
-                table[places, view * width : (view + 1) * width] = part
+                table[places, view * width : (view + 1) * width] = extractor(tiles.pixels(places, view))
                 bar.update(len(places))
-    return table if table is not None else np.zeros((len(tiles), 0), np.float32)
+    return table
 
 
 def _pooled(maps: torch.Tensor) -> torch.Tensor:

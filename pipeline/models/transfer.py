@@ -11,8 +11,10 @@ A trainer is made once for a set of tiles and fits a model for each split of the
 split (the features of a frozen network) is computed once.
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,128 +22,112 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone, load_backbone
-from .features import Extractor, middle_taps, view_features
-from .finetune import Networks, fit_networks, load_part
-from .heads import LinearHead, fit_head
-from .recipe import Recipe
+from .ensemble import average, ensemble_weights
+from .finetune import Networks, NetworkTrainer
+from .model import Fitted, Model, Trainer, without_prefix
+from .probe import Probe, ProbeTrainer
+from .recipe import RANDOM, Recipe
 
 
-class Model(Protocol):
-    """What a trainer makes: tiles to log-probabilities, and everything to make it again."""
-
-    def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
-        """Return float64 (n_items, n_classes); rows of items that failed mean nothing."""
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """Return all numbers of the model by name."""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What the model is, as JSON takes it."""
+def backbones_of(recipe: Recipe) -> tuple[Backbone, ...]:
+    """Load the networks that a recipe starts from."""
+    pretrained = recipe.strategy != "scratch" and recipe.weights != RANDOM
+    weights = recipe.weights if pretrained else None
+    return tuple(
+        load_backbone(name, weights=weights, pretrained=pretrained, seed=recipe.seed) for name in recipe.archs
+    )
 
 
-class Trainer(Protocol):
-    """Fits models to parts of one set of tiles."""
-
-    backbone: Backbone
-
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Model:
-        """Fit a model to the items at `places`; `targets` and `groups` are int vectors beside them."""
-
-    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of the items at `places`: float64 (n, n_classes)."""
-
-
-def backbone_of(recipe: Recipe) -> Backbone:
-    """Load the network that a recipe starts from."""
-    pretrained = recipe.strategy != "scratch"
-    return load_backbone(recipe.arch, weights=recipe.weights, pretrained=pretrained, seed=recipe.seed)
-
-
-def make_trainer(recipe: Recipe, backbone: Backbone, tiles: Tiles, *, progress: bool) -> Trainer:
-    """Make the trainer of a recipe's strategy for a set of tiles."""
-    if recipe.strategy == "probe":
-        return ProbeTrainer(Extractor(backbone, middle_taps(backbone.taps)), tiles, progress=progress)
-    return NetworkTrainer(recipe, backbone, tiles, progress=progress)
+def make_trainer(
+    recipe: Recipe, backbones: Sequence[Backbone], tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
+) -> Trainer:
+    """Make the trainer of a recipe's strategy for a set of tiles, and of changed copies of them."""
+    trainers: list[Trainer] = [
+        ProbeTrainer(backbone, tiles, copies, progress=progress)
+        if recipe.strategy == "probe"
+        else NetworkTrainer(recipe, backbone, tiles, copies, progress=progress)
+        for backbone in backbones
+    ]
+    return trainers[0] if len(trainers) == 1 else EnsembleTrainer(trainers)
 
 
 @dataclass(frozen=True, eq=False)
-class Probe:
-    """A frozen backbone with a linear head on features of several depths and all views."""
+class Ensemble:
+    """Models of several backbones, whose probabilities are averaged.
 
-    extractor: Extractor
-    head: LinearHead
+    Parameters
+    ----------
+    members
+        The models.
+    weights
+        float64 (n_members,), not negative, of sum 1.
+    """
+
+    members: tuple[Model, ...]
+    weights: np.ndarray
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The network of each member."""
+        return tuple(backbone for member in self.members for backbone in member.backbones)
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes)."""
-        return self.head.log_probabilities(view_features(self.extractor, tiles, progress=progress))
+        answers = [member.log_probabilities(tiles, progress=progress) for member in self.members]
+        return average(np.stack(answers), self.weights)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the head's numbers and the backbone's."""
-        head = {"head.weight": torch.tensor(self.head.weight), "head.bias": torch.tensor(self.head.bias)}
-        return head | {f"body.{k}": v for k, v in self.extractor.backbone.body.state_dict().items()}
+        """Return the numbers of all members."""
+        return {
+            f"member{n}.{k}": v for n, member in enumerate(self.members) for k, v in member.tensors().items()
+        }
 
     @property
     def config(self) -> dict[str, Any]:
-        """Where the features are taken, and the head's two scalars."""
-        head = {"sharpness": self.head.sharpness, "penalty": self.head.penalty}
-        return {"sort": "probe", "taps": list(self.extractor.taps), **head}
+        """What the members are, and their weights."""
+        members = [member.config for member in self.members]
+        return {"sort": "ensemble", "weights": self.weights.tolist(), "members": members}
 
     @classmethod
     def from_tensors(
-        cls, config: dict[str, Any], backbone: Backbone, tensors: dict[str, torch.Tensor]
-    ) -> "Probe":
-        """Make a saved probe again."""
-        load_part(backbone.body, tensors, "body.")
-        head = LinearHead(
-            tensors["head.weight"].numpy(),
-            tensors["head.bias"].numpy(),
-            config["sharpness"],
-            config["penalty"],
+        cls, config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
+    ) -> "Ensemble":
+        """Make a saved ensemble again."""
+        members = tuple(
+            load_model(member, [backbone], without_prefix(tensors, f"member{n}."))
+            for n, (member, backbone) in enumerate(zip(config["members"], backbones, strict=True))
         )
-        return cls(Extractor(backbone, tuple(config["taps"])), head)
+        return cls(members, np.array(config["weights"], np.float64))
 
 
-class ProbeTrainer:
-    """Fits linear heads; the features of all tiles are computed once."""
+class EnsembleTrainer:
+    """Fits a model by each of several trainers; their weights are chosen on training items that none learned from."""
 
-    def __init__(self, extractor: Extractor, tiles: Tiles, *, progress: bool) -> None:
-        self.extractor, self.backbone = extractor, extractor.backbone
-        self.table = view_features(extractor, tiles, progress=progress)
+    def __init__(self, trainers: Sequence[Trainer]) -> None:
+        self.trainers = tuple(trainers)
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Model:
-        """Fit a head to the items at `places`."""
-        return Probe(self.extractor, fit_head(self.table[places], targets, groups))
+    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
+        """Fit the members and weigh them."""
+        fits = [trainer.fit(places, targets, groups) for trainer in self.trainers]
+        checked = functools.reduce(np.intersect1d, [fit.checked for fit in fits])
+        answers = np.stack([fit.answers[np.isin(fit.checked, checked)] for fit in fits])
+        weights = ensemble_weights(answers, targets[checked])
+        notes = {"weights": weights.tolist(), "members": [fit.notes for fit in fits]}
+        model = Ensemble(tuple(fit.model for fit in fits), weights)
+        return Fitted(model, checked, average(answers, weights), notes)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""
-        if not isinstance(model, Probe):
-            raise TypeError(f"a ProbeTrainer answers with its own models, got {type(model).__name__}")
-        return model.head.log_probabilities(self.table[places])
+        if not isinstance(model, Ensemble):
+            raise TypeError(f"an EnsembleTrainer answers with its own models, got {type(model).__name__}")
+        answers = [t.answer(member, places) for t, member in zip(self.trainers, model.members, strict=True)]
+        return average(np.stack(answers), model.weights)
 
 
-class NetworkTrainer:
-    """Trains whole networks with fastai, one a view."""
-
-    def __init__(self, recipe: Recipe, backbone: Backbone, tiles: Tiles, *, progress: bool) -> None:
-        self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
-
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Model:
-        """Train one network a view on the items at `places`."""
-        del groups
-        return fit_networks(
-            self.backbone, self.tiles, places, targets, recipe=self.recipe, progress=self.progress
-        )
-
-    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of the items at `places`."""
-        if not isinstance(model, Networks):
-            raise TypeError(f"a NetworkTrainer answers with its own models, got {type(model).__name__}")
-        return model.of_places(self.tiles, places)
-
-
-def load_model(config: dict[str, Any], backbone: Backbone, tensors: dict[str, torch.Tensor]) -> Model:
-    """Make a saved model again from its `config` and tensors; the backbone may hold any weights."""
-    sorts: dict[str, Any] = {"probe": Probe, "networks": Networks}
-    model: Model = sorts[config["sort"]].from_tensors(config, backbone, tensors)
+def load_model(
+    config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
+) -> Model:
+    """Make a saved model again from its `config` and tensors; the backbones may hold any weights."""
+    sorts: dict[str, Any] = {"probe": Probe, "networks": Networks, "ensemble": Ensemble}
+    model: Model = sorts[config["sort"]].from_tensors(config, backbones, tensors)
     return model
