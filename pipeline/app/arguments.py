@@ -73,9 +73,7 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
     names = (
         "views", "windows", "arch", "weights", "strategy", "epochs", "augment", "copies", "members", "seed", "workers"
     )  # fmt: skip
-    recipe = Recipe(
-        **{name: getattr(options, name) for name in names}, schedule=_schedule_of(options)
-    )
+    recipe = Recipe(**{name: getattr(options, name) for name in names}, schedule=_schedule_of(options))
     for name in recipe.archs:
         blueprint(name)
     if recipe.views:

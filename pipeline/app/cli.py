@@ -234,8 +234,12 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 def _add_schedule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training of networks (head, finetune, scratch)")
     group.add_argument("--lr", metavar="RATE", help="highest learning rate, or find: by a range test")
-    group.add_argument("--mixup", type=float, default=None, metavar="ALPHA", help="mix pairs of images (0: no)")
-    group.add_argument("--label-smoothing", type=float, default=None, metavar="SHARE", help="doubt in labels (0)")
+    group.add_argument(
+        "--mixup", type=float, default=None, metavar="ALPHA", help="mix pairs of images (0: no)"
+    )
+    group.add_argument(
+        "--label-smoothing", type=float, default=None, metavar="SHARE", help="doubt in labels (0)"
+    )
     group.add_argument(
         "--class-weights", choices=("none", "balanced"), default=None, help="weigh rare classes more (none)"
     )

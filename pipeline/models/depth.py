@@ -11,10 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .heads import PENALTIES, Gram, gram_of, indicators_of, judged_rows, standard
-
-MOST_ROWS = 600
-"""Rows by which the depth is chosen, drawn from all."""
+from .heads import PENALTIES, Gram, gram_of, indicators_of, standard
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,17 @@ class Depth:
 
 
 def choose_depth(
-    stages: dict[str, np.ndarray], targets: np.ndarray, groups: np.ndarray, *, usual: Sequence[str]
+    stages: dict[str, np.ndarray],
+    targets: np.ndarray,
+    groups: np.ndarray,
+    *,
+    usual: Sequence[str],
+    first: str | None = None,
 ) -> Depth:
     """Choose neighbouring stages whose features together predict left-out training items best.
 
-    The usual ones stay unless others are better by more than one standard error of the difference: on a few items the
-    best of many is the luckiest.
+    The usual ones stay unless others are better by more than two standard errors of the difference: on a few items the
+    best of many is the luckiest. Stages before `first` are judged, not chosen.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def choose_depth(
         As for `fit_head`.
     usual
         Stages to take in case of doubt; neighbours.
+    first
+        The earliest stage that may be chosen; None for any.
 
     Examples
     --------
@@ -58,17 +62,17 @@ def choose_depth(
     >>> choose_depth({"early": noise, "late": telling}, targets, np.arange(40), usual=("early",)).taps
     ('late',)
     """
-    rows = judged_rows(groups, MOST_ROWS)
-    trial = _Trial(targets[rows], groups[rows])
-    grams = [_gram(features[rows]) for features in stages.values()]
+    trial = _Trial(targets, groups)
+    grams = [_gram(features) for features in stages.values()]
     names, usual_run = list(stages), tuple(list(stages).index(tap) for tap in usual)
-    runs = [tuple(range(a, b)) for a, b in itertools.combinations(range(len(names) + 1), 2)]
+    earliest = names.index(first) if first else 0
+    runs = [tuple(range(a, b)) for a, b in itertools.combinations(range(earliest, len(names) + 1), 2)]
     outcomes = {run: trial.outcome(*_joined([grams[place] for place in run])) for run in runs}
     best = min(outcomes, key=lambda run: float(outcomes[run].errors.mean()))
     surely = _surely_better(outcomes[best].errors, outcomes[usual_run].errors)
     return Depth(
         tuple(names[place] for place in (best if surely else usual_run)),
-        {name: outcomes[place,].accuracy for place, name in enumerate(names)},
+        {name: trial.outcome(*gram).accuracy for name, gram in zip(names, grams, strict=True)},
     )
 
 
@@ -111,4 +115,4 @@ def _joined(parts: Sequence[tuple[np.ndarray, int]]) -> tuple[np.ndarray, int]:
 
 def _surely_better(errors: np.ndarray, usual: np.ndarray) -> bool:
     gain = usual - errors
-    return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else False
+    return bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else False

@@ -75,6 +75,4 @@ def without_prefix(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, t
     >>> without_prefix({"body.a": torch.zeros(1), "head.a": torch.ones(1)}, "head.")
     {'a': tensor([1.])}
     """
-    return {
-        name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)
-    }
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

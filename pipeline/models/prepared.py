@@ -162,5 +162,3 @@ def _thinned(
     some = np.flatnonzero(learned)
     chosen = balance([pieces[int(place)] for place in some], source[some], manifest.labels, MOST_WINDOWS)
     return np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
-
-

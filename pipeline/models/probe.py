@@ -10,10 +10,13 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
-from .depth import choose_depth
+from .depth import Depth, choose_depth
 from .features import Extractor, candidate_taps, middle_taps, view_features
-from .heads import LinearHead, fit_head
+from .heads import LinearHead, fit_head, judged_rows
 from .model import Fitted, Model, load_part
+
+MOST_DEPTH_ROWS = 600
+"""Rows by which the depth is chosen, drawn from all to learn from: every run of stages is fitted to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ class ProbeTrainer:
     def __init__(
         self, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles] = (), *, progress: bool
     ) -> None:
-        self.extractor = Extractor(backbone, candidate_taps(backbone.taps))
+        self.extractor = Extractor(backbone, backbone.taps)
         self.n_views = len(tiles.views)
         self.table, *self.changed = (
             view_features(self.extractor, some, progress=progress) for some in (tiles, *copies)
@@ -86,22 +89,26 @@ class ProbeTrainer:
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Choose the depth and fit a head, by the items at `places` alone."""
-        backbone = self.extractor.backbone
-        stages = {
-            tap: self.table[np.ix_(places, self._columns([tap]))] for tap in self.extractor.taps
-        }
-        depth = choose_depth(stages, targets, groups, usual=middle_taps(backbone.taps))
+        depth = self._depth(places, targets, groups)
         columns = self._columns(depth.taps)
-        kept = [np.arange(len(places)), *(np.flatnonzero(np.isin(places, drawn)) for drawn in self.drawn)]
-        rows = np.concatenate(kept)
-        features = np.concatenate(
-            [table[np.ix_(places[some], columns)] for table, some in zip((self.table, *self.changed), kept, strict=True)]
-        )
+        parts = [(self.table, np.arange(len(places)))]
+        parts += [
+            (t, np.flatnonzero(np.isin(places, d))) for t, d in zip(self.changed, self.drawn, strict=True)
+        ]
+        features = np.concatenate([table[np.ix_(places[rows], columns)] for table, rows in parts])
+        rows = np.concatenate([rows for _, rows in parts])
         fit = fit_head(features, targets[rows], groups[rows])
-        itself = fit.rows < len(places)
-        notes = {"depth": list(depth.taps), "left_out_accuracy_by_depth": depth.accuracy}
-        probe = Probe(Extractor(backbone, depth.taps), fit.head)
-        return Fitted(probe, fit.rows[itself], fit.left_out[itself], notes)
+        unchanged = fit.rows < len(places)
+        notes = {"depth": list(depth.taps), "left_out_accuracy": depth.accuracy}
+        probe = Probe(Extractor(self.extractor.backbone, depth.taps), fit.head)
+        return Fitted(probe, fit.rows[unchanged], fit.left_out[unchanged], notes)
+
+    def _depth(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Depth:
+        few = judged_rows(groups, MOST_DEPTH_ROWS)
+        taps = self.extractor.taps
+        stages = {tap: self.table[np.ix_(places[few], self._columns([tap]))] for tap in taps}
+        usual, first = middle_taps(taps), candidate_taps(taps)[0]
+        return choose_depth(stages, targets[few], groups[few], usual=usual, first=first)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""

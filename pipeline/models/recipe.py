@@ -82,7 +82,9 @@ class Recipe:
         if self.weights is not None and self.strategy == "scratch":
             raise ParameterError("the strategy scratch starts from random weights; leave --weights out")
         if self.weights not in (None, RANDOM) and len(self.archs) > 1:
-            raise ParameterError(f"one file of weights fits one network, not {self.arch}; leave --weights out")
+            raise ParameterError(
+                f"one file of weights fits one network, not {self.arch}; leave --weights out"
+            )
 
     @property
     def archs(self) -> tuple[str, ...]:

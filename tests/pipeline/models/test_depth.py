@@ -8,7 +8,9 @@ from phosphene.pipeline.models.depth import choose_depth
 def _stages(rng, targets, **strengths):
     """Features of stages, each telling two classes apart by so many deviations."""
     return {
-        name: (rng.normal(size=(len(targets), 30)) + strength * targets[:, None] * (np.arange(30) < 5)).astype(np.float32)
+        name: (
+            rng.normal(size=(len(targets), 30)) + strength * targets[:, None] * (np.arange(30) < 5)
+        ).astype(np.float32)
         for name, strength in strengths.items()
     }
 

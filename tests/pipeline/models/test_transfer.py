@@ -1,0 +1,93 @@
+"""Probes, ensembles and changed copies, from raw files to saved models and back."""
+
+import numpy as np
+import pytest
+
+from phosphene.converters import ParameterError
+from phosphene.datasets import make_synthetic
+from phosphene.pipeline import Classifier, Recipe, cross_validate, train
+from phosphene.pipeline.models.recipe import RANDOM
+
+PROBE = Recipe(views="gasf,gadf", strategy="probe", workers=1)
+PAIR = Recipe(views="gasf", strategy="probe", arch="efficientnet_lite0,lenet", weights=RANDOM, workers=1)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("series")
+    make_synthetic("series", folder, items_per_class=8, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pair(series):
+    return train(series, PAIR, progress=False)
+
+
+def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
+    told = train(series, PROBE, progress=False).classifier.notes["fit"]
+    assert set(told["depth"]) <= set(told["left_out_accuracy"])
+    assert len(told["left_out_accuracy"]) == 8
+    assert max(told["left_out_accuracy"].values()) > 0.8
+
+
+def test_an_ensemble_averages_its_members_by_weights_that_sum_to_one(pair, series):
+    model = pair.classifier.model
+    assert [backbone.name for backbone in model.backbones] == ["efficientnet_lite0", "lenet"]
+    assert model.weights.sum() == pytest.approx(1)
+    assert (model.weights >= 0).all()
+    files = sorted(series.rglob("*.csv"))[:4] or sorted(file for file in series.rglob("*") if file.is_file())[:4]
+    answers = pair.classifier.predict(files, workers=1).answers
+    assert [sum(answer.probabilities.values()) for answer in answers] == pytest.approx([1.0] * 4)
+
+
+def test_a_saved_ensemble_answers_as_before(pair, series, tmp_path):
+    files = sorted(file for file in series.rglob("*") if file.is_file())[:5]
+    again = Classifier.load(pair.classifier.save(tmp_path / "model"))
+    before, after = (one.predict(files, workers=1).answers for one in (pair.classifier, again))
+    assert [a.item for a in before] == [a.item for a in after]
+    for first, second in zip(before, after, strict=True):
+        assert first.probabilities == pytest.approx(second.probabilities, abs=1e-6)
+
+
+def test_random_weights_are_told_in_the_card(pair, tmp_path):
+    card = (pair.classifier.save(tmp_path / "model") / "README.md").read_text()
+    assert "weights: random" in card
+    assert "efficientnet_lite0, lenet" in card
+
+
+def test_changed_copies_are_learned_from_and_change_the_head(series):
+    plain = train(series, PROBE, progress=False).classifier.model
+    recipe = Recipe(views="gasf,gadf", strategy="probe", workers=1, augment="jitter,scaling", copies=2)
+    changed = train(series, recipe, progress=False).classifier.model
+    assert plain.head.weight.shape[1] == changed.head.weight.shape[1]
+    assert not np.array_equal(plain.head.bias, changed.head.bias)
+
+
+def test_copies_never_reach_the_items_that_are_judged(series):
+    """An item that is held out is judged as it is: its answers are those of a saved model on the raw files."""
+    recipe = Recipe(views="gasf", strategy="probe", workers=1, augment="default", copies=1)
+    done = cross_validate(series, recipe, progress=False)
+    assert sum(fold.scores.n for fold in done.folds) == 24
+    assert done.accuracy > 0.6
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"arch": "lenet,lenet"}, "names a network twice"),
+        ({"arch": "lenet,"}, "must be names parted by commas"),
+        ({"copies": 0}, "copies must be 1 or more, got 0"),
+        ({"members": 0}, "members must be 1 or more, got 0"),
+        ({"strategy": "auto", "epochs": 3}, "may make no epochs"),
+        ({"strategy": "guess"}, "must be one of auto, probe"),
+    ],
+)
+def test_recipes_that_make_no_sense(options, words):
+    with pytest.raises(ParameterError, match=words):
+        Recipe(**options)
+
+
+def test_changes_of_another_kind_are_refused_before_any_work(series):
+    with pytest.raises(ParameterError, match="no augmentation of series signals is called 'gain'"):
+        train(series, Recipe(views="gasf", augment="gain", workers=1), progress=False)
