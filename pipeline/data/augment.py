@@ -16,18 +16,33 @@ from phosphene.converters import parameters as rules
 from phosphene.converters.signal import Kind
 from phosphene.converters.views import parse_term, split
 
+# None of them moves what a class may be told by: no pitch, tempo or level of series, and what is masked is little.
+DEFAULT_AUGMENTATIONS: dict[Kind, str] = {
+    # A microphone starts whenever, stands anywhere and hears its own noise; a tenth of a sound says what the rest does.
+    "audio": "time_shift(most=0.25),gain(most_db=6),noise(low_db=25),time_mask(most=0.1),"
+    "frequency_mask(most_octaves=0.5)",
+    # Sensors err by a little, and a recording is cut a little sooner or later.
+    "series": "jitter(deviation=0.02),window_slice(share=0.95)",
+    # Windows lie anywhere on screens, mice lie a little askew on tables; speed and size are habits and nearly stay.
+    "mouse": "shift,rotation(most_degrees=5),scale(most=0.05),time_scale(most=0.05)",
+    # What a program is does not hang on one part of it.
+    "binary": "byte_mask(most=0.05)",
+}
+
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation(ABC):
     """Signal and random generator in, changed signal out; neither the signal nor any global seed is touched.
 
-    Class data of a subclass: `name` (in the registry) and `accepts` (the signal class). Its parameters are annotated
-    fields, checked as those of a converter.
+    Class data of a subclass: `name` (in the registry), `accepts` (the signal class), and `version`, a number to raise
+    when the same generator gives another change than before. Its parameters are annotated fields, checked as those of
+    a converter.
     """
 
     name: ClassVar[str]
     accepts: ClassVar[type[Signal]]
+    version: ClassVar[int] = 1
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -48,6 +63,19 @@ class Augmentation(ABC):
             raise SignalError(f"{self.name} changes {self.accepts.kind} signals, got {type(signal).__name__}")
         return self._change(signal, rng)
 
+    @property
+    def spec(self) -> str:
+        """The shortest text that `parse_augmentations` turns into this augmentation: `gain(most_db=6.0)`."""
+        fields = dataclasses.fields(self)
+        values = {f.name: getattr(self, f.name) for f in fields if getattr(self, f.name) != f.default}
+        inside = ",".join(f"{name}={value}" for name, value in values.items())
+        return f"{self.name}({inside})" if inside else self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything that decides the change but chance, as JSON takes it."""
+        return {"name": self.name, "version": self.version, "parameters": dataclasses.asdict(self)}
+
     @abstractmethod
     def _change(self, signal: Any, rng: np.random.Generator) -> Signal:
         """Return a changed copy of a signal that is of the accepted kind."""
@@ -65,7 +93,7 @@ def register_augmentation(augmentation: Registered) -> Registered:
 
 def augmentations(kind: Kind | None = None) -> tuple[type[Augmentation], ...]:
     """Return every registered augmentation, of one kind or of all, ordered by kind and name."""
-    from . import changes  # noqa: F401  (registers ours)
+    from . import changes_audio, changes_binary, changes_mouse, changes_series  # noqa: F401  (registers ours)
 
     return tuple(owner for (known, _), owner in sorted(_registry.items()) if kind in (None, known))
 
@@ -84,6 +112,17 @@ def parse_augmentations(text: str, *, kind: Kind) -> tuple[Augmentation, ...]:
     (Jitter(deviation=0.03), WindowSlice(share=0.8))
     """
     return tuple(_parse_one(term, kind) for term in split(text, ","))
+
+
+def default_augmentations(kind: Kind) -> str:
+    """Return the augmentations of a kind that leave the class alone in general, as `parse_augmentations` takes them.
+
+    Examples
+    --------
+    >>> parse_augmentations(default_augmentations("binary"), kind="binary")
+    (ByteMask(most=0.05),)
+    """
+    return DEFAULT_AUGMENTATIONS[kind]
 
 
 def augment(signal: Signal, changes: Sequence[Augmentation], rng: np.random.Generator) -> Signal:

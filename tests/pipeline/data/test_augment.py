@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, Series, SignalError
-from phosphene.pipeline.data.augment import augment, augmentations, parse_augmentations
+from phosphene.converters.signal import Kind
+from phosphene.pipeline.data.augment import (
+    augment,
+    augmentations,
+    default_augmentations,
+    parse_augmentations,
+)
 
 EVERY = pytest.mark.parametrize("owner", augmentations(), ids=lambda o: f"{o.accepts.kind}-{o.name}")
 
@@ -160,6 +166,43 @@ def test_messages(text, message):
 
 
 def test_every_kind_has_some():
-    from phosphene.converters.signal import Kind
-
     assert {owner.accepts.kind for owner in augmentations()} == set(get_args(Kind))
+
+
+SMALL = {
+    "audio": [
+        Audio([0.1], 8000),
+        Audio([0.0, 1.0], 8000),
+        Audio([0.0] * 50, 1),
+        Audio(np.ones((2, 5)), 44100.5),
+    ],
+    "series": [
+        Series([1.0]),
+        Series([1.0, np.nan]),
+        Series([[1.0, 2.0], [np.nan, 1.0]]),
+        Series([np.nan] * 9 + [1.0] + [np.nan] * 9),
+    ],
+    "mouse": [MouseTrace([0], [5], [5], [0])],
+    "binary": [Binary(b"a"), Binary(b"ab")],
+}
+
+
+@EVERY
+def test_the_smallest_signals_can_be_changed(owner):
+    for signal in SMALL[owner.accepts.kind]:
+        for seed in range(5):
+            assert owner()(signal, np.random.default_rng(seed)).describe()
+
+
+def test_gaps_stay_as_wide_as_they_are():
+    every_other = np.where(np.arange(200) % 2, np.nan, np.arange(200.0))
+    for name in ("window_warp", "window_slice"):
+        missing = np.isnan(changed(name, Series(every_other)).values).mean()
+        assert missing == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_defaults_leave_out_what_a_class_may_hang_on(kind):
+    names = {change.name for change in parse_augmentations(default_augmentations(kind), kind=kind)}
+    assert names
+    assert not names & {"pitch", "speed", "scaling", "window_warp"}
