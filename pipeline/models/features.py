@@ -5,16 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import nn
 from tqdm import tqdm
 
 from phosphene.pipeline.data.render import Tiles
 
-from .backbones import Backbone, feature_maps, input_tensor
-from .speed import fold_batch_norms
-
-BATCH = 32
+from .backbones import Backbone
+from .frozen import BATCH, Frozen, freeze
 
 
 def middle_taps(taps: Sequence[str]) -> tuple[str, ...]:
@@ -72,27 +68,22 @@ class Extractor:
         numpy.ndarray
             float32 (n, n_features), tap by tap.
         """
-        with torch.inference_mode():
-            batches = [self._batch(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)]
-        return np.concatenate(batches)
-
-    def _batch(self, pixels: np.ndarray) -> np.ndarray:
-        maps = feature_maps(self.body, input_tensor(pixels, self.backbone), taps=self.taps)
-        return torch.cat([_pooled(one) for one in maps], 1).numpy()
+        frozen = self._grey if pixels.shape[3] == 1 else self._coloured
+        return np.concatenate([part.reshape(len(pixels), -1) for part in frozen.pooled(pixels)], 1)
 
     @functools.cached_property
-    def body(self) -> nn.Module:
-        """The network in the form in which it runs fastest."""
-        folded = fold_batch_norms(self.backbone.body, size=self.backbone.size)
-        return folded.to(memory_format=torch.channels_last)
+    def _grey(self) -> Frozen:
+        return freeze(self.backbone, self.taps, channels=1)
+
+    @functools.cached_property
+    def _coloured(self) -> Frozen:
+        return freeze(self.backbone, self.taps, channels=3)
 
     @functools.cached_property
     def widths(self) -> tuple[int, ...]:
         """How many features each tap gives."""
         nothing = np.zeros((1, self.backbone.size, self.backbone.size, 1), np.uint8)
-        with torch.inference_mode():
-            maps = feature_maps(self.body, input_tensor(nothing, self.backbone), taps=self.taps)
-        return tuple(3 * one.shape[1] for one in maps)
+        return tuple(part[0].size for part in self._grey.pooled(nothing))
 
     def columns(self, taps: Sequence[str], *, n_views: int) -> np.ndarray:
         """Return which columns of the features of several views, side by side, come from some of the taps: int (n,)."""
@@ -118,10 +109,3 @@ def view_features(extractor: Extractor, tiles: Tiles, *, progress: bool = True) 
                 table[places, view * width : (view + 1) * width] = extractor(tiles.pixels(places, view))
                 bar.update(len(places))
     return table
-
-
-def _pooled(maps: torch.Tensor) -> torch.Tensor:
-    """Pool feature maps (n, channels, height, width) to (n, 3 * channels)."""
-    flat = maps.flatten(2)
-    spread, mean = torch.std_mean(flat, dim=2, correction=0)
-    return torch.cat([mean, flat.amax(2), spread], 1)

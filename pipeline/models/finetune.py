@@ -1,6 +1,6 @@
 """Whole networks trained by fastai, one a view, their answers averaged."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
 from .learners import build_model, finetune, learner, predict_logits, scratch, train_head
+from .model import Fitted, Model, load_part
 from .recipe import Recipe
 
 BATCH = 32
@@ -37,6 +38,16 @@ class Networks:
     backbone: Backbone
     networks: tuple[nn.Module, ...]
     n_classes: int
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The network that all started from."""
+        return (self.backbone,)
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The network that all started from."""
+        return (self.backbone,)
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
@@ -72,18 +83,14 @@ class Networks:
 
     @classmethod
     def from_tensors(
-        cls, config: dict[str, Any], backbone: Backbone, tensors: dict[str, torch.Tensor]
+        cls, config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
     ) -> "Networks":
         """Make saved networks again."""
+        (backbone,) = backbones
         networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
         for view, network in enumerate(networks):
             load_part(network.eval(), tensors, f"view{view}.")
         return cls(backbone, tuple(networks), config["n_classes"])
-
-
-def load_part(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str) -> None:
-    """Load the tensors whose names begin with a prefix into a module."""
-    module.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
 
 
 def fit_networks(
@@ -166,3 +173,33 @@ def epoch_bar(learn: Any, epochs: int, name: str, *, shown: bool) -> Iterator[No
         learn.add_cb(_Bar())
         yield
     learn.remove_cb(_Bar)
+
+
+class NetworkTrainer:
+    """Trains whole networks with fastai, one a view."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        backbone: Backbone,
+        tiles: Tiles,
+        copies: Sequence[Tiles] = (),
+        *,
+        progress: bool,
+    ) -> None:
+        self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
+        self.copies = tuple(copies)
+
+    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
+        """Train one network a view on the items at `places`."""
+        del groups
+        model = fit_networks(
+            self.backbone, self.tiles, places, targets, recipe=self.recipe, progress=self.progress
+        )
+        return Fitted(model, np.zeros(0, int), np.zeros((0, model.n_classes)))
+
+    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of the items at `places`."""
+        if not isinstance(model, Networks):
+            raise TypeError(f"a NetworkTrainer answers with its own models, got {type(model).__name__}")
+        return model.of_places(self.tiles, places)

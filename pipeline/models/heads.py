@@ -172,7 +172,7 @@ class Gram:
 
 
 def gram_of(rows: np.ndarray) -> np.ndarray:
-    """Return the inner products of rows, float64 (n, n); float32 rows are multiplied as such, which is twice as fast."""
+    """Return the inner products of rows, float64 (n, n); float32 rows are multiplied as such, twice as fast."""
     product: np.ndarray = (rows @ rows.T).astype(np.float64)
     return product
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from phosphene.converters import Converter, SignalError, default_views, parse_views
 from phosphene.converters.parameters import rules
@@ -16,9 +17,10 @@ from phosphene.pipeline.data.render import Failure, Tiles, render
 from phosphene.pipeline.data.windows import Cut, Windows, balance, combine, cut, lengths_for, plan_windows
 from phosphene.pipeline.evaluation.metrics import Scores, judge
 
-from .auto import certain
-from .choice import Choice
+from .backbones import Backbone
+from .choice import Amount, Choice, choose_strategy
 from .classifier import Classifier, item_failures
+from .likeness import likeness_of_tiles
 from .model import Fitted, Model, Trainer
 from .recipe import Recipe
 from .speed import keep_memory
@@ -100,9 +102,9 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     pieces, source = tuple(pieces[place] for place in kept), source[kept]
     learned = np.flatnonzero(np.isin(source, np.concatenate([split.train for split in splits])))
     tiles = render(pieces, views, workers=recipe.workers, progress=progress)
-    choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, learned)
+    choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, source)
     recipe = replace(recipe, strategy=choice.strategy)
-    copies = [_render_some(pieces, learned, changed, recipe, progress=progress) for changed in changed_views]
+    copies = _render_copies(pieces, learned, changed_views, recipe, progress=progress)
     trainer = make_trainer(recipe, backbones, tiles, copies, progress=progress)
     failures = item_failures(manifest.items, source, tiles)
     return Prepared(manifest, recipe, choice, windows, tiles, source, trainer, failures)
@@ -119,15 +121,50 @@ def _changed_views(
     return augmented_views(views, changes, copies=recipe.copies, seed=recipe.seed)
 
 
-def _render_some(
-    pieces: Sequence[Item], places: np.ndarray, views: Sequence[Converter], recipe: Recipe, *, progress: bool
+def _render_copies(
+    pieces: Sequence[Item],
+    places: np.ndarray,
+    copies: Sequence[Sequence[Converter]],
+    recipe: Recipe,
+    *,
+    progress: bool,
+) -> list[Tiles]:
+    """Render changed copies of some of the pieces, each file read once; the other pieces have no tiles."""
+    if not copies:
+        return []
+    some = [pieces[place] for place in places]
+    tiles = render(
+        some, [view for copy in copies for view in copy], workers=recipe.workers, progress=progress
+    )
+    return [_copy(tiles, pieces, places, number, views) for number, views in enumerate(copies)]
+
+
+def _copy(
+    tiles: Tiles, pieces: Sequence[Item], places: np.ndarray, number: int, views: Sequence[Converter]
 ) -> Tiles:
-    """Render some of the pieces; the others have no tiles."""
-    tiles = render([pieces[place] for place in places], views, workers=recipe.workers, progress=progress)
-    keys: list[Any] = [None] * len(pieces)
+    """Take the views of one copy out of the tiles of all."""
+    own = slice(number * len(views), (number + 1) * len(views))
+    keys: list[tuple[str, ...] | None] = [None] * len(pieces)
     for place, key in zip(places.tolist(), tiles.keys, strict=True):
-        keys[place] = key
-    return replace(tiles, items=tuple(pieces), keys=tuple(keys))
+        keys[place] = key[own] if key else None
+    return replace(tiles, items=tuple(pieces), views=tuple(views), keys=tuple(keys))
+
+
+def _choice(
+    recipe: Recipe, manifest: Manifest, split: Split, backbone: Backbone, tiles: Tiles, source: np.ndarray
+) -> Choice:
+    """Choose a strategy by the first split's items to learn from, unless the user named one."""
+    if recipe.strategy != "auto":
+        return Choice(recipe.strategy, "named by the user")
+    places = np.flatnonzero(np.isin(source, split.train))
+    labels = [label for label in manifest.labels[split.train] if label is not None]
+    amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
+    return choose_strategy(
+        amount,
+        likeness_of_tiles(backbone, tiles, places),
+        weights="random" if backbone.weights_source == "random" else "pretrained",
+        device="gpu" if torch.cuda.is_available() else "cpu",
+    )
 
 
 def _cut_of(recipe: Recipe, manifest: Manifest) -> Cut | None:

@@ -30,11 +30,11 @@ class Recipe:
     weights
         A file with its weights; `RANDOM` leaves them random; None to look for published ones.
     strategy
-        `probe`, `head`, `finetune` or `scratch`; `auto` chooses by the size of the data and their likeness to photographs.
+        `probe`, `head`, `finetune` or `scratch`; `auto` chooses by how many the items are and what they look like.
     epochs
         Passes over the training items; None for the strategy's default. A probe makes none.
     augment
-        Changes of the raw signals to learn from, such as `time_shift,noise`; `default` for those of the kind, None for none.
+        Changes of the raw signals to learn from, such as `time_shift,noise`; `default` for those of the kind.
     copies
         How many changed copies of every item are learned from besides itself, where there is `augment`.
     members

@@ -21,6 +21,7 @@ import torch
 
 from phosphene.pipeline.data.render import Tiles
 
+from .architectures import blueprint
 from .backbones import Backbone, load_backbone
 from .ensemble import average, ensemble_weights
 from .finetune import Networks, NetworkTrainer
@@ -30,12 +31,19 @@ from .recipe import RANDOM, Recipe
 
 
 def backbones_of(recipe: Recipe) -> tuple[Backbone, ...]:
-    """Load the networks that a recipe starts from."""
-    pretrained = recipe.strategy != "scratch" and recipe.weights != RANDOM
-    weights = recipe.weights if pretrained else None
+    """Load the networks that a recipe starts from; `auto` does without pretrained weights where nobody has any."""
     return tuple(
-        load_backbone(name, weights=weights, pretrained=pretrained, seed=recipe.seed) for name in recipe.archs
+        load_backbone(name, weights=recipe.weights, seed=recipe.seed)
+        if _starts_pretrained(recipe, name)
+        else load_backbone(name, pretrained=False, seed=recipe.seed)
+        for name in recipe.archs
     )
+
+
+def _starts_pretrained(recipe: Recipe, name: str) -> bool:
+    if recipe.strategy == "scratch" or recipe.weights == RANDOM:
+        return False
+    return recipe.strategy != "auto" or recipe.weights is not None or bool(blueprint(name).published)
 
 
 def make_trainer(

@@ -135,7 +135,7 @@ def test_claims_are_judged_by_the_area_under_the_curve(series):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"strategy": "magic"}, "strategy must be one of probe, head, finetune, scratch, got 'magic'"),
+        ({"strategy": "magic"}, "strategy must be one of auto, probe, head, finetune, scratch, got 'magic'"),
         ({"epochs": 0}, "epochs must be 1 or more, got 0"),
     ],
 )

@@ -36,7 +36,9 @@ def test_an_ensemble_averages_its_members_by_weights_that_sum_to_one(pair, serie
     assert [backbone.name for backbone in model.backbones] == ["efficientnet_lite0", "lenet"]
     assert model.weights.sum() == pytest.approx(1)
     assert (model.weights >= 0).all()
-    files = sorted(series.rglob("*.csv"))[:4] or sorted(file for file in series.rglob("*") if file.is_file())[:4]
+    files = (
+        sorted(series.rglob("*.csv"))[:4] or sorted(file for file in series.rglob("*") if file.is_file())[:4]
+    )
     answers = pair.classifier.predict(files, workers=1).answers
     assert [sum(answer.probabilities.values()) for answer in answers] == pytest.approx([1.0] * 4)
 
