@@ -61,6 +61,12 @@ class Channels(Converter):
         return self.red.kind
 
     @property
+    def cells(self) -> tuple[int, int]:
+        """Those of the three, where they have the same."""
+        cells = {part.cells for part in self.parts}
+        return cells.pop() if len(cells) == 1 else (1, 1)
+
+    @property
     def spec(self) -> str:
         """The three, joined by plus signs."""
         return "+".join(part.spec for part in self.parts)

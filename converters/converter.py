@@ -46,6 +46,14 @@ class Converter(ABC):
     def __post_init__(self) -> None:
         parameters.check(self)
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Into how many rows and columns of cells the picture falls in which one pattern means different things.
+
+        Low notes and high ones, for instance; (1, 1) where a pattern means the same wherever it stands.
+        """
+        return (1, 1)
+
     def __call__(self, signal: Signal) -> Image:
         """Draw one signal.
 

@@ -65,6 +65,11 @@ class SoundPicture(Converter):
                 f"{owner}.high_hz must be above low_hz {self.low_hz:g}, got {self.high_hz!r}"
             )
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four rows: a pattern means something else at another pitch, and the same at another time."""
+        return (4, 1)
+
     def _wanted(self, signal: Audio) -> int:
         """Return how many samples are drawn."""
         if self.duration_s is None:

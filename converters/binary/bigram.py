@@ -189,6 +189,11 @@ class ByteBigrams(Converter):
     size: Size = 224
     distance: Annotated[int, Between(1, 65536)] = 1
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four by four: a pattern means something else among other bytes."""
+        return (4, 4)
+
     def _convert(self, signal: Binary) -> Image:
         grey = resize_plane(log_grey(count_pairs(signal.data, distance=self.distance)), self.size)
         pixels = np.rint(grey).astype(np.uint8)[..., None]

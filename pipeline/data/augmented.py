@@ -71,6 +71,11 @@ class Augmented(Converter):
         return self.view.kind
 
     @property
+    def cells(self) -> tuple[int, int]:
+        """Those of the view."""
+        return self.view.cells
+
+    @property
     def spec(self) -> str:
         """The view, what is changed before, and which copy it is; no text that `parse_views` takes."""
         changes = ",".join(change.spec for change in self.changes)

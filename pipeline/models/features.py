@@ -1,8 +1,9 @@
-"""Features of a frozen network: what its layers at several depths say about a tile."""
+"""Features of a frozen network: what its layers at several depths say about the pictures of items."""
 
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -12,32 +13,11 @@ from phosphene.pipeline.data.render import Tiles
 from .backbones import Backbone
 from .frozen import BATCH, Frozen, freeze
 
+Pooling = Literal["whole", "cells"]
+Block = tuple[int, str, Pooling]
+"""What features of one view, one stage and one way of pooling are found by."""
 
-def middle_taps(taps: Sequence[str]) -> tuple[str, ...]:
-    """Choose the depths to look at: neither the first 3/8 of the stages nor the last 1/8.
-
-    Early stages see edges and spots that every picture has, the last ones the objects of photographs. In between lie
-    features that carry over to pictures of another sort (Yosinski et al. 2014, https://arxiv.org/abs/1411.1792).
-
-    Examples
-    --------
-    >>> middle_taps("abcdefgh"), middle_taps("abcde"), middle_taps("a")
-    (('d', 'e', 'f', 'g'), ('b', 'c', 'd'), ('a',))
-    """
-    count = len(taps)
-    first = count * 3 // 8
-    return tuple(taps[first : max(first + 1, count * 7 // 8)])
-
-
-def candidate_taps(taps: Sequence[str]) -> tuple[str, ...]:
-    """Choose the depths among which training items may choose: all but the first quarter.
-
-    Examples
-    --------
-    >>> candidate_taps("abcdefgh"), candidate_taps("abc")
-    (('c', 'd', 'e', 'f', 'g', 'h'), ('a', 'b', 'c'))
-    """
-    return tuple(taps[len(taps) // 4 :])
+WHOLE = (1, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,26 +30,40 @@ class Extractor:
         The network.
     taps
         Names of its modules whose feature maps are pooled.
+    poolings
+        Over what: the `whole` map, or each of the `cells` that the views name, or both.
     """
 
     backbone: Backbone
     taps: tuple[str, ...]
+    poolings: tuple[Pooling, ...] = ("whole",)
 
-    def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the average, maximum and standard deviation of every feature map.
+    def __call__(
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
+    ) -> dict[tuple[str, Pooling], np.ndarray]:
+        """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
 
         Parameters
         ----------
         pixels
             uint8 (n, height, width, 1 or 3).
+        cells
+            Rows and columns of the cells.
 
         Returns
         -------
-        numpy.ndarray
-            float32 (n, n_features), tap by tap.
+        dict
+            For each tap and way of pooling float32 (n, n_features); `cells` is left out where there is but one.
         """
         frozen = self._grey if pixels.shape[3] == 1 else self._coloured
-        return np.concatenate([part.reshape(len(pixels), -1) for part in frozen.pooled(pixels)], 1)
+        ways: tuple[Pooling, ...] = ("whole",) if cells == WHOLE else self.poolings
+        grids = {way: cells if way == "cells" else WHOLE for way in ways}
+        parts = frozen.pooled(pixels, grids=list(grids.values()))
+        return {
+            (tap, pooling): of_tap[place].reshape(len(pixels), -1)
+            for tap, of_tap in zip(self.taps, parts, strict=True)
+            for place, pooling in enumerate(grids)
+        }
 
     @functools.cached_property
     def _grey(self) -> Frozen:
@@ -79,23 +73,43 @@ class Extractor:
     def _coloured(self) -> Frozen:
         return freeze(self.backbone, self.taps, channels=3)
 
-    @functools.cached_property
-    def widths(self) -> tuple[int, ...]:
-        """How many features each tap gives."""
-        nothing = np.zeros((1, self.backbone.size, self.backbone.size, 1), np.uint8)
-        return tuple(part[0].size for part in self._grey.pooled(nothing))
 
-    def columns(self, taps: Sequence[str], *, n_views: int) -> np.ndarray:
-        """Return which columns of the features of several views, side by side, come from some of the taps: int (n,)."""
-        of_view = np.repeat([tap in taps for tap in self.taps], self.widths)
-        return np.flatnonzero(np.tile(of_view, n_views))
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Features of items, by view, stage and way of pooling.
+
+    Parameters
+    ----------
+    places
+        int (n,), rising, the places of the items among the tiles.
+    blocks
+        float32 (n, n_features) each.
+    """
+
+    places: np.ndarray
+    blocks: dict[Block, np.ndarray]
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether any view is pooled by cells."""
+        return any(way == "cells" for _, _, way in self.blocks)
+
+    def rows(self, places: np.ndarray, taps: Sequence[str], pooling: Pooling) -> list[np.ndarray]:
+        """Return the blocks of some items and stages, of all views; a view without cells is pooled as a whole."""
+        rows = np.searchsorted(self.places, places)
+        return [
+            values[rows]
+            for (view, tap, way), values in self.blocks.items()
+            if tap in taps and way == (pooling if (view, tap, pooling) in self.blocks else "whole")
+        ]
 
 
-def view_features(extractor: Extractor, tiles: Tiles, *, progress: bool = True) -> np.ndarray:
-    """Return the features of all views of every item, side by side: float32 (n, n_features); zeros where one failed."""
-    drawn = tiles.drawn
-    width = sum(extractor.widths)
-    table = np.zeros((len(tiles), width * len(tiles.views)), np.float32)
+def view_features(
+    extractor: Extractor, tiles: Tiles, places: np.ndarray | None = None, *, progress: bool = True
+) -> Features:
+    """Return the features of all views of the items at `places`, or of all; items that failed are left out."""
+    drawn = tiles.drawn if places is None else np.intersect1d(tiles.drawn, places)
+    blocks: dict[Block, np.ndarray] = {}
     with tqdm(
         total=len(drawn) * len(tiles.views),
         unit="tile",
@@ -103,9 +117,12 @@ def view_features(extractor: Extractor, tiles: Tiles, *, progress: bool = True) 
         delay=1.0,
         disable=None if progress else True,
     ) as bar:
-        for view in range(len(tiles.views)):
+        for view, converter in enumerate(tiles.views):
             for start in range(0, len(drawn), 4 * BATCH):
-                places = drawn[start : start + 4 * BATCH]
-                table[places, view * width : (view + 1) * width] = extractor(tiles.pixels(places, view))
-                bar.update(len(places))
-    return table
+                some = slice(start, min(start + 4 * BATCH, len(drawn)))
+                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells)
+                for (tap, pooling), values in found.items():
+                    shape = (len(drawn), values.shape[1])
+                    blocks.setdefault((view, tap, pooling), np.empty(shape, np.float32))[some] = values
+                bar.update(some.stop - some.start)
+    return Features(drawn, blocks)

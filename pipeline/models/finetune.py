@@ -44,11 +44,6 @@ class Networks:
         """The network that all started from."""
         return (self.backbone,)
 
-    @property
-    def backbones(self) -> tuple[Backbone, ...]:
-        """The network that all started from."""
-        return (self.backbone,)
-
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
         del progress

@@ -57,28 +57,33 @@ class Frozen:
             ]
             return [torch.cat(part) for part in zip(*parts, strict=True)]
 
-    def pooled(self, pixels: np.ndarray, *, bands: int = 1) -> list[np.ndarray]:
-        """Return the mean, the maximum and the standard deviation of every feature map, or of bands of its rows.
+    def pooled(
+        self, pixels: np.ndarray, *, grids: Sequence[tuple[int, int]] = ((1, 1),)
+    ) -> list[list[np.ndarray]]:
+        """Return the mean, the maximum and the standard deviation of every feature map, or of cells of it.
 
         Parameters
         ----------
         pixels
             uint8 (n, height, width, channels).
-        bands
-            Into how many parts of equal height the maps are cut; where rows do not divide evenly, a row at a border
-            belongs to both parts.
+        grids
+            Into how many rows and columns of cells the maps are cut, once for each way to pool them; (1, 1) is the
+            whole. A cell is three positions of the map wide at least, or there are fewer.
 
         Returns
         -------
-        list of numpy.ndarray
-            float32 (n, 3, bands, n_features), one a tap; the axis of three is mean, maximum, deviation.
+        list of list of numpy.ndarray
+            For each tap and grid float32 (n, 3, n_cells, n_features); the axis of three is mean, maximum, deviation.
         """
         with torch.inference_mode():
             parts = [
-                [pool(one, bands=bands) for one in self.maps(pixels[start : start + BATCH])]
+                [[pool(one, grid=grid) for grid in grids] for one in self.maps(pixels[start : start + BATCH])]
                 for start in range(0, len(pixels), BATCH)
             ]
-            return [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
+            return [
+                [torch.cat(pieces).numpy() for pieces in zip(*of_tap, strict=True)]
+                for of_tap in zip(*parts, strict=True)
+            ]
 
 
 def freeze(backbone: Backbone, taps: Sequence[str], *, channels: Literal[1, 3] = 1) -> Frozen:
@@ -100,18 +105,31 @@ def freeze(backbone: Backbone, taps: Sequence[str], *, channels: Literal[1, 3] =
     >>> tiles = np.zeros((2, 64, 64, 1), np.uint8)
     >>> [tuple(maps.shape) for maps in frozen.maps(tiles)]
     [(2, 6, 60, 60), (2, 16, 26, 26)]
-    >>> [means.shape for means in frozen.pooled(tiles, bands=4)]
-    [(2, 3, 4, 6), (2, 3, 4, 16)]
+    >>> [[part.shape for part in of_tap] for of_tap in frozen.pooled(tiles, grids=[(1, 1), (4, 2)])]
+    [[(2, 3, 1, 6), (2, 3, 8, 6)], [(2, 3, 1, 16), (2, 3, 8, 16)]]
     """
     folded = fold_batch_norms(backbone.body, size=backbone.size)
     return Frozen(backbone, tuple(taps), channels, folded.to(memory_format=torch.channels_last))
 
 
-def pool(maps: torch.Tensor, *, bands: int = 1) -> torch.Tensor:
-    """Pool maps (n, channels, height, width) to their means, maxima and deviations: (n, 3, bands, channels)."""
-    height = maps.shape[2]
-    edges = [(band * height // bands, -(-(band + 1) * height // bands)) for band in range(bands)]
-    return torch.stack([_statistics(maps[:, :, top:bottom]) for top, bottom in edges], 2)
+def pool(maps: torch.Tensor, *, grid: tuple[int, int] = (1, 1)) -> torch.Tensor:
+    """Pool maps (n, channels, height, width) to means, maxima and deviations of cells: (n, 3, n_cells, channels)."""
+    down, across = (_edges(count, size) for count, size in zip(grid, maps.shape[2:], strict=True))
+    return torch.stack(
+        [_statistics(maps[:, :, top:bottom, left:right]) for top, bottom in down for left, right in across], 2
+    )
+
+
+def _edges(count: int, size: int) -> list[tuple[int, int]]:
+    """Cut so many positions into parts of nearly equal size, none below three positions unless it is the only one.
+
+    Examples
+    --------
+    >>> _edges(4, 14), _edges(4, 7)
+    ([(0, 3), (3, 7), (7, 10), (10, 14)], [(0, 3), (3, 7)])
+    """
+    count = max(1, min(count, size // 3))
+    return [(part * size // count, (part + 1) * size // count) for part in range(count)]
 
 
 def _statistics(maps: torch.Tensor) -> torch.Tensor:

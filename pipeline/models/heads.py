@@ -6,6 +6,7 @@ so the penalty and the temperature of the probabilities are chosen without a sec
 itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,37 +16,68 @@ import scipy.special
 
 from phosphene.converters import SignalError
 
-PENALTIES = np.logspace(-5, 2, 15)
+PENALTIES = np.logspace(-6, 2, 17)
 MOST_JUDGED = 5000
 """Rows by which the penalty is chosen, drawn from all: the time for that grows with the cube of their number."""
+LEAST_SPREAD = 0.1
+"""Features vary at least so much, as a share of what is usual in their block: one that is all but constant in training
+would outweigh all others where a new item has another value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Brings features to a common scale: blocks weigh the same, whatever their size, and rows have length 1.
+
+    Parameters
+    ----------
+    mean, factor
+        float32 (n_features,), what is taken off and what the rest is multiplied by.
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+
+    @classmethod
+    def of(cls, blocks: Sequence[np.ndarray]) -> "Scaling":
+        """Measure blocks of features, each float32 (n, n_features), of training items."""
+        mean = np.concatenate([block.mean(axis=0) for block in blocks])
+        return cls(
+            mean, np.concatenate([_factor(block) for block in blocks]) / np.float32(len(blocks) ** 0.5)
+        )
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Scale float32 (n, n_features)."""
+        rows = (features - self.mean) * self.factor
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+        scaled: np.ndarray = rows
+        return scaled
 
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """Features to log-probabilities: `(features @ weight + bias) * sharpness`, softmax.
+    """Features to log-probabilities: `(scaling(features) @ weight + bias) * sharpness`, softmax.
 
     Parameters
     ----------
+    scaling
+        Of the raw features.
     weight, bias
-        float32 (n_features, n_classes) and (n_classes,), for raw features.
+        float32 (n_features, n_classes) and (n_classes,).
     sharpness
         The inverse temperature of the softmax, fitted on predictions for left-out groups.
     penalty
         The ridge penalty that was chosen.
     """
 
+    scaling: Scaling
     weight: np.ndarray
     bias: np.ndarray
     sharpness: float
     penalty: float
 
     def log_probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Return float64 (n, n_classes) for float32 (n, n_features)."""
-        return self._softened(features @ self.weight + self.bias)
-
-    def _softened(self, scores: np.ndarray) -> np.ndarray:
-        answers: np.ndarray = scipy.special.log_softmax(scores.astype(np.float64) * self.sharpness, axis=1)
-        return answers
+        """Return float64 (n, n_classes) for float32 (n, n_features), the blocks side by side."""
+        return softened(self.scaling(features) @ self.weight + self.bias, self.sharpness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +99,13 @@ class HeadFit:
     left_out: np.ndarray
 
 
-def fit_head(features: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> HeadFit:
+def fit_head(blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarray) -> HeadFit:
     """Fit a head, its penalty and its sharpness, on training items alone.
 
     Parameters
     ----------
-    features
-        float32 (n, n_features).
+    blocks
+        float32 (n, n_features) each, features that belong together: of one view and one stage.
     targets
         int (n,), the class of each, from 0.
     groups
@@ -90,36 +122,32 @@ def fit_head(features: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> H
 
     Examples
     --------
-    >>> fit = fit_head(np.array([[0.0], [0.1], [0.9], [1.0]]), np.array([0, 0, 1, 1]), np.arange(4))
-    >>> fit.head.log_probabilities(np.array([[0.05], [0.95]])).argmax(axis=1).tolist()
+    >>> block = np.array([[0.0, 1.0], [0.1, 1.0], [0.9, 0.1], [1.0, 0.0]])
+    >>> fit = fit_head([block], np.array([0, 0, 1, 1]), np.arange(4))
+    >>> fit.head.log_probabilities(np.array([[0.05, 0.9], [0.95, 0.2]])).argmax(axis=1).tolist()
     [0, 1]
     >>> fit.left_out.argmax(axis=1).tolist()
     [0, 0, 1, 1]
     """
     if len(np.unique(targets)) < 2:
         raise SignalError("a head needs training items of at least two classes, got one")
-    mean, scale = standard(features)
-    standardised = (features - mean) * scale
+    scaling = Scaling.of(blocks)
+    rows = scaling(np.concatenate(blocks, axis=1))
     indicators = indicators_of(targets)
     level = indicators.mean(axis=0)
-    rows = judged_rows(groups)
-    solver = Gram(gram_of(standardised[rows]), indicators[rows] - level, groups[rows])
+    judged = judged_rows(groups)
+    solver = Gram(gram_of(rows[judged]), indicators[judged] - level, groups[judged])
     penalty, outside = solver.best(PENALTIES)
     outside += level
-    if len(rows) == len(features):
+    if len(judged) == len(rows):
         dual = solver.dual(penalty)
-        slope, intercept = standardised.T @ dual, level + dual.sum(axis=0)
+        weight, intercept = rows.T @ dual, dual.sum(axis=0)
     else:
-        slope, intercept = _solve(standardised, indicators - level, penalty)
-        intercept = intercept + level
-    weight = slope * scale[:, None]
-    head = LinearHead(
-        weight.astype(np.float32),
-        (intercept - mean @ weight).astype(np.float32),
-        _sharpness(outside, targets[rows]),
-        penalty,
-    )
-    return HeadFit(head, rows, head._softened(outside))
+        weight, intercept = _solve(rows, indicators - level, penalty)
+    sharpness = _sharpness(outside, targets[judged])
+    bias = (level + intercept).astype(np.float32)
+    head = LinearHead(scaling, weight.astype(np.float32), bias, sharpness, penalty)
+    return HeadFit(head, judged, softened(outside, sharpness))
 
 
 class Gram:
@@ -128,7 +156,7 @@ class Gram:
     Parameters
     ----------
     gram
-        float64 (n, n), the inner products of the rows; it is overwritten.
+        float64 (n, n), the inner products of the rows.
     values
         float64 (n, n_values), what is to be predicted, centred.
     groups
@@ -136,8 +164,7 @@ class Gram:
     """
 
     def __init__(self, gram: np.ndarray, values: np.ndarray, groups: np.ndarray) -> None:
-        gram += 1.0
-        spectrum, self.vectors = scipy.linalg.eigh(gram, overwrite_a=True, check_finite=False)
+        spectrum, self.vectors = scipy.linalg.eigh(gram + 1.0, overwrite_a=True, check_finite=False)
         self.spectrum = np.maximum(spectrum, 0.0)
         self.turned = self.vectors.T @ values
         self.values = values
@@ -158,8 +185,10 @@ class Gram:
         shrunk = self.vectors / np.sqrt(self.spectrum + penalty)
         residual = np.empty_like(dual)
         for rows in self.members:
-            block = shrunk[rows] @ shrunk[rows].T
-            residual[rows] = np.linalg.solve(block, dual[rows])
+            if len(rows) == 1:
+                residual[rows] = dual[rows] / (shrunk[rows] ** 2).sum()
+            else:
+                residual[rows] = np.linalg.solve(shrunk[rows] @ shrunk[rows].T, dual[rows])
         left_out: np.ndarray = self.values - residual
         return left_out
 
@@ -171,16 +200,16 @@ class Gram:
         return float(penalties[place]), outside[place]
 
 
+def softened(scores: np.ndarray, sharpness: float) -> np.ndarray:
+    """Return log-probabilities for scores: float64 (n, n_classes)."""
+    answers: np.ndarray = scipy.special.log_softmax(scores.astype(np.float64) * sharpness, axis=1)
+    return answers
+
+
 def gram_of(rows: np.ndarray) -> np.ndarray:
     """Return the inner products of rows, float64 (n, n); float32 rows are multiplied as such, twice as fast."""
     product: np.ndarray = (rows @ rows.T).astype(np.float64)
     return product
-
-
-def standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and the factor that bring every feature to unit variance and rows to about unit length."""
-    mean, spread = features.mean(axis=0), features.std(axis=0)
-    return mean, np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0) / np.sqrt(features.shape[1])
 
 
 def indicators_of(targets: np.ndarray) -> np.ndarray:
@@ -188,8 +217,9 @@ def indicators_of(targets: np.ndarray) -> np.ndarray:
     return np.where(np.eye(int(targets.max()) + 1)[targets] > 0, 1.0, -1.0)
 
 
-def judged_rows(groups: np.ndarray, most: int = MOST_JUDGED) -> np.ndarray:
+def judged_rows(groups: np.ndarray, most: int | None = None) -> np.ndarray:
     """Return the places of whole groups, drawn at random but always the same, of together about `most` rows."""
+    most = MOST_JUDGED if most is None else most
     if len(groups) <= most:
         return np.arange(len(groups))
     names, place = np.unique(groups, return_inverse=True)
@@ -197,6 +227,14 @@ def judged_rows(groups: np.ndarray, most: int = MOST_JUDGED) -> np.ndarray:
     kept = np.cumsum(np.bincount(place)[order]) <= most
     kept[0] = True
     return np.flatnonzero(np.isin(place, order[kept]))
+
+
+def _factor(block: np.ndarray) -> np.ndarray:
+    """Return what brings features to unit variance and their block to unit length: float32 (n_features,)."""
+    spread = block.std(axis=0)
+    usual = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
+    factor: np.ndarray = np.where(spread > 0, 1.0 / np.hypot(spread, LEAST_SPREAD * usual), 0.0)
+    return (factor / block.shape[1] ** 0.5).astype(np.float32)
 
 
 def _solve(rows: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:

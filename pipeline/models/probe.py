@@ -10,13 +10,17 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
-from .depth import Depth, choose_depth
-from .features import Extractor, candidate_taps, middle_taps, view_features
-from .heads import LinearHead, fit_head, judged_rows
+from .features import Extractor, Features, view_features
+from .focus import Focus, Trials, choose_focus
+from .heads import LinearHead, Scaling, fit_head, judged_rows
 from .model import Fitted, Model, load_part
 
-MOST_DEPTH_ROWS = 600
-"""Rows by which the depth is chosen, drawn from all to learn from: every run of stages is fitted to them."""
+MOST_JUDGED = 600
+"""Rows by which stages are chosen, drawn from all to learn from: every run of stages is fitted to them."""
+MOST_AT_ALL_STAGES = 3000
+"""Of more tiles the features of chosen stages alone are kept: those of all take 30 to 300 kB a tile."""
+
+_ARRAYS = ("mean", "factor", "weight", "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,19 +36,31 @@ class Probe:
         return (self.extractor.backbone,)
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
-        """Return float64 (n_items, n_classes)."""
-        return self.head.log_probabilities(view_features(self.extractor, tiles, progress=progress))
+        """Return float64 (n_items, n_classes); zeros for items that failed."""
+        features = view_features(self.extractor, tiles, progress=progress)
+        answers = np.zeros((len(tiles), len(self.head.bias)))
+        answers[features.places] = self.of_features(features, features.places)
+        return answers
+
+    def of_features(self, features: Features, places: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
+        blocks = features.rows(places, self.extractor.taps, self.extractor.poolings[0])
+        return self.head.log_probabilities(np.concatenate(blocks, axis=1))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
-        head = {"head.weight": torch.tensor(self.head.weight), "head.bias": torch.tensor(self.head.bias)}
-        return head | {f"body.{k}": v for k, v in self.extractor.backbone.body.state_dict().items()}
+        head = self.head
+        arrays = zip(_ARRAYS, (head.scaling.mean, head.scaling.factor, head.weight, head.bias), strict=True)
+        body = self.extractor.backbone.body.state_dict()
+        return {f"head.{name}": torch.tensor(array) for name, array in arrays} | {
+            f"body.{name}": tensor for name, tensor in body.items()
+        }
 
     @property
     def config(self) -> dict[str, Any]:
         """Where the features are taken, and the head's two scalars."""
-        head = {"sharpness": self.head.sharpness, "penalty": self.head.penalty}
-        return {"sort": "probe", "taps": list(self.extractor.taps), **head}
+        where = {"taps": list(self.extractor.taps), "pooling": self.extractor.poolings[0]}
+        return {"sort": "probe", **where, "sharpness": self.head.sharpness, "penalty": self.head.penalty}
 
     @classmethod
     def from_tensors(
@@ -53,17 +69,13 @@ class Probe:
         """Make a saved probe again."""
         (backbone,) = backbones
         load_part(backbone.body, tensors, "body.")
-        head = LinearHead(
-            tensors["head.weight"].numpy(),
-            tensors["head.bias"].numpy(),
-            config["sharpness"],
-            config["penalty"],
-        )
-        return cls(Extractor(backbone, tuple(config["taps"])), head)
+        mean, factor, weight, bias = (tensors[f"head.{name}"].numpy() for name in _ARRAYS)
+        head = LinearHead(Scaling(mean, factor), weight, bias, config["sharpness"], config["penalty"])
+        return cls(Extractor(backbone, tuple(config["taps"]), (config["pooling"],)), head)
 
 
 class ProbeTrainer:
-    """Fits linear heads; the features of all tiles are computed once.
+    """Fits linear heads; the features of a tile are computed once for all fits.
 
     Parameters
     ----------
@@ -74,47 +86,55 @@ class ProbeTrainer:
     copies
         Pictures of the same items after random changes, to learn from besides.
     progress
-        Show a bar on standard error.
+        Show bars on standard error.
     """
 
     def __init__(
         self, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles] = (), *, progress: bool
     ) -> None:
-        self.extractor = Extractor(backbone, backbone.taps)
-        self.n_views = len(tiles.views)
-        self.table, *self.changed = (
-            view_features(self.extractor, some, progress=progress) for some in (tiles, *copies)
-        )
-        self.drawn = [copy.drawn for copy in copies]
+        self.backbone, self.tiles, self.copies, self.progress = backbone, tiles, tuple(copies), progress
+        self._everywhere = Extractor(backbone, backbone.taps, ("whole", "cells"))
+        self._few = len(tiles) <= MOST_AT_ALL_STAGES
+        self._known: dict[Focus | None, list[Features]] = {}
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
-        """Choose the depth and fit a head, by the items at `places` alone."""
-        depth = self._depth(places, targets, groups)
-        columns = self._columns(depth.taps)
-        parts = [(self.table, np.arange(len(places)))]
-        parts += [
-            (t, np.flatnonzero(np.isin(places, d))) for t, d in zip(self.changed, self.drawn, strict=True)
-        ]
-        features = np.concatenate([table[np.ix_(places[rows], columns)] for table, rows in parts])
+        """Choose the stages and fit a head, by the items at `places` alone."""
+        trials = self._trials(places, targets, groups)
+        focus = trials.best
+        tables = self._features(focus)
+        parts = [(table, np.flatnonzero(np.isin(places, table.places))) for table in tables]
+        blocks = zip(
+            *(table.rows(places[rows], focus.taps, focus.pooling) for table, rows in parts), strict=True
+        )
         rows = np.concatenate([rows for _, rows in parts])
-        fit = fit_head(features, targets[rows], groups[rows])
+        fit = fit_head([np.concatenate(block) for block in blocks], targets[rows], groups[rows])
         unchanged = fit.rows < len(places)
-        notes = {"depth": list(depth.taps), "left_out_accuracy": depth.accuracy}
-        probe = Probe(Extractor(self.extractor.backbone, depth.taps), fit.head)
+        notes = {"stages": list(focus.taps), "pooling": focus.pooling, "left_out_accuracy": trials.accuracy}
+        probe = Probe(Extractor(self.backbone, focus.taps, (focus.pooling,)), fit.head)
         return Fitted(probe, fit.rows[unchanged], fit.left_out[unchanged], notes)
-
-    def _depth(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Depth:
-        few = judged_rows(groups, MOST_DEPTH_ROWS)
-        taps = self.extractor.taps
-        stages = {tap: self.table[np.ix_(places[few], self._columns([tap]))] for tap in taps}
-        usual, first = middle_taps(taps), candidate_taps(taps)[0]
-        return choose_depth(stages, targets[few], groups[few], usual=usual, first=first)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeTrainer answers with its own models, got {type(model).__name__}")
-        return model.head.log_probabilities(self.table[np.ix_(places, self._columns(model.extractor.taps))])
+        focus = Focus(model.extractor.taps, model.extractor.poolings[0])
+        return model.of_features(self._features(focus)[0], places)
 
-    def _columns(self, taps: Sequence[str]) -> np.ndarray:
-        return self.extractor.columns(taps, n_views=self.n_views)
+    def _trials(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Trials:
+        rows = judged_rows(groups, MOST_JUDGED)
+        if self._few:
+            features = self._features(None)[0]
+        else:
+            features = view_features(self._everywhere, self.tiles, places[rows], progress=self.progress)
+        return choose_focus(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
+
+    def _features(self, focus: Focus | None) -> list[Features]:
+        """Return the features of the tiles and of their copies: of all stages where they fit, else of the chosen ones."""
+        key = None if self._few else focus
+        if key not in self._known:
+            extractor = Extractor(self.backbone, key.taps, (key.pooling,)) if key else self._everywhere
+            everything = (self.tiles, *self.copies)
+            self._known = {
+                key: [view_features(extractor, some, progress=self.progress) for some in everything]
+            }
+        return self._known[key]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import SignalError
-from phosphene.pipeline.models.heads import PENALTIES, Gram, _solve, fit_head, judged_rows
+from phosphene.pipeline.models.heads import PENALTIES, Gram, Scaling, _solve, fit_head, judged_rows
 
 
 def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):
@@ -19,7 +19,7 @@ def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):
 def test_answers_for_new_items_are_right_and_probabilities():
     rng = np.random.default_rng(0)
     features, targets, centres = _blobs(rng)
-    head = fit_head(features, targets, np.arange(len(targets))).head
+    head = fit_head([features], targets, np.arange(len(targets))).head
     new = (np.repeat(centres, 5, axis=0) + 0.7 * rng.normal(size=(15, 40))).astype(np.float32)
     answers = head.log_probabilities(new)
     assert answers.shape == (15, 3)
@@ -32,13 +32,39 @@ def test_the_fit_is_ridge_regression_of_the_class_indicators():
 
     rng = np.random.default_rng(1)
     features, targets, _ = _blobs(rng, n_features=20)
-    head = fit_head(features, targets, np.arange(len(targets))).head
-    scaled = (features - features.mean(0)) / features.std(0) / np.sqrt(20)
+    head = fit_head([features[:, :5], features[:, 5:]], targets, np.arange(len(targets))).head
+    parts = [_standardised(part) / np.sqrt(2 * part.shape[1]) for part in (features[:, :5], features[:, 5:])]
+    rows = np.concatenate(parts, axis=1)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     indicators = np.where(np.eye(3)[targets] > 0, 1.0, -1.0)
-    # The intercept carries the same penalty as a feature that is always 1; with centred rows and values it is 0.
-    ridge = Ridge(alpha=head.penalty, fit_intercept=True).fit(scaled, indicators)
-    scores = features @ head.weight + head.bias
-    assert scores == pytest.approx(ridge.predict(scaled), abs=1e-4)
+    # The intercept carries the same penalty as a feature that is always 1.
+    with_one = np.hstack([rows, np.ones((len(rows), 1))])
+    ridge = Ridge(alpha=head.penalty, fit_intercept=False).fit(with_one, indicators - indicators.mean(0))
+    scores = head.scaling(features) @ head.weight + head.bias
+    assert scores == pytest.approx(ridge.predict(with_one) + indicators.mean(0), abs=1e-4)
+
+
+def _standardised(part):
+    spread = part.std(0)
+    return (part - part.mean(0)) / np.hypot(spread, 0.1 * np.median(spread))
+
+
+def test_blocks_weigh_the_same_whatever_their_size():
+    rng = np.random.default_rng(11)
+    small, large = rng.normal(size=(500, 4)), rng.normal(size=(500, 400))
+    factor = Scaling.of([small, large]).factor
+    lengths = ((small - small.mean(0)) * factor[:4]) ** 2, ((large - large.mean(0)) * factor[4:]) ** 2
+    assert lengths[0].sum(1).mean() == pytest.approx(lengths[1].sum(1).mean(), rel=0.05)
+
+
+def test_a_feature_that_hardly_varies_in_training_does_not_decide_alone():
+    features, targets, _ = _blobs(np.random.default_rng(12))
+    features[:, 7] = 3.0 + 1e-4 * np.arange(len(features)) / len(features)
+    head = fit_head([features], targets, np.arange(len(targets))).head
+    new = features.copy()
+    new[:, 7] = 3.1  # a thousand deviations away
+    before, after = head.log_probabilities(features), head.log_probabilities(new)
+    assert (before.argmax(1) == after.argmax(1)).mean() > 0.9
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 0.1, 10.0])
@@ -58,15 +84,15 @@ def test_left_out_answers_equal_those_of_a_fit_without_the_group(penalty):
 def test_units_of_the_features_do_not_matter(scale, shift):
     features, targets, _ = _blobs(np.random.default_rng(3), n_each=6, n_features=10)
     groups = np.arange(len(targets))
-    plain = fit_head(features, targets, groups).head.log_probabilities(features)
+    plain = fit_head([features], targets, groups).head.log_probabilities(features)
     moved = (features.astype(np.float64) * scale + shift).astype(np.float32)
-    assert fit_head(moved, targets, groups).head.log_probabilities(moved) == pytest.approx(plain, abs=0.05)
+    assert fit_head([moved], targets, groups).head.log_probabilities(moved) == pytest.approx(plain, abs=0.05)
 
 
 def test_features_that_never_change_are_left_out():
     features, targets, _ = _blobs(np.random.default_rng(4))
     features[:, 7] = 3.0
-    head = fit_head(features, targets, np.arange(len(targets))).head
+    head = fit_head([features], targets, np.arange(len(targets))).head
     assert (head.weight[7] == 0).all()
     assert np.isfinite(head.weight).all()
 
@@ -74,7 +100,7 @@ def test_features_that_never_change_are_left_out():
 def test_noise_gets_a_heavy_penalty_and_unsure_probabilities():
     rng = np.random.default_rng(5)
     targets = np.repeat([0, 1], 30)
-    head = fit_head(rng.normal(size=(60, 200)).astype(np.float32), targets, np.arange(60)).head
+    head = fit_head([rng.normal(size=(60, 200)).astype(np.float32)], targets, np.arange(60)).head
     answers = np.exp(head.log_probabilities(rng.normal(size=(50, 200)).astype(np.float32)))
     assert head.penalty == PENALTIES[-1]
     assert answers.max() < 0.75
@@ -86,20 +112,20 @@ def test_windows_of_one_recording_do_not_vouch_for_each_other():
     targets = np.repeat([0, 1], 30)
     features = rng.normal(size=(60, 50)).astype(np.float32)
     twice, both = np.repeat(features, 2, axis=0), np.repeat(targets, 2)
-    apart = fit_head(twice, both, np.arange(120)).head.sharpness
-    together = fit_head(twice, both, np.repeat(np.arange(60), 2)).head.sharpness
+    apart = fit_head([twice], both, np.arange(120)).head.sharpness
+    together = fit_head([twice], both, np.repeat(np.arange(60), 2)).head.sharpness
     assert together < apart
 
 
 def test_one_class_is_refused():
     with pytest.raises(SignalError, match="at least two classes, got one"):
-        fit_head(np.zeros((3, 2), np.float32), np.zeros(3, int), np.arange(3))
+        fit_head([np.zeros((3, 2), np.float32)], np.zeros(3, int), np.arange(3))
 
 
 def test_left_out_answers_say_how_good_the_head_is_for_new_items():
     rng = np.random.default_rng(7)
     features, targets, centres = _blobs(rng, spread=2.0, n_each=40)
-    fit = fit_head(features, targets, np.arange(len(targets)))
+    fit = fit_head([features], targets, np.arange(len(targets)))
     new_targets = np.repeat(np.arange(3), 200)
     new = (centres[new_targets] + 2.0 * rng.normal(size=(600, 40))).astype(np.float32)
     right = (fit.head.log_probabilities(new).argmax(axis=1) == new_targets).mean()
@@ -110,7 +136,7 @@ def test_probabilities_are_calibrated():
     """Of the answers that are held for p likely, the share p is right: checked where many are unsure."""
     rng = np.random.default_rng(8)
     features, targets, centres = _blobs(rng, spread=2.5, n_each=100)
-    head = fit_head(features, targets, np.arange(len(targets))).head
+    head = fit_head([features], targets, np.arange(len(targets))).head
     new_targets = np.repeat(np.arange(3), 1000)
     new = (centres[new_targets] + 2.5 * rng.normal(size=(3000, 40))).astype(np.float32)
     probabilities = np.exp(head.log_probabilities(new))
@@ -135,10 +161,10 @@ def test_of_many_rows_some_whole_groups_choose_the_penalty_and_all_make_the_fit(
     rng = np.random.default_rng(10)
     features, targets, _ = _blobs(rng, n_each=40)
     groups = np.arange(len(targets)) // 2
-    whole = fit_head(features, targets, groups)
+    whole = fit_head([features], targets, groups)
     monkeypatch.setattr(heads, "MOST_JUDGED", 50)
     monkeypatch.setattr(heads.judged_rows, "__defaults__", (50,))
-    some = fit_head(features, targets, groups)
+    some = fit_head([features], targets, groups)
     assert len(some.rows) == 50
     assert (np.bincount(groups[some.rows])[np.unique(groups[some.rows])] == 2).all()
     if some.head.penalty == whole.head.penalty:
