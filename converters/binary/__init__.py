@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .runs import PrintableRuns
     from .sections import Section, Structure
     from .signal import Binary
+    from .text import TextBigrams
 
 __all__ = [
     "Binary",
@@ -24,6 +25,7 @@ __all__ = [
     "PrintableRuns",
     "Section",
     "Structure",
+    "TextBigrams",
 ]
 
 __getattr__ = _lazily(
@@ -38,6 +40,7 @@ __getattr__ = _lazily(
         "PrintableRuns": "runs",
         "Section": "sections",
         "Structure": "sections",
+        "TextBigrams": "text",
     },
 )
 

@@ -1,7 +1,7 @@
 """Which byte follows which."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -12,6 +12,8 @@ from ..image import Axis, Box, Image, Layout, Region, Span
 from ..parameters import Between
 from .blocks import blocks
 from .signal import Binary
+
+Blocks = Iterable[tuple[int, np.ndarray]]
 
 CHUNK_BYTES = 4 << 20
 JOINED_BYTES = 64
@@ -39,10 +41,15 @@ def count_pairs(data: np.ndarray, *, distance: int) -> np.ndarray:
     array([[0, 2],
            [1, 0]])
     """
+    return tally(blocks(data, stop=len(data), step=CHUNK_BYTES, reach=distance), distance=distance)
+
+
+def tally(pieces: Blocks, *, distance: int) -> np.ndarray:
+    """Count, int64 (256, 256), the pairs in pieces that each reach `distance` bytes into the next one."""
     from . import loops
 
     counts = np.zeros(65536, np.int64)
-    for _, block in blocks(data, stop=len(data), step=CHUNK_BYTES, reach=distance):
+    for _, block in pieces:
         loops.tally_pairs(block, distance, counts)
     table: np.ndarray = counts.reshape(256, 256)
     return table
@@ -64,19 +71,19 @@ def log_grey(counts: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _area_weights(size: int) -> Any:
-    """Return, float32 (size, 256), what share of each pixel each byte value has."""
+def _area_weights(size: int, n_values: int) -> Any:
+    """Return, float32 (size, n_values), what share of each pixel each value has."""
     from scipy.sparse import csr_array
 
-    edges = np.arange(size + 1) * (256 / size)
-    values = np.arange(256)
+    edges = np.arange(size + 1) * (n_values / size)
+    values = np.arange(n_values)
     overlap = np.minimum(edges[1:, None], values + 1) - np.maximum(edges[:-1, None], values)
     # Sparse: a pixel shares two values, and a dense product waits for all cores.
-    return csr_array((np.clip(overlap, 0, None) * (size / 256)).astype(np.float32))
+    return csr_array((np.clip(overlap, 0, None) * (size / n_values)).astype(np.float32))
 
 
 def resize_plane(plane: np.ndarray, size: int) -> np.ndarray:
-    """Bring a plane of 256 x 256 to `size` x `size` by area.
+    """Bring a square plane to `size` x `size` by area.
 
     Examples
     --------
@@ -85,9 +92,15 @@ def resize_plane(plane: np.ndarray, size: int) -> np.ndarray:
     """
     if size == len(plane):
         return plane
-    weights = _area_weights(size)
+    weights = _area_weights(size, len(plane))
     resized: np.ndarray = (weights @ (weights @ plane).T).T
     return resized
+
+
+def draw_pairs(counts: np.ndarray, size: int) -> np.ndarray:
+    """Draw square counts as grey levels, uint8 (size, size, 1)."""
+    pixels: np.ndarray = np.rint(resize_plane(log_grey(counts), size)).astype(np.uint8)[..., None]
+    return pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,10 +120,12 @@ class PairLayout(Layout):
     signal: Binary
     distance: int
     size: int
+    shown: ClassVar[range] = range(256)
+    """The values that the axes reach over."""
 
     def axes(self) -> tuple[Axis, Axis]:
         """Return the values of the second byte (columns) and of the first (rows)."""
-        edges = np.arange(self.size + 1) * (256 / self.size)
+        edges = self.shown.start + np.arange(self.size + 1) * (len(self.shown) / self.size)
         return Axis("second byte", "", edges), Axis("first byte", "", edges)
 
     def locate(self, box: Box) -> Region:
@@ -122,7 +137,12 @@ class PairLayout(Layout):
 
     def _values(self, start: int, stop: int) -> tuple[int, int]:
         """Return the byte values, half-open, of which any part falls on some pixels."""
-        return start * 256 // self.size, -(-stop * 256 // self.size)
+        count, first = len(self.shown), self.shown.start
+        return first + start * count // self.size, first - (-stop * count // self.size)
+
+    def blocks(self) -> Blocks:
+        """Return the bytes whose pairs are drawn, piece after piece, each reaching into the next one."""
+        return blocks(self.signal.data, stop=len(self.signal.data), step=CHUNK_BYTES, reach=self.distance)
 
     def _stretches(self, first: tuple[int, int], second: tuple[int, int]) -> list[tuple[int, int]]:
         """Return where in the file the pairs stand; those near each other as one."""
@@ -140,8 +160,7 @@ class PairLayout(Layout):
         self, first: tuple[int, int], second: tuple[int, int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where the first bytes of pairs stand, half-open, chunk after chunk."""
-        data = self.signal.data
-        for at, block in blocks(data, stop=len(data), step=CHUNK_BYTES, reach=self.distance):
+        for at, block in self.blocks():
             a, b = block[: max(len(block) - self.distance, 0)], block[self.distance :]
             inside = (a >= first[0]) & (a < first[1]) & (b >= second[0]) & (b < second[1])
             edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)) + at
@@ -195,6 +214,5 @@ class ByteBigrams(Converter):
         return (4, 4)
 
     def _convert(self, signal: Binary) -> Image:
-        grey = resize_plane(log_grey(count_pairs(signal.data, distance=self.distance)), self.size)
-        pixels = np.rint(grey).astype(np.uint8)[..., None]
-        return Image(pixels, PairLayout(signal, self.distance, self.size))
+        layout = PairLayout(signal, self.distance, self.size)
+        return Image(draw_pairs(count_pairs(signal.data, distance=self.distance), self.size), layout)

@@ -5,7 +5,7 @@ Nothing is flipped, warped or cropped: the two sides of a spectrogram mean diffe
 
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,12 +23,15 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
     from fastai.data.core import DataLoaders, Datasets, TfmdDL
     from fastai.data.transforms import Categorize, IntToFloatTensor, Normalize
+    from fastai.torch_core import TensorCategory
     from fastai.vision.core import TensorImage
     from fasttransform import DisplayedTransform, Transform
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MOST_IN_MEMORY_BYTES = 2 * 1024**3
+MOST_ON_DEVICE = 0.25
+"""The part of a device's free memory that tiles may take."""
 
 
 def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
@@ -43,8 +46,12 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     view: int = 0,
     mean: Sequence[float] = IMAGENET_MEAN,
     std: Sequence[float] = IMAGENET_STD,
+    copies: Sequence[Tiles] = (),
 ) -> DataLoaders:
     """Make fastai's loaders of tiles: float32 (n, 3, size, size) with places in the sorted classes.
+
+    Batches are taken at once from tiles in memory, in this process; on a GPU they are cut, converted and normalised
+    there. Transforms of single items, which fastai's users may add, are obeyed, and make it as slow as fastai is.
 
     Parameters
     ----------
@@ -64,6 +71,9 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
         The place of the view.
     mean, std
         Of red, green and blue, from 0 to 1, as the network wants them.
+    copies
+        Other tiles of the same items, drawn of changed signals: in training an item is seen as one of these, or as it
+        is, by chance.
 
     Returns
     -------
@@ -73,7 +83,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     Raises
     ------
     ParameterError
-        An item has no label or no tile, or a side is empty.
+        An item has no label or no tile, a side is empty, or copies are not of these items.
 
     Examples
     --------
@@ -93,43 +103,94 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     """
     train, valid = np.asarray(train, int), np.asarray(valid, int)
     _check(tiles, labels, train, valid, batch_size)
+    for copy in copies:
+        _check_copy(copy, tiles, train)
     used = np.concatenate([train, valid])
     classes = sorted({str(labels[place]) for place in used})
-    pixels, targets = Pixels(tiles, used, view), Labels(labels)
     sets = Datasets(
         range(len(tiles)),
-        tfms=[[pixels], [targets, Categorize(vocab=classes)]],
+        tfms=[[Pixels(tiles, used, view, copies, train)], [Labels(labels), Categorize(vocab=classes)]],
         splits=[train.tolist(), valid.tolist()],
     )
-    batches = [IntToFloatTensor(), AsInput(size), Normalize.from_stats(mean, std)]
     # A last batch of one would leave batch normalisation nothing to learn from.
     alone = len(train) > batch_size and len(train) % batch_size == 1
     loaders = sets.dataloaders(
         bs=min(batch_size, len(train)),
         val_bs=batch_size,
         dl_type=TileLoader,
-        after_batch=batches,
+        after_batch=[IntToFloatTensor(), AsInput(size), Normalize.from_stats(mean, std)],
         drop_last=alone,
+        num_workers=0,
     )
     loaders.train.rng = random.Random(seed)
     return loaders
 
 
 class Pixels(Transform):
-    """From the place of an item to its tile; tiles are kept in memory where they fit."""
+    """From the place of an item to its tile; tiles are kept in memory where they fit.
 
-    def __init__(self, tiles: Tiles, places: np.ndarray, view: int) -> None:
+    Parameters
+    ----------
+    tiles, places, view
+        Of the tiles of which items, and of which view.
+    copies, copied
+        More tiles of some of the items, and the places of these.
+    """
+
+    def __init__(
+        self,
+        tiles: Tiles,
+        places: np.ndarray,
+        view: int,
+        copies: Sequence[Tiles] = (),
+        copied: np.ndarray | None = None,
+    ) -> None:
         super().__init__()
-        self.tiles, self.view = tiles, view
-        self._kept: dict[int, np.ndarray] = {}
-        places = np.unique(places)
-        if tiles.tile(int(places[0]), view).nbytes * len(places) < MOST_IN_MEMORY_BYTES:
-            self._kept = dict(zip(places.tolist(), tiles.pixels(places, view), strict=True))
+        self.tiles, self.view, self.copies = tiles, view, tuple(copies)
+        parts = [np.unique(places), *([np.unique(places if copied is None else copied)] * len(copies))]
+        self.rows = np.full((len(parts), len(tiles)), -1)
+        count = 0
+        for source, part in enumerate(parts):
+            self.rows[source, part] = np.arange(count, count + len(part))
+            count += len(part)
+        self.kept: torch.Tensor | None = None
+        if tiles.tile(int(places[0]), view).nbytes * count < MOST_IN_MEMORY_BYTES:
+            sources = zip((tiles, *copies), parts, strict=True)
+            self.kept = torch.from_numpy(np.concatenate([one.pixels(part, view) for one, part in sources]))
 
     def encodes(self, place: int) -> TensorImage:
         """Return uint8 (channels, height, width)."""
-        tile = self._kept[place] if self._kept else self.tiles.tile(place, self.view)
-        return TensorImage(torch.from_numpy(tile).permute(2, 0, 1))
+        return TensorImage(self.batch(np.array([place]))[0])
+
+    def batch(self, places: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
+        """Return the tiles of some items, uint8 (n, channels, height, width).
+
+        Parameters
+        ----------
+        places
+            int (n,).
+        sources
+            int (n,), 0 for the item as it is, k for its copy k; None for all as they are.
+        """
+        sources = np.zeros(len(places), int) if sources is None else sources
+        if self.kept is None:
+            return torch.from_numpy(self._read(places, sources)).permute(0, 3, 1, 2)
+        rows = torch.from_numpy(self.rows[sources, places]).to(self.kept.device)
+        return self.kept.index_select(0, rows).permute(0, 3, 1, 2)
+
+    def _read(self, places: np.ndarray, sources: np.ndarray) -> np.ndarray:
+        found = {
+            source: iter((self.tiles, *self.copies)[source].pixels(places[sources == source], self.view))
+            for source in np.unique(sources).tolist()
+        }
+        return np.stack([next(found[source]) for source in sources.tolist()])
+
+    def move(self, device: torch.device) -> None:
+        """Keep the tiles on a device where they take a small part of what is free there."""
+        if self.kept is not None and self.kept.device != device:
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.kept.nbytes < MOST_ON_DEVICE * free:
+                self.kept = self.kept.to(device)
 
 
 class Labels(Transform):
@@ -161,7 +222,62 @@ class AsInput(DisplayedTransform):
 
 
 class TileLoader(TfmdDL):
-    """fastai's loader, whose `show_batch` draws what the pixels stand for along the sides."""
+    """fastai's loader, which takes whole batches from memory, and draws what the pixels stand for along the sides."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether an item looks the same in every epoch: neither copies of it nor transforms by others."""
+        ours = (IntToFloatTensor, AsInput, Normalize)
+        return self._whole and not self._pixels.copies and all(type(f) in ours for f in self.after_batch.fs)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether nobody asks for single items."""
+        steps = [list(part.tfms.fs) for part in getattr(self.dataset, "tls", ())]
+        known = ([Pixels], [Pixels, Labels, Categorize])
+        ours = [type(step) for part in steps for step in part] in known
+        return (
+            ours and not self.prebatched and not list(self.after_item.fs) and not list(self.before_batch.fs)
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        pixels: Pixels = self.dataset.tls[0].tfms[0]
+        return pixels
+
+    def create_batches(self, samps: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Take each batch at once where nobody asks for single items."""
+        if not self._whole:
+            yield from super().create_batches(samps)
+            return
+        if self.device is not None and self.device.type == "cuda":
+            self._pixels.move(self.device)
+        targets = self._targets()
+        for chunk in self.chunkify(samps):
+            rows = np.array(chunk)
+            images = self._on_the_way(
+                self._pixels.batch(np.array(self.dataset.items)[rows], self._sources(rows))
+            )
+            yield (TensorImage(images), *(TensorCategory(part[rows]) for part in targets))
+
+    def _targets(self) -> list[torch.Tensor]:
+        """Return the place of each item's label among the classes, in a list that is empty where none is known."""
+        if len(self.dataset.tls) == 1:
+            return []
+        labels, categories = self.dataset.tls[1].tfms.fs
+        places = {name: code for code, name in enumerate(categories.vocab)}
+        return [torch.tensor([places[labels.encodes(item)] for item in self.dataset.items])]
+
+    def _sources(self, rows: np.ndarray) -> np.ndarray | None:
+        count = len(self._pixels.copies)
+        if not count or not self.shuffle:
+            return None
+        return np.array([self.rng.randint(0, count) for _ in rows])
+
+    def _on_the_way(self, images: torch.Tensor) -> torch.Tensor:
+        """Pin memory that a GPU will read, so that it is copied while other work goes on."""
+        to_gpu = self.device is not None and self.device.type == "cuda" and images.device.type == "cpu"
+        return images.pin_memory() if to_gpu else images
 
     def show_batch(self, b: Any = None, max_n: int = 9, **options: Any) -> Any:
         """Draw some images with their axes and labels, or, if `b` is given, that batch as fastai does."""
@@ -197,6 +313,16 @@ def _check(
         if tiles.keys[place] is None:
             raise ParameterError(
                 f"{tiles.items[place]} has no tile, since it failed; leave place {place} out"
+            )
+
+
+def _check_copy(copy: Tiles, tiles: Tiles, train: np.ndarray) -> None:
+    if copy.items != tiles.items:
+        raise ParameterError(f"copies must be of the same {len(tiles)} items, got {len(copy)} others")
+    for place in train.tolist():
+        if copy.keys[place] is None:
+            raise ParameterError(
+                f"{tiles.items[place]} has no tile in a copy, since it failed; leave place {place} out"
             )
 
 

@@ -11,13 +11,15 @@ from tqdm import tqdm
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
-from .frozen import BATCH, Frozen, freeze
+from .frozen import Channels, Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
 Block = tuple[int, str, Pooling]
 """What features of one view, one stage and one way of pooling are found by."""
 
 WHOLE = (1, 1)
+AT_A_TIME = 128
+"""Tiles that are in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Extractor:
     poolings: tuple[Pooling, ...] = ("whole",)
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, n_tiles: int = 0
     ) -> dict[tuple[str, Pooling], np.ndarray]:
         """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
 
@@ -49,13 +51,15 @@ class Extractor:
             uint8 (n, height, width, 1 or 3).
         cells
             Rows and columns of the cells.
+        n_tiles
+            About how many tiles are to come in all; of many it is measured first how they go fastest.
 
         Returns
         -------
         dict
             For each tap and way of pooling float32 (n, n_features); `cells` is left out where there is but one.
         """
-        frozen = self._grey if pixels.shape[3] == 1 else self._coloured
+        frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, n_tiles)
         ways: tuple[Pooling, ...] = ("whole",) if cells == WHOLE else self.poolings
         grids = {way: cells if way == "cells" else WHOLE for way in ways}
         parts = frozen.pooled(pixels, grids=list(grids.values()))
@@ -65,13 +69,14 @@ class Extractor:
             for place, pooling in enumerate(grids)
         }
 
-    @functools.cached_property
-    def _grey(self) -> Frozen:
-        return freeze(self.backbone, self.taps, channels=1)
+    def _frozen(self, channels: Channels, n_tiles: int) -> Frozen:
+        if channels not in self._made:
+            self._made[channels] = freeze(self.backbone, self.taps, channels=channels, n_tiles=n_tiles)
+        return self._made[channels]
 
     @functools.cached_property
-    def _coloured(self) -> Frozen:
-        return freeze(self.backbone, self.taps, channels=3)
+    def _made(self) -> dict[Channels, Frozen]:
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +123,9 @@ def view_features(
         disable=None if progress else True,
     ) as bar:
         for view, converter in enumerate(tiles.views):
-            for start in range(0, len(drawn), 4 * BATCH):
-                some = slice(start, min(start + 4 * BATCH, len(drawn)))
-                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells)
+            for start in range(0, len(drawn), AT_A_TIME):
+                some = slice(start, min(start + AT_A_TIME, len(drawn)))
+                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells, n_tiles=bar.total)
                 for (tap, pooling), values in found.items():
                     shape = (len(drawn), values.shape[1])
                     blocks.setdefault((view, tap, pooling), np.empty(shape, np.float32))[some] = values

@@ -1,24 +1,40 @@
-"""A frozen network from its input to the layers that are looked at, and what is pooled from them."""
+"""A frozen network from tiles to the layers that are looked at, and what is pooled from them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+import copy
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
+from torch.nn import functional
+
+from phosphene.converters import ParameterError
 
 from .backbones import Backbone, feature_maps, input_tensor
-from .speed import fold_batch_norms
+from .decisions import SAFE, Engine, Plan, decide
+from .fusing import Cut, Fused
+from .speed import fold_batch_norms, one_thread
 
-BATCH = 32
+Channels = Literal[1, 3]
+Network = Callable[[np.ndarray], list[torch.Tensor]]
+_Made = TypeVar("_Made")
+
+# Largest difference from the plain network, of the largest value of a map; rounding makes 1e-5.
+_ROUNDING = 1e-3
+# Largest difference that bfloat16 may make to pooled features, root mean square, of their own root mean square.
+_COARSENESS = 0.02
+_SAMPLE = 32
 
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
     """A network that learns no more, in the form in which it runs fastest here.
 
-    Made by `freeze`.
+    Made by `freeze`. The same tile gives the same numbers but for the last digits (1e-5 of a map's largest value),
+    whatever tiles it comes with.
 
     Parameters
     ----------
@@ -28,12 +44,17 @@ class Frozen:
         Names of its modules whose feature maps are looked at.
     channels
         Of the tiles: 1 for grey ones, 3 for colours.
+    plan
+        How tiles go through it.
+    network
+        Tiles to maps, one a tap, in the plan's engine and precision.
     """
 
     backbone: Backbone
     taps: tuple[str, ...]
-    channels: Literal[1, 3]
-    body: nn.Module
+    channels: Channels
+    plan: Plan
+    network: Network
 
     def maps(self, pixels: np.ndarray) -> list[torch.Tensor]:
         """Return the feature maps of tiles.
@@ -47,15 +68,13 @@ class Frozen:
         -------
         list of torch.Tensor
             float32 (n, n_features, height, width), one a tap.
+
+        Raises
+        ------
+        ParameterError
+            The pixels have another type or shape, or there are none.
         """
-        with torch.inference_mode():
-            parts = [
-                feature_maps(
-                    self.body, input_tensor(pixels[start : start + BATCH], self.backbone), taps=self.taps
-                )
-                for start in range(0, len(pixels), BATCH)
-            ]
-            return [torch.cat(part) for part in zip(*parts, strict=True)]
+        return [torch.cat(parts) for parts in zip(*self._each(pixels, list), strict=True)]
 
     def pooled(
         self, pixels: np.ndarray, *, grids: Sequence[tuple[int, int]] = ((1, 1),)
@@ -68,26 +87,65 @@ class Frozen:
             uint8 (n, height, width, channels).
         grids
             Into how many rows and columns of cells the maps are cut, once for each way to pool them; (1, 1) is the
-            whole. A cell is three positions of the map wide at least, or there are fewer.
+            whole. Small maps fall into fewer.
 
         Returns
         -------
         list of list of numpy.ndarray
             For each tap and grid float32 (n, 3, n_cells, n_features); the axis of three is mean, maximum, deviation.
+
+        Raises
+        ------
+        ParameterError
+            The pixels have another type or shape, or there are none; or a grid has no cells.
         """
-        with torch.inference_mode():
-            parts = [
-                [[pool(one, grid=grid) for grid in grids] for one in self.maps(pixels[start : start + BATCH])]
-                for start in range(0, len(pixels), BATCH)
-            ]
-            return [
-                [torch.cat(pieces).numpy() for pieces in zip(*of_tap, strict=True)]
-                for of_tap in zip(*parts, strict=True)
-            ]
+        from .pooling import pool
+
+        if not grids or any(count < 1 for grid in grids for count in grid):
+            raise ParameterError(f"grids must be one or more pairs of numbers >= 1, got {list(grids)}")
+        pooled = self._each(pixels, lambda maps: [pool(one, grid=grid) for one in maps for grid in grids])
+        parts = [np.concatenate(part) for part in zip(*pooled, strict=True)]
+        return [parts[start : start + len(grids)] for start in range(0, len(parts), len(grids))]
+
+    def _each(self, pixels: np.ndarray, finish: Callable[[list[torch.Tensor]], _Made]) -> list[_Made]:
+        """Run batch by batch, and finish each where it was computed."""
+        self._check(pixels)
+        batches = [
+            pixels[start : start + self.plan.batch] for start in range(0, len(pixels), self.plan.batch)
+        ]
+        workers = min(torch.get_num_threads(), len(batches)) if self.plan.threads == "apart" else 1
+
+        def compute(batch: np.ndarray) -> _Made:
+            with torch.inference_mode():
+                return finish([one.float() for one in self.network(batch)])
+
+        return (
+            _in_threads(compute, batches, workers) if workers > 1 else [compute(batch) for batch in batches]
+        )
+
+    def _check(self, pixels: np.ndarray) -> None:
+        if (
+            pixels.dtype != np.uint8
+            or pixels.ndim != 4
+            or pixels.shape[3] != self.channels
+            or not len(pixels)
+        ):
+            wanted = f"uint8 (n, height, width, {self.channels}) with n >= 1"
+            raise ParameterError(f"tiles must be {wanted}, got {pixels.dtype} {pixels.shape}")
 
 
-def freeze(backbone: Backbone, taps: Sequence[str], *, channels: Literal[1, 3] = 1) -> Frozen:
+def freeze(
+    backbone: Backbone,
+    taps: Sequence[str],
+    *,
+    channels: Channels = 1,
+    n_tiles: int = 0,
+    sample: np.ndarray | None = None,
+    plan: Plan | None = None,
+) -> Frozen:
     """Make the form of a network in which its features are computed fastest.
+
+    Whatever the form, it is compared with the plain network once; what answers differently is not taken.
 
     Parameters
     ----------
@@ -97,6 +155,13 @@ def freeze(backbone: Backbone, taps: Sequence[str], *, channels: Literal[1, 3] =
         Names of its modules whose feature maps are looked at.
     channels
         Of the tiles: 1 for grey ones, 3 for colours.
+    n_tiles
+        About how many are to come: where they are many, what is fastest here is measured, and remembered.
+    sample
+        A few of them, uint8 (n, height, width, channels). Only if bfloat16 gives their features to within 2 %, where
+        the processor has it, it is among what is measured.
+    plan
+        How tiles go through the network; None to decide by measurement.
 
     Examples
     --------
@@ -108,31 +173,141 @@ def freeze(backbone: Backbone, taps: Sequence[str], *, channels: Literal[1, 3] =
     >>> [[part.shape for part in of_tap] for of_tap in frozen.pooled(tiles, grids=[(1, 1), (4, 2)])]
     [[(2, 3, 1, 6), (2, 3, 8, 6)], [(2, 3, 1, 16), (2, 3, 8, 16)]]
     """
-    folded = fold_batch_norms(backbone.body, size=backbone.size)
-    return Frozen(backbone, tuple(taps), channels, folded.to(memory_format=torch.channels_last))
+    maker = _Maker(backbone, tuple(taps), channels)
+    if plan is not None:
+        return maker.make(plan)
+    safe = replace(SAFE, engine=maker.engine)
+    about = {
+        "network": backbone.name,
+        "taps": list(taps),
+        "size": backbone.size,
+        "channels": channels,
+        "engine": safe.engine,
+        "bfloat16": sample is not None,
+    }
+    return maker.make(decide(about, lambda: maker.calls(safe, sample), n_tiles=n_tiles, safe=safe))
 
 
-def pool(maps: torch.Tensor, *, grid: tuple[int, int] = (1, 1)) -> torch.Tensor:
-    """Pool maps (n, channels, height, width) to means, maxima and deviations of cells: (n, 3, n_cells, channels)."""
-    down, across = (_edges(count, size) for count, size in zip(grid, maps.shape[2:], strict=True))
-    return torch.stack(
-        [_statistics(maps[:, :, top:bottom, left:right]) for top, bottom in down for left, right in across], 2
-    )
+class _Maker:
+    """Makes the forms of one network, each once."""
+
+    def __init__(self, backbone: Backbone, taps: tuple[str, ...], channels: Channels) -> None:
+        self.backbone, self.taps, self.channels = backbone, taps, channels
+        self._networks: dict[tuple[str, str], Network] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """The first engine that answers as the plain network does."""
+        noise = np.random.default_rng(0).integers(
+            0, 256, (2, *(self.backbone.size,) * 2, self.channels), np.uint8
+        )
+        engines: tuple[Engine, ...] = ("fused", "folded")
+        with one_thread(), torch.inference_mode():
+            expected = feature_maps(self.backbone.body, input_tensor(noise, self.backbone), taps=self.taps)
+            return next((engine for engine in engines if self._agrees(engine, noise, expected)), "plain")
+
+    def make(self, plan: Plan) -> Frozen:
+        """Return the network as a plan wants it."""
+        return Frozen(
+            self.backbone, self.taps, self.channels, plan, self._network(plan.engine, plan.precision)
+        )
+
+    def calls(self, safe: Plan, sample: np.ndarray | None) -> dict[Plan, Callable[[], object]]:
+        """Return for every plan that may be fastest a call that takes a few tiles through the network."""
+        shape = (_SAMPLE, *(self.backbone.size,) * 2, self.channels)
+        tiles = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        plans = list(_plans(safe))
+        if sample is not None and _has_bfloat16():
+            plans += [
+                coarse
+                for plan in plans
+                if self._is_close(coarse := replace(plan, precision="bfloat16"), sample)
+            ]
+        return {plan: functools.partial(self.make(plan).pooled, tiles) for plan in plans}
+
+    def _network(self, engine: Engine, precision: str = "float32") -> Network:
+        if (engine, precision) not in self._networks:
+            made = _fused if engine == "fused" else _eager
+            self._networks[engine, precision] = made(
+                self.backbone, self.taps, self.channels, engine, getattr(torch, precision)
+            )
+        return self._networks[engine, precision]
+
+    def _agrees(self, engine: Engine, noise: np.ndarray, expected: list[torch.Tensor]) -> bool:
+        """Tell whether an engine works here, and answers as expected."""
+        try:
+            got = self._network(engine)(noise)
+        except (RuntimeError, AttributeError, ValueError, KeyError):
+            return False
+        return all(
+            one.shape == other.shape and bool((one - other).abs().max() <= _ROUNDING * other.abs().max())
+            for one, other in zip(got, expected, strict=True)
+        )
+
+    def _is_close(self, coarse: Plan, sample: np.ndarray) -> bool:
+        """Tell whether the pooled features of tiles stay what they are in another precision."""
+        try:
+            got = self.make(coarse).pooled(sample[:_SAMPLE])
+        except RuntimeError:
+            return False
+        expected = self.make(replace(coarse, precision="float32")).pooled(sample[:_SAMPLE])
+        return all(
+            float(np.sqrt(np.mean((one - other) ** 2))) <= _COARSENESS * float(np.sqrt(np.mean(other**2)))
+            for (one,), (other,) in zip(got, expected, strict=True)
+        )
 
 
-def _edges(count: int, size: int) -> list[tuple[int, int]]:
-    """Cut so many positions into parts of nearly equal size, none below three positions unless it is the only one.
-
-    Examples
-    --------
-    >>> _edges(4, 14), _edges(4, 7)
-    ([(0, 3), (3, 7), (7, 10), (10, 14)], [(0, 3), (3, 7)])
-    """
-    count = max(1, min(count, size // 3))
-    return [(part * size // count, (part + 1) * size // count) for part in range(count)]
+def _plans(safe: Plan) -> Iterator[Plan]:
+    yield safe
+    for batch in (1, 8):
+        yield replace(safe, batch=batch)
+    for batch in (8, 32):
+        yield replace(safe, batch=batch, threads="together")
 
 
-def _statistics(maps: torch.Tensor) -> torch.Tensor:
-    flat = maps.flatten(2)
-    spread, mean = torch.std_mean(flat, dim=2, correction=0)
-    return torch.stack([mean, flat.amax(2), spread], 1)
+def _has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+
+
+def _fused(
+    backbone: Backbone, taps: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
+) -> Network:
+    network = Fused(backbone, taps, channels=channels)
+    network.cut.to(dtype)
+    return lambda pixels: network(_sized(pixels, backbone.size))
+
+
+def _eager(
+    backbone: Backbone, taps: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
+) -> Network:
+    body = fold_batch_norms(backbone.body, size=backbone.size) if engine == "folded" else backbone.body
+    own = copy.deepcopy(body).to(dtype).to(memory_format=torch.channels_last)
+    network = Cut(own, taps, last=None)
+    return lambda pixels: network(input_tensor(pixels, backbone).to(dtype))
+
+
+def _sized(pixels: np.ndarray, size: int) -> torch.Tensor:
+    """Return tiles of the size that a network takes, as (n, size, size, channels)."""
+    tiles = torch.from_numpy(pixels)
+    if tiles.shape[1:3] == (size, size):
+        return tiles
+    levels = tiles.permute(0, 3, 1, 2).to(torch.float32)
+    resized = functional.interpolate(levels, size=(size, size), mode="bilinear", antialias=True)
+    return resized.permute(0, 2, 3, 1)
+
+
+def _in_threads(
+    compute: Callable[[np.ndarray], _Made], batches: list[np.ndarray], workers: int
+) -> list[_Made]:
+    """Compute batches in threads that work alone: they need not wait for each other after every layer."""
+
+    def alone(share: list[np.ndarray]) -> list[_Made]:
+        with one_thread():
+            return [compute(batch) for batch in share]
+
+    shares = [batches[worker::workers] for worker in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        parts = list(pool.map(alone, shares))
+    return [parts[place % workers][place // workers] for place in range(len(batches))]

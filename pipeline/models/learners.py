@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,16 +17,20 @@ from torch import nn
 from phosphene.converters import ParameterError
 
 from .backbones import Backbone, input_tensor
+from .schedule import PLAIN, Schedule
 
 if TYPE_CHECKING:
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
 
 Progress = Literal["shown", "hidden"]
-Rate = float | None
 HEAD_RATE = 5e-3
-FINETUNE_RATE = 2e-3
+FINETUNE_RATE = 1e-3
 SCRATCH_RATE = 3e-3
+HEAD_EPOCHS = 10
+"""Before a network is fine-tuned; with features that are kept they cost less than one epoch of the whole."""
+SPREAD = 100.0
+"""How many times as fast the last layers learn as the first, as fastai has it."""
 
 
 @functools.cache
@@ -84,7 +89,14 @@ def build_model(backbone: Backbone, *, n_classes: int, seed: int = 0) -> nn.Sequ
     return model
 
 
-def learner(dls: "DataLoaders", backbone: Backbone, *, seed: int = 0, cbs: Iterable[Any] = ()) -> "Learner":
+def learner(
+    dls: "DataLoaders",
+    backbone: Backbone,
+    *,
+    seed: int = 0,
+    cbs: Iterable[Any] = (),
+    loss_func: Callable[..., torch.Tensor] | None = None,
+) -> "Learner":
     """Put a new head on a copy of a backbone, ready to be trained.
 
     Parameters
@@ -97,6 +109,8 @@ def learner(dls: "DataLoaders", backbone: Backbone, *, seed: int = 0, cbs: Itera
         Decides the head's first weights.
     cbs
         Callbacks of fastai.
+    loss_func
+        What is made small; None takes the cross-entropy. See `loss_of`.
 
     Returns
     -------
@@ -105,8 +119,9 @@ def learner(dls: "DataLoaders", backbone: Backbone, *, seed: int = 0, cbs: Itera
         for the head.
     """
     import_fastai()
-    from fastai.losses import CrossEntropyLossFlat
     from fastai.vision.learner import create_head, vision_learner
+
+    from .callbacks import quick_adam, speed_callbacks
 
     def architecture(pretrained: bool) -> nn.Module:
         # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.
@@ -120,10 +135,39 @@ def learner(dls: "DataLoaders", backbone: Backbone, *, seed: int = 0, cbs: Itera
             n_out=dls.c,
             custom_head=create_head(backbone.n_features, dls.c),
             splitter=splitter(backbone),
-            loss_func=CrossEntropyLossFlat(),
-            cbs=list(cbs),
+            loss_func=loss_func or loss_of(),
+            opt_func=quick_adam,
+            cbs=[*speed_callbacks(backbone.body, dls.device or torch.device("cpu")), *cbs],
         )
     return learn
+
+
+def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Callable[..., torch.Tensor]:
+    """Return the cross-entropy with the schedule's smoothing, and weights by the counts of the classes.
+
+    Parameters
+    ----------
+    schedule
+        Says how labels are smoothed and classes weighed.
+    counts
+        int (n_classes,), how many training items each class has; wanted where classes are balanced.
+
+    Examples
+    --------
+    >>> loss = loss_of(Schedule(class_weights="balanced"), np.array([30, 10]))
+    >>> [round(float(weight), 2) for weight in loss.weight]
+    [0.67, 2.0]
+    """
+    import_fastai()
+    from fastai.losses import CrossEntropyLossFlat
+
+    weight = None
+    if schedule.class_weights == "balanced" and counts is not None:
+        weight = torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
+    loss: Callable[..., torch.Tensor] = CrossEntropyLossFlat(
+        weight=weight, label_smoothing=schedule.label_smoothing
+    )
+    return loss
 
 
 def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
@@ -143,49 +187,117 @@ def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
 
 
 def train_head(
-    learn: "Learner", *, epochs: int, lr: Rate = None, seed: int = 0, progress: Progress = "hidden"
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
 ) -> None:
-    """Train the head alone; the body stays as it is, down to the running statistics of its normalisations."""
-    from fastai.callback.training import BnFreeze
+    """Train the head alone; the body stays as it is, down to the running statistics of its normalisations.
 
-    with _training(learn, seed, progress, norms="kept"):
-        learn.freeze()
-        learn.fit_one_cycle(epochs, lr or HEAD_RATE, cbs=BnFreeze())
+    Where every picture looks the same in each epoch, the body sees it once, and the head learns from what is kept:
+    the same head, for a small part of the time.
+    """
+    with _training(learn, seed, progress):
+        _fit_head(learn, epochs, schedule, seed=seed, progress=progress)
 
 
 def finetune(
-    learn: "Learner", *, epochs: int, lr: Rate = None, seed: int = 0, progress: Progress = "hidden"
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
 ) -> None:
-    """Train the head for one epoch, then all layers for `epochs`, earlier ones at lower rates."""
+    """Train the head for a few epochs, then all layers for `epochs`, earlier ones at lower rates.
+
+    With a gradual schedule the earlier half of the stages learns only after the first third of the epochs.
+    """
     with _training(learn, seed, progress):
-        learn.fine_tune(epochs, base_lr=lr or FINETUNE_RATE)
+        alone = replace(schedule, lr=None, mixup=0.0, patience=None)
+        _fit_head(learn, HEAD_EPOCHS, alone, seed=seed, progress=progress)
+        learn.unfreeze()
+        rate = _rate(learn, schedule, FINETUNE_RATE, seed, spread=SPREAD)
+        cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+        early = round(epochs / 3) if schedule.unfreeze == "gradual" else 0
+        for n_epochs, frozen in ((early, -2), (epochs - early, 0)):
+            if n_epochs and not _is_stopped(cbs):
+                learn.freeze_to(frozen)
+                learn.fit_one_cycle(n_epochs, slice(rate / SPREAD, rate), div=5.0, cbs=cbs)
 
 
 def scratch(
-    learn: "Learner", *, epochs: int, lr: Rate = None, seed: int = 0, progress: Progress = "hidden"
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
 ) -> None:
     """Train all layers at one rate; meant for a backbone with random weights."""
     with _training(learn, seed, progress):
         learn.unfreeze()
-        learn.fit_one_cycle(epochs, lr or SCRATCH_RATE)
+        rate = _rate(learn, schedule, SCRATCH_RATE, seed)
+        learn.fit_one_cycle(epochs, rate, cbs=_mixing(schedule) + _stopping(schedule))
+
+
+def _rate(learn: "Learner", schedule: Schedule, usual: float, seed: int, *, spread: float = 1.0) -> float:
+    from .rates import search_rate
+
+    if schedule.lr == "find":
+        return search_rate(learn, seed=seed, spread=spread).chosen
+    return usual if schedule.lr is None else float(schedule.lr)
+
+
+def _mixing(schedule: Schedule) -> list[Any]:
+    from fastai.callback.mixup import MixUp
+
+    return [MixUp(schedule.mixup)] if schedule.mixup else []
+
+
+def _stopping(schedule: Schedule) -> list[Any]:
+    from .callbacks import KeepBest
+
+    return [KeepBest(schedule.patience)] if schedule.patience else []
+
+
+def _is_stopped(cbs: list[Any]) -> bool:
+    return any(getattr(cb, "waited", 0) >= getattr(cb, "patience", 1) for cb in cbs)
+
+
+def _norms_kept() -> Any:
+    """Return what leaves the normalisations of frozen layers as they are."""
+    from fastai.callback.training import BnFreeze
+
+    return BnFreeze()
+
+
+def _fit_head(learn: "Learner", epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
+    from .cached import head_learner, is_steady
+
+    cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+    learn.freeze()
+    with ExitStack() as stack:
+        if is_steady(learn) and not schedule.mixup:
+            learn = head_learner(learn)
+            for display in _displays(learn, progress):
+                stack.enter_context(display)
+        learn.fit_one_cycle(epochs, _rate(learn, schedule, HEAD_RATE, seed), cbs=cbs)
 
 
 @contextmanager
-def _training(
-    learn: "Learner", seed: int, progress: Progress, *, norms: Literal["trained", "kept"] = "trained"
-) -> Iterator[None]:
-    """Draw from a seed, quietly unless asked, and leave the model in evaluation mode.
-
-    `norms` says what becomes of normalisations in frozen layers; fastai trains them as a rule.
-    """
+def _training(learn: "Learner", seed: int, progress: Progress) -> Iterator[None]:
+    """Draw from a seed, quietly unless asked, and leave the model in evaluation mode."""
     with ExitStack() as stack:
         stack.enter_context(seeded(seed))
         for display in _displays(learn, progress):
             stack.enter_context(display)
         # fastai's loader shuffles by a generator of its own, seeded when the loader was made.
         learn.dls.train.rng = random.Random(seed)
-        learn.train_bn = norms == "trained"
-        learn.create_opt()  # it is the optimiser that knows which normalisations are trained
+        learn.train_bn = False  # normalisations in frozen layers stay as they are
+        learn.create_opt()  # it is the optimiser that knows
         yield
     learn.model.eval()
 

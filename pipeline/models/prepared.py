@@ -20,7 +20,7 @@ from phosphene.pipeline.evaluation.metrics import Scores, judge
 from .backbones import Backbone
 from .choice import Amount, Choice, choose_strategy
 from .classifier import Classifier, item_failures
-from .likeness import likeness_of_tiles
+from .likeness import tiles_likeness
 from .model import Fitted, Model, Trainer
 from .recipe import Recipe
 from .speed import keep_memory
@@ -161,7 +161,7 @@ def _choice(
     amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
     return choose_strategy(
         amount,
-        likeness_of_tiles(backbone, tiles, places),
+        tiles_likeness(backbone, tiles, places),
         weights="random" if backbone.weights_source == "random" else "pretrained",
         device="gpu" if torch.cuda.is_available() else "cpu",
     )

@@ -129,7 +129,7 @@ class ProbeTrainer:
         return choose_focus(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
 
     def _features(self, focus: Focus | None) -> list[Features]:
-        """Return the features of the tiles and of their copies: of all stages where they fit, else of the chosen ones."""
+        """Return the features of the tiles and of their copies: of all stages where they are few, else of some."""
         key = None if self._few else focus
         if key not in self._known:
             extractor = Extractor(self.backbone, key.taps, (key.pooling,)) if key else self._everywhere

@@ -6,8 +6,11 @@ import functools
 import itertools
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from threadpoolctl import ThreadpoolController
 from torch import nn
 
 # Numbers of parameters in glibc's malloc.h.
@@ -79,3 +82,19 @@ def _fold_pair(parent: nn.Module, first: str, second: str) -> None:
         module for module in (getattr(norm, "drop", None), getattr(norm, "act", None)) if module is not None
     ]
     setattr(parent, second, nn.Sequential(*rest))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the thread that calls this compute alone; other threads of the process keep theirs.
+
+    `torch.set_num_threads` would change what threads started later take, too.
+    """
+    torch.get_num_threads()  # the first question in a thread makes torch set it; what is set after that holds
+    with _pools().limit(limits=1, user_api="openmp"):
+        yield
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()

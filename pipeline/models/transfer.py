@@ -24,7 +24,7 @@ from phosphene.pipeline.data.render import Tiles
 from .architectures import blueprint
 from .backbones import Backbone, load_backbone
 from .ensemble import average, ensemble_weights
-from .finetune import Networks, NetworkTrainer
+from .finetune import Networks, fit_networks, held_out
 from .model import Fitted, Model, Trainer, without_prefix
 from .probe import Probe, ProbeTrainer
 from .recipe import RANDOM, Recipe
@@ -57,6 +57,34 @@ def make_trainer(
         for backbone in backbones
     ]
     return trainers[0] if len(trainers) == 1 else EnsembleTrainer(trainers)
+
+
+class NetworkTrainer:
+    """Trains whole networks with fastai, one a view and member."""
+
+    def __init__(
+        self, recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
+    ) -> None:
+        self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
+        self.copies = tuple(copies)
+
+    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
+        """Train on the items at `places`."""
+        recipe = self.recipe
+        model = fit_networks(
+            self.backbone, self.tiles, places, targets,
+            recipe=recipe, groups=groups, copies=self.copies, progress=self.progress,
+        )  # fmt: skip
+        held = np.flatnonzero(held_out(targets, groups, schedule=recipe.schedule, seed=recipe.seed))
+        answers = model.of_places(self.tiles, places[held]) if len(held) else np.zeros((0, model.n_classes))
+        weights = {} if model.weights is None else {"weights": list(model.weights)}
+        return Fitted(model, held, answers, weights)
+
+    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of the items at `places`."""
+        if not isinstance(model, Networks):
+            raise TypeError(f"a NetworkTrainer answers with its own models, got {type(model).__name__}")
+        return model.of_places(self.tiles, places)
 
 
 @dataclass(frozen=True, eq=False)

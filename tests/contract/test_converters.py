@@ -29,6 +29,7 @@ from phosphene.converters.parameters import Between, describe, holds, rules
 # (test, converter class): why it need not hold.
 EXCUSED: dict[tuple[str, str], str] = {
     ("test_whole_image_stands_for_the_whole_signal", "PrintableRuns"): "draws the text in a file alone",
+    ("test_whole_image_stands_for_the_whole_signal", "TextBigrams"): "draws the text in a file alone",
     ("test_whole_image_stands_for_the_whole_signal", "ClickMap"): "draws the presses of a session alone",
 }
 

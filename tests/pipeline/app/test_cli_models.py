@@ -42,7 +42,7 @@ def predicted(raw, model, phosphene):
 
 def test_train_says_how_and_how_good(trained, model):
     assert (trained.status, trained.err) == (0, "")
-    assert set(trained.json) == {"strategy", "why", "accuracy", "macro_f1", "n", "failed", "seconds"}
+    assert set(trained.json) == {"strategy", "why", "fit", "accuracy", "macro_f1", "n", "failed", "seconds"}
     assert (trained.json["strategy"], trained.json["n"], trained.json["failed"]) == ("probe", 3, [])
     assert 0 <= trained.json["accuracy"] <= 1
     assert {file.name for file in model.iterdir()} == {"model.safetensors", "config.json", "README.md"}

@@ -10,7 +10,7 @@ from phosphene.pipeline.data.render import Failure
 from phosphene.pipeline.evaluation.metrics import Scores
 from phosphene.pipeline.evaluation.report import write_report
 
-CONFIG = {"backbone": {"name": "efficientnet_lite0"}, "notes": {"strategy": "probe", "data": "esc10"}}
+CONFIG = {"backbones": [{"name": "efficientnet_lite0"}], "notes": {"strategy": "probe", "data": "esc10"}}
 SCORES = Scores(10, 0.7, 0.65, None, ((3, 1, 0), (2, 4, 0), (0, 0, 0)), ("cat", "dog", "emu"))
 NASTY = '<script>alert("&")</script>{0}%s'
 
@@ -67,7 +67,7 @@ def test_needs_no_network_and_runs_nothing(tmp_path):
 def test_names_are_text_whatever_is_in_them(tmp_path):
     scores = Scores(1, 1.0, 1.0, None, ((1,),), (NASTY,))
     failures = [Failure(Item(Path("a")), f"a: {NASTY}")]
-    config = {"backbone": {"name": NASTY}, "notes": {"strategy": NASTY, "data": NASTY}}
+    config = {"backbones": [{"name": NASTY}], "notes": {"strategy": NASTY, "data": NASTY}}
     page = Page(write_report(tmp_path / "r.html", scores, title=NASTY, config=config, failures=failures))
     assert "script" not in page.tags
     assert page.text.count(NASTY) == 2 + 3 + 2 + 1

@@ -15,7 +15,7 @@ def config(**notes):
             view.config for view in parse_views("trace,trace(scale=screen),dwell+dwell(spot_px=4)+trace")
         ],
         "windows": {"unit": "events", "length": 250, "hop": 125, "most": None},
-        "backbone": {"name": "efficientnet_lite0", "weights": "in1k from the package"},
+        "backbones": [{"name": "efficientnet_lite0", "weights": "in1k from the package"}],
         "notes": notes,
     }
 

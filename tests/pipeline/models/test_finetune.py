@@ -113,8 +113,8 @@ def test_finetune_resnet18_on_gunpoint_from_the_command_line(tmp_path):
     assert [p["path"] for p in predictions] == [f"{source}#row=0", f"{source}#row=1"]
     assert all(sum(p["probabilities"].values()) == pytest.approx(1) for p in predictions)
     config = json.loads(Path(model, "config.json").read_text())
-    assert "cache" in config["backbone"]["weights"]
-    assert config["input"]["mean"] == [0.485, 0.456, 0.406]
+    assert "cache" in config["backbones"][0]["weights"]
+    assert config["backbones"][0]["input"]["mean"] == [0.485, 0.456, 0.406]
 
 
 @pytest.mark.slow
