@@ -2,10 +2,11 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from phosphene.pipeline.data.render import Tiles
@@ -18,6 +19,8 @@ Block = tuple[int, str, Pooling]
 """What features of one view, one stage and one way of pooling are found by."""
 
 WHOLE = (1, 1)
+LEAST_SIZE = 0.4
+"""Tiles smaller than this share of what a network wants are enlarged to it: less would leave its last maps no places."""
 AT_A_TIME = 128
 """Tiles that are in memory."""
 
@@ -59,7 +62,7 @@ class Extractor:
         dict
             For each tap and way of pooling float32 (n, n_features); `cells` is left out where there is but one.
         """
-        frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, n_tiles)
+        frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, min(pixels.shape[1:3]), n_tiles)
         ways: tuple[Pooling, ...] = ("whole",) if cells == WHOLE else self.poolings
         grids = {way: cells if way == "cells" else WHOLE for way in ways}
         parts = frozen.pooled(pixels, grids=list(grids.values()))
@@ -69,14 +72,39 @@ class Extractor:
             for place, pooling in enumerate(grids)
         }
 
-    def _frozen(self, channels: Channels, n_tiles: int) -> Frozen:
-        if channels not in self._made:
-            self._made[channels] = freeze(self.backbone, self.taps, channels=channels, n_tiles=n_tiles)
-        return self._made[channels]
+    def _frozen(self, channels: Channels, size: int, n_tiles: int) -> Frozen:
+        """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
+        usual = self.backbone.size
+        size = min(max(size, round(LEAST_SIZE * usual)), usual)
+        if (channels, size) not in self._made:
+            backbone = at_size(self.backbone, size)
+            self._made[channels, size] = freeze(backbone, self.taps, channels=channels, n_tiles=n_tiles)
+        return self._made[channels, size]
 
     @functools.cached_property
-    def _made(self) -> dict[Channels, Frozen]:
+    def _made(self) -> dict[tuple[Channels, int], Frozen]:
         return {}
+
+
+def at_size(backbone: Backbone, size: int) -> Backbone:
+    """Return a backbone that takes images of another size, or as it is where its network takes but one.
+
+    Examples
+    --------
+    >>> from phosphene.pipeline.models.backbones import load_backbone
+    >>> at_size(load_backbone("resnet18", pretrained=False), 112).size
+    112
+    >>> at_size(load_backbone("vit_b_16", pretrained=False), 112).size
+    224
+    """
+    if size == backbone.size:
+        return backbone
+    try:
+        with torch.inference_mode():
+            backbone.body(torch.zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError):
+        return backbone
+    return replace(backbone, size=size)
 
 
 @dataclass(frozen=True, eq=False)

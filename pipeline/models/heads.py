@@ -19,7 +19,7 @@ from phosphene.converters import SignalError
 PENALTIES = np.logspace(-6, 2, 17)
 MOST_JUDGED = 5000
 """Rows by which the penalty is chosen, drawn from all: the time for that grows with the cube of their number."""
-LEAST_SPREAD = 0.1
+LEAST_SPREAD = 0.3
 """Features vary at least so much, as a share of what is usual in their block: one that is all but constant in training
 would outweigh all others where a new item has another value."""
 

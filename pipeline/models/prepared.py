@@ -9,7 +9,7 @@ import torch
 
 from phosphene.converters import Converter, SignalError, default_views, parse_views
 from phosphene.converters.parameters import rules
-from phosphene.pipeline.data.augment import default_augmentations, parse_augmentations
+from phosphene.pipeline.data.augment import parse_augmentations
 from phosphene.pipeline.data.augmented import augmented_views
 from phosphene.pipeline.data.manifest import Item, Manifest, Split
 from phosphene.pipeline.data.pieces import cut_for
@@ -116,8 +116,7 @@ def _changed_views(
     """Return the views of every changed copy."""
     if recipe.augment is None:
         return ()
-    text = default_augmentations(manifest.kind) if recipe.augment == "default" else recipe.augment
-    changes = parse_augmentations(text, kind=manifest.kind)
+    changes = parse_augmentations(recipe.augment, kind=manifest.kind)
     return augmented_views(views, changes, copies=recipe.copies, seed=recipe.seed)
 
 
@@ -156,7 +155,9 @@ def _choice(
     """Choose a strategy by the first split's items to learn from, unless the user named one."""
     if recipe.strategy != "auto":
         return Choice(recipe.strategy, "named by the user")
-    places = np.flatnonzero(np.isin(source, split.train))
+    places = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
+    if not len(places):
+        return Choice("probe", "nothing could be drawn to choose by")
     labels = [label for label in manifest.labels[split.train] if label is not None]
     amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
     return choose_strategy(
