@@ -4,8 +4,8 @@
 
 `probe` and `random` run all sets, with the published weights and with random ones, as a control, of three seeds;
 `oliveoil` parts OliveOil anew 30 times, each class as often in training as by default. Rows go to
-benchmarks/results/ucr.csv and oliveoil.csv; those of the same views and commit are not run again. Each run has an
-empty tile cache, so its seconds hold everything from raw file to figure.
+benchmarks/results/ucr.csv and oliveoil.csv; those of the same views are not run again: delete the files to measure
+anew. Each run has an empty tile cache, so its seconds hold everything from raw file to figure.
 """
 
 import csv
@@ -35,7 +35,7 @@ SETS = (
     "MedicalImages", "OliveOil", "OSULeaf", "PickupGestureWiimoteZ", "SwedishLeaf", "Trace", "Wine",
 )  # fmt: skip
 RANDOM_SEEDS, RESAMPLES = range(3), range(30)
-KEY = ("set", "split", "weights", "seed", "views", "commit")
+KEY = ("set", "split", "weights", "seed", "views")
 Row = dict[str, str]
 
 

@@ -99,7 +99,7 @@ def augmentations(kind: Kind | None = None) -> tuple[type[Augmentation], ...]:
 
 
 def parse_augmentations(text: str, *, kind: Kind) -> tuple[Augmentation, ...]:
-    """Turn text into augmentations of one kind, in their order.
+    """Turn text into augmentations of one kind, in their order; `default` stands for those of the kind.
 
     Raises
     ------
@@ -110,8 +110,12 @@ def parse_augmentations(text: str, *, kind: Kind) -> tuple[Augmentation, ...]:
     --------
     >>> parse_augmentations("jitter,window_slice(share=0.8)", kind="series")
     (Jitter(deviation=0.03), WindowSlice(share=0.8))
+    >>> parse_augmentations("default", kind="binary")
+    (ByteMask(most=0.05),)
     """
-    return tuple(_parse_one(term, kind) for term in split(text, ","))
+    terms = [term.strip() for term in split(text, ",")]
+    written = [default_augmentations(kind) if term == "default" else term for term in terms]
+    return tuple(_parse_one(term, kind) for term in split(",".join(written), ","))
 
 
 def default_augmentations(kind: Kind) -> str:
@@ -119,8 +123,8 @@ def default_augmentations(kind: Kind) -> str:
 
     Examples
     --------
-    >>> parse_augmentations(default_augmentations("binary"), kind="binary")
-    (ByteMask(most=0.05),)
+    >>> default_augmentations("binary")
+    'byte_mask(most=0.05)'
     """
     return DEFAULT_AUGMENTATIONS[kind]
 

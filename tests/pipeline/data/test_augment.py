@@ -205,4 +205,12 @@ def test_gaps_stay_as_wide_as_they_are():
 def test_defaults_leave_out_what_a_class_may_hang_on(kind):
     names = {change.name for change in parse_augmentations(default_augmentations(kind), kind=kind)}
     assert names
+    assert parse_augmentations("default", kind=kind) == parse_augmentations(
+        default_augmentations(kind), kind=kind
+    )
     assert not names & {"pitch", "speed", "scaling", "window_warp"}
+
+
+def test_the_default_ones_stand_among_others():
+    names = [change.name for change in parse_augmentations("default, byte_mask", kind="binary")]
+    assert names == ["byte_mask", "byte_mask"]
