@@ -58,7 +58,7 @@ class HabitPanels(Converter):
     >>> from phosphene.converters.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 0.3], [10, 20, 30, 30], [5, 5, 5, 5], [0, 0, 2, 3])
     >>> picture = HabitPanels(size=50)(session)
-    >>> str(picture.locate(Box(10, 0, 15, 25)))  # the strip of presses
+    >>> str(picture.locate(Box(11, 0, 14, 25)))  # the strip of presses
     'time 0.1 to 0.2 s'
     """
 
@@ -85,8 +85,8 @@ def event_panel(trace: MouseTrace, size: int) -> Panel:
     row = _upwards(trace.time_s - trace.time_s[before], _INTERVALS_S, size)
     counts = smooth(share_rows(row, trace.event.astype(int), (size, len(EVENTS))))
     picture = log_level(counts, 4)[:, np.arange(size) * len(EVENTS) // size]
-    left = trace.event * (size / len(EVENTS))
-    ends = np.stack([left, row, left + size / len(EVENTS), row], axis=1)
+    middle, half_px = (trace.event + 0.5) * (size / len(EVENTS)), max(size / len(EVENTS) - _WIDTH_PX, 0) / 2
+    ends = np.stack([middle - half_px, row, middle + half_px, row], axis=1)
     return Panel(picture, _lines(ends, trace.time_s[before], trace.time_s))
 
 
@@ -94,7 +94,7 @@ def turn_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
     """Count by how much the way turned from one step to the next, and how fast it went on."""
     step, moved, speed = _steps(trace, pause_s)
     second = np.flatnonzero(moved[1:] & moved[:-1]) + 1
-    turn = np.angle(step[second] * np.conj(step[second - 1]))
+    turn = step[second] * np.conj(step[second - 1])
     return _plane(trace, (_across(turn, size), _upwards(speed[second], _SPEEDS_PX_S, size)), second, size, 2)
 
 
@@ -110,7 +110,7 @@ def direction_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
     """Count where steps went to, and how fast."""
     step, moved, speed = _steps(trace, pause_s)
     which = np.flatnonzero(moved)
-    place = _across(np.angle(step[which]), size), _upwards(speed[which], _SPEEDS_PX_S, size)
+    place = _across(step[which], size), _upwards(speed[which], _SPEEDS_PX_S, size)
     return _plane(trace, place, which, size, 1)
 
 
@@ -147,6 +147,14 @@ def _upwards(values: np.ndarray, bounds: tuple[float, float], size: int) -> np.n
     return np.asarray(size - _MARGIN_PX - kinematics.on_log_scale(values, *bounds) * (size - 2 * _MARGIN_PX))
 
 
-def _across(angle: np.ndarray, size: int) -> np.ndarray:
-    """Return columns of angles from -pi, on the left, to pi."""
+def _across(step: np.ndarray, size: int) -> np.ndarray:
+    """Return columns of directions: left, up, right in the middle, down, and left again at the other side.
+
+    Examples
+    --------
+    >>> _across(np.array([-1j, 1, 1j, -1, complex(-1, -0.0)]), 10).tolist()
+    [3.0, 5.0, 7.0, 9.0, 9.0]
+    """
+    # A negative zero would put straight back at the other side.
+    angle = np.arctan2(step.imag + 0.0, step.real)
     return np.asarray((angle / np.pi + 1) / 2 * (size - 2 * _MARGIN_PX) + _MARGIN_PX)
