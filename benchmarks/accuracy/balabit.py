@@ -25,7 +25,8 @@ from unittest.mock import patch
 from phosphene.converters import default_views
 from phosphene.converters.files import atomic_write
 from phosphene.datasets import open_protocol
-from phosphene.pipeline import CrossValidation, Recipe, cross_validate
+from phosphene.pipeline import Recipe, cross_validate
+from phosphene.pipeline.models.training import CrossValidation
 
 RESULTS = Path(__file__).parents[1] / "results" / "balabit.csv"
 SEEDS = (0, 1, 2)
