@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from timing import Row, Side, calls_for, compare, device_name, seconds, show, verdict_of, versions, write
+from timing import Row, Side, calls_for, compare, device_name, seconds, show, table, versions, write
 
 from phosphene.converters import Audio, Series, make
 from phosphene.pipeline.data.device import batch_on, draw_on
@@ -193,22 +193,6 @@ def best_batches(draw: Callable[[torch.Tensor], torch.Tensor], clips: torch.Tens
         work = partial(all_of, size)
         timed[seconds(work, clips.device, calls_for(work, clips.device))] = work
     return Side(timed[min(timed)], len(clips))
-
-
-def table(rows: list[Row]) -> str:
-    """Return the rows with figures as text in columns."""
-    cells = [("work", "peer", "ratio", "asked", ""), *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells
-    )
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    if row.ratio is None:
-        return row.work, row.peer, "", "", row.note[:80]
-    asked, verdict = (f"{row.asked:g}", verdict_of(row)) if row.asked else ("", "")
-    return row.work, row.peer, f"{row.ratio:.3g}", asked, verdict
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Everything that is measured and tested on a GPU, in one call of less than eight minutes, without a network.
 #
-#     bash benchmarks/gpu/run.sh              results in $OUT, else in benchmarks/results/gpu.csv
+#     bash benchmarks/gpu/run.sh              results in $OUT, else in benchmarks/results/gpu*.csv
 #
 # Needs Python with torch, numpy, scipy and numba (PYTHON names another one than python3); phosphene itself is imported
-# from the checkout. Peers that are not installed are left out, and the table says so.
+# from the checkout; training needs fastai, timm and torchvision too. Peers that are not installed are left out, and the
+# table says so.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,11 +20,18 @@ export PYTHONUNBUFFERED=1
 status=0
 echo "== pixels on the device against pixels on the CPU: tests/gpu"
 if "$python" -c "import pytest, hypothesis, pytest_timeout" 2>/dev/null; then
-    timeout 200 "$python" -m pytest tests/gpu -q -W default -p no:cacheprovider || status=1
+    timeout 150 "$python" -m pytest tests/gpu -q -W default -p no:cacheprovider || status=1
 else
     echo "pytest, pytest-timeout or hypothesis is not installed: no tests"
 fi
 
-echo "== rates"
-timeout 250 "$python" benchmarks/gpu/convert.py "$@" || status=1
+echo "== rates of drawing"
+timeout 170 "$python" benchmarks/gpu/convert.py "$@" || status=1
+
+echo "== rates of training"
+if "$python" -c "import fastai, torchvision" 2>/dev/null; then
+    timeout 150 "$python" benchmarks/gpu/training.py "$@" || status=1
+else
+    echo "fastai or torchvision is not installed: training is not measured"
+fi
 exit $status

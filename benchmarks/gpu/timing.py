@@ -18,7 +18,19 @@ import torch
 from phosphene.converters.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("phosphene", "torch", "triton", "numpy", "scipy", "numba", "librosa", "torchaudio", "nnAudio")
+PACKAGES = (
+    "phosphene",
+    "torch",
+    "triton",
+    "numpy",
+    "scipy",
+    "numba",
+    "librosa",
+    "torchaudio",
+    "nnAudio",
+    "fastai",
+    "torchvision",
+)
 
 Work = Callable[[], object]
 
@@ -119,9 +131,25 @@ def verdict_of(row: Row) -> str:
     return "reached" if (row.ratio or 0) >= (row.asked or 0) else "MISSED"
 
 
-def write(rows: Sequence[Row], *, device: torch.device) -> Path:
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows with figures as text in columns."""
+    cells = [("work", "peer", "ratio", "asked", ""), *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in cells
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    if row.ratio is None:
+        return row.work, row.peer, "", "", row.note[:80]
+    asked, verdict = (f"{row.asked:g}", verdict_of(row)) if row.asked else ("", "")
+    return row.work, row.peer, f"{row.ratio:.3g}", asked, verdict
+
+
+def write(rows: Sequence[Row], *, device: torch.device, name: str = "gpu") -> Path:
     """Write the rows of a run: into the folder that OUT names, else into benchmarks/results."""
-    path = Path(os.environ.get("OUT") or ROOT / "benchmarks" / "results") / "gpu.csv"
+    path = Path(os.environ.get("OUT") or ROOT / "benchmarks" / "results") / f"{name}.csv"
     about = {
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -2,6 +2,8 @@
 
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
+
 from ..converter import Converter, Size
 from ..errors import ParameterError, SignalError
 from ..parameters import Between
@@ -11,6 +13,7 @@ from .mixing import ChannelChoice
 from .signal import Audio
 
 _HIGHEST_HZ = 20_000.0
+_BLOCK_S = 0.01  # to which the loudest part is found
 
 
 class SoundPicture(Converter):
@@ -35,7 +38,7 @@ class SoundPicture(Converter):
     duration_s
         What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
     keep
-        Which part of longer sound: its `start`, its `middle` or its `end`.
+        Which part of longer sound: its `start`, its `middle`, its `end`, or its `loudest`, the one of most energy.
     fill
         What follows shorter sound: `silence`, or the sound again.
 
@@ -54,7 +57,7 @@ class SoundPicture(Converter):
     floor_db: Annotated[float, Between(-200, -1)] = -80.0
     channel: ChannelChoice = "mean"
     duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
-    keep: Literal["start", "middle", "end"] = "start"
+    keep: Literal["start", "middle", "end", "loudest"] = "start"
     fill: Fill = "silence"
 
     def __post_init__(self) -> None:
@@ -78,8 +81,12 @@ class SoundPicture(Converter):
 
     def _first(self, signal: Audio) -> int:
         """Return which sample is drawn first."""
-        over = max(0, signal.samples.shape[1] - self._wanted(signal))
-        return int({"start": 0, "middle": over // 2, "end": over}[self.keep])
+        wanted = self._wanted(signal)
+        over = max(0, int(signal.samples.shape[1]) - wanted)
+        if over and self.keep == "loudest":
+            block = max(1, round(_BLOCK_S * signal.rate_hz))
+            return min(over, loudest_start(signal.samples, wanted, block=block))
+        return {"middle": over // 2, "end": over}.get(self.keep, 0)
 
     def _high_hz(self, signal: Audio) -> float:
         half_hz = signal.rate_hz / 2
@@ -89,3 +96,28 @@ class SoundPicture(Converter):
                 " a second has nothing there; set a lower low_hz"
             )
         return self.high_hz or (half_hz if self.low_hz >= _HIGHEST_HZ else min(half_hz, _HIGHEST_HZ))
+
+
+def loudest_start(samples: np.ndarray, length: int, *, block: int) -> int:
+    """Return where the part of most energy begins, at a multiple of `block`; the first of equal ones.
+
+    Parameters
+    ----------
+    samples
+        float (channels, n), whose energies are added up.
+    length
+        Of the part, in samples, rounded to whole blocks.
+    block
+        How many samples are taken together, at least 1.
+
+    Examples
+    --------
+    >>> loudest_start(np.array([[0.0, 1.0, 0.0, 3.0, 1.0, 0.0]]), 2, block=1)
+    3
+    """
+    count = samples.shape[1] // block
+    blocks = samples[:, : count * block].reshape(len(samples), count, block)
+    energy = np.einsum("cij,cij->i", blocks, blocks, dtype=np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(energy)])
+    taken = min(count, max(1, round(length / block)))
+    return int((sums[taken:] - sums[: len(sums) - taken]).argmax()) * block

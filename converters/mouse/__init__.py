@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .clicks import ClickMap
     from .cutting import cut_session
     from .dwell import DwellMap
+    from .habits import HabitPanels
     from .motion import MotionPanels
     from .phase import VelocityAcceleration
     from .reader import MouseReader
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClickMap",
     "DwellMap",
+    "HabitPanels",
     "MotionPanels",
     "MouseReader",
     "MouseTrace",
@@ -30,6 +32,7 @@ __getattr__ = _lazily(
     {
         "ClickMap": "clicks",
         "DwellMap": "dwell",
+        "HabitPanels": "habits",
         "MotionPanels": "motion",
         "MouseReader": "reader",
         "MouseTrace": "signal",

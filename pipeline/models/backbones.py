@@ -43,6 +43,9 @@ class Backbone:
         Names of submodules of `body` at increasing depth, the last one at its end.
     weights_source
         In words, where the weights came from; `random` where from nowhere.
+    grey
+        Mean and deviation by which grey tiles are normalised to (n, 1, size, size), which the body takes as well as
+        three colours; None where it takes three alone. See `one_channel`.
     """
 
     name: str
@@ -53,6 +56,19 @@ class Backbone:
     n_features: int
     taps: tuple[str, ...]
     weights_source: str
+    grey: tuple[float, float] | None = None
+
+    def stats(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and deviation to normalise tiles by: one number each for grey ones that may stay so, else three.
+
+        Examples
+        --------
+        >>> load_backbone("lenet", pretrained=False).stats(1)
+        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+        """
+        if channels == 1 and self.grey:
+            return (self.grey[0],), (self.grey[1],)
+        return self.mean, self.std
 
 
 def backbone_names() -> tuple[str, ...]:
@@ -99,7 +115,7 @@ def load_backbone(
 
 
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
-    """Turn tiles into what a backbone takes: resized, three colours, normalised.
+    """Turn tiles into what a backbone takes: resized, normalised, grey ones in three colours if it takes no grey.
 
     Parameters
     ----------
@@ -109,7 +125,7 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        float32 (n, 3, size, size).
+        float32 (n, 3, size, size), or (n, 1, size, size) where tiles and backbone are grey.
 
     Raises
     ------
@@ -130,8 +146,8 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     images = torch.tensor(pixels).permute(0, 3, 1, 2).to(torch.float32)
     if images.shape[2:] != (backbone.size, backbone.size):
         images = functional.interpolate(images, size=(backbone.size,) * 2, mode="bilinear", antialias=True)
-    std = torch.tensor(backbone.std).view(3, 1, 1)
-    shift = torch.tensor(backbone.mean).view(3, 1, 1) / std
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in backbone.stats(images.shape[1]))
+    shift = mean / std
     normalised: torch.Tensor = (
         images * (1 / (255 * std)) - shift
     )  # a grey channel becomes three by broadcasting

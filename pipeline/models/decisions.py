@@ -138,7 +138,7 @@ def time_in_turns(
     """Return the least seconds of every call, of as many rounds in turns as the budget holds.
 
     The least of several rounds is what the machine can do when nothing else disturbs it; in turns, what disturbs falls
-    on all. The first call of each is a warm-up, and what takes half as long again as the fastest is called no more.
+    on all. The first call of each is a warm-up; what twice took half as long again as the fastest is called no more.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def time_in_turns(
                 del racing[name]
             elif round_:
                 least[name] = min(taken, least.get(name, taken))
-        bound = _HOPELESS * min(least.values(), default=float("inf"))
+        bound = _HOPELESS * min(least.values(), default=float("inf")) if round_ > 1 else float("inf")
         racing = {name: call for name, call in racing.items() if least.get(name, 0.0) <= bound}
         if not racing:
             break

@@ -22,7 +22,7 @@ _ACTIVATIONS: dict[type[nn.Module], tuple[str, tuple[float, ...]]] = {
     nn.SiLU: ("swish", ()),
     nn.Sigmoid: ("sigmoid", ()),
 }
-_LAYOUTS_KEPT = 4
+_LAYOUTS_KEPT = 8
 
 
 class FusedConv(nn.Module):

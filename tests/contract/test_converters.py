@@ -342,7 +342,7 @@ def test_no_converter_got_lost():
     expected = {
         "audio": "mel stft cqt mfcc scalogram",
         "series": "gasf gadf mtf recurrence patches line scalogram",
-        "mouse": "trace dwell clicks velocity_acceleration motion",
+        "mouse": "trace dwell clicks velocity_acceleration motion habits",
         "binary": "grid hilbert bigram entropy runs",
     }
     assert {(kind, name) for kind, names in expected.items() for name in names.split()} <= found

