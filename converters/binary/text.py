@@ -113,6 +113,11 @@ class TextBigrams(Converter):
     min_length: Annotated[int, Between(1, 1024)] = 5
     distance: Annotated[int, Between(1, 65536)] = 1
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four by four: a pattern means something else among other characters."""
+        return (4, 4)
+
     def _convert(self, signal: Binary) -> Image:
         layout = TextLayout(signal, self.distance, self.size, self.min_length)
         inside = slice(CHARACTERS.start, CHARACTERS.stop)

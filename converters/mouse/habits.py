@@ -68,6 +68,11 @@ class HabitPanels(Converter):
     size: Size = 224
     pause_s: Annotated[float, Between(above=0)] = 0.5
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Two by two in each plot: a spot means something else at another place of it."""
+        return (4, 4)
+
     def _convert(self, trace: MouseTrace) -> Image:
         half, rest = self.size // 2, self.size - self.size // 2
         panels = (

@@ -72,6 +72,11 @@ class MotionPanels(Converter):
     step_px: Annotated[float, Between(1, 100_000)] = 300.0
     stroke_px: Annotated[float, Between(1, 100_000)] = 1200.0
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four by four: plots and strips mean different things, and so do their parts."""
+        return (4, 4)
+
     def _convert(self, trace: MouseTrace) -> Image:
         half, rest = self.size // 2, self.size - self.size // 2
         origin = kinematics.origins(trace.time_s, pause_s=self.pause_s)

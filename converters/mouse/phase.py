@@ -67,6 +67,11 @@ class VelocityAcceleration(Converter):
     acceleration_px_s2: Annotated[float, Between(1000, 1e9)] = 300_000.0
     pause_s: Annotated[float, Between(above=0)] = 0.5
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four by four: a spot means something else at another speed."""
+        return (4, 4)
+
     def _convert(self, trace: MouseTrace) -> Image:
         speed, gain, last = accelerations(trace, pause_s=self.pause_s)
         column = self.size * signed_share(speed, _STRAIGHT_PX_S, self.speed_px_s)

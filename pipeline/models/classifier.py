@@ -21,7 +21,8 @@ from phosphene.pipeline.evaluation.metrics import Scores, judge
 
 from .backbones import Backbone, load_backbone
 from .card import model_card
-from .transfer import Model, load_model
+from .model import Model
+from .transfer import load_model
 
 FORMAT = 2
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"

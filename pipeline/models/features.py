@@ -20,7 +20,7 @@ Block = tuple[int, str, Pooling]
 
 WHOLE = (1, 1)
 LEAST_SIZE = 0.4
-"""Tiles smaller than this share of what a network wants are enlarged to it: less would leave its last maps no places."""
+"""Tiles smaller than this share of what a network wants are enlarged to it: less would leave its last maps nothing."""
 AT_A_TIME = 128
 """Tiles that are in memory."""
 

@@ -233,8 +233,8 @@ def _factor(block: np.ndarray) -> np.ndarray:
     """Return what brings features to unit variance and their block to unit length: float32 (n_features,)."""
     spread = block.std(axis=0)
     usual = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
-    factor: np.ndarray = np.where(spread > 0, 1.0 / np.hypot(spread, LEAST_SPREAD * usual), 0.0)
-    return (factor / block.shape[1] ** 0.5).astype(np.float32)
+    factor = np.where(spread > 0, 1.0 / np.hypot(spread, LEAST_SPREAD * usual), 0.0)
+    return np.asarray(factor / block.shape[1] ** 0.5, np.float32)
 
 
 def _solve(rows: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:

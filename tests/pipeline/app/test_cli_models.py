@@ -130,7 +130,10 @@ def test_a_broken_classifier_is_told_by_its_path(raw, phosphene, tmp_path):
 def test_cross_validate(raw, phosphene):
     done = phosphene("cross-validate", raw / "seen", *SMALL, "--seed", "3", "--json")
     assert (done.status, done.err) == (0, "")
-    assert set(done.json) == {"folds", "metric", "score", "accuracy", "macro_f1", "failed", "seconds"}
+    figures = {"folds", "metric", "score", "accuracy", "macro_f1", "failed", "seconds"}
+    assert set(done.json) == figures | {"strategy", "why"}
+    assert done.json["strategy"] == "probe"
+    assert "few" in done.json["why"]
     assert [set(fold) for fold in done.json["folds"]] == [{"fold", "n", "accuracy", "macro_f1"}] * 5
     assert sum(fold["n"] for fold in done.json["folds"]) == 18
     mean = sum(fold["accuracy"] for fold in done.json["folds"]) / 5
@@ -139,8 +142,8 @@ def test_cross_validate(raw, phosphene):
 
 def test_claims_are_told_by_their_area_under_the_curve(raw, phosphene, monkeypatch):
     unknown = float("nan")
-    folds = (training.Fold("test", Scores(8, unknown, unknown, 0.875, (), ("a", "b"))),)
-    found = training.CrossValidation(folds, "auc", (), 1.0)
+    folds = (training.Fold("test", Scores(8, unknown, unknown, 0.875, (), ("a", "b")), {}),)
+    found = training.CrossValidation(folds, "auc", "probe", "so", (), 1.0)
     monkeypatch.setattr(training, "cross_validate", lambda manifest, recipe: found)
     done = phosphene("cross-validate", raw / "seen", "--json")
     assert (done.json["metric"], done.json["score"], done.json["accuracy"]) == ("auc", 0.875, None)

@@ -8,7 +8,6 @@ from phosphene.converters import ParameterError
 from phosphene.pipeline.models import frozen as module
 from phosphene.pipeline.models.backbones import feature_maps, input_tensor, load_backbone
 from phosphene.pipeline.models.decisions import Plan
-from phosphene.pipeline.models.features import middle_taps
 from phosphene.pipeline.models.frozen import freeze
 from phosphene.pipeline.models.fusing import Fused, FusedConv
 from phosphene.pipeline.models.pooling import pool
@@ -43,6 +42,12 @@ def assert_same(got, expected, share=2e-5):
         assert float((one - other).abs().max()) <= share * float(other.abs().max())
 
 
+def middle(taps):
+    """Stages such as a probe looks at: the later ones, without the last."""
+    count = len(taps)
+    return tuple(taps[count * 3 // 8 : max(count * 3 // 8 + 1, count * 7 // 8)])
+
+
 @pytest.fixture(scope="module")
 def lite0():
     return load_backbone()
@@ -50,12 +55,12 @@ def lite0():
 
 @pytest.fixture(scope="module")
 def lite0_frozen(lite0):
-    return freeze(lite0, middle_taps(lite0.taps))
+    return freeze(lite0, middle(lite0.taps))
 
 
 def check_network(name):
     backbone = load_backbone(name, pretrained=False)
-    taps = middle_taps(backbone.taps)
+    taps = middle(backbone.taps)
     for channels in (1, 3):
         tiles = tiles_of(backbone, channels=channels)
         assert_same(freeze(backbone, taps, channels=channels).maps(tiles), plain(backbone, taps, tiles))
@@ -73,7 +78,7 @@ def test_maps_are_those_of_more_plain_networks(name):
 
 
 def test_the_carried_network_is_cut_and_fused_and_says_the_same(lite0, lite0_frozen):
-    taps, tiles = middle_taps(lite0.taps), tiles_of(lite0, n=3)
+    taps, tiles = middle(lite0.taps), tiles_of(lite0, n=3)
     assert lite0_frozen.plan.engine == "fused"
     assert_same(lite0_frozen.maps(tiles), plain(lite0, taps, tiles))
     network = Fused(lite0, taps, channels=1)
@@ -136,7 +141,7 @@ def test_an_engine_that_answers_differently_is_not_taken(lite0, monkeypatch):
 
     fused = module._fused
     monkeypatch.setattr(module, "_fused", broken)
-    taps = middle_taps(lite0.taps)
+    taps = middle(lite0.taps)
     cautious = freeze(lite0, taps)
     assert cautious.plan.engine == "folded"
     assert_same(cautious.maps(tiles_of(lite0)), plain(lite0, taps, tiles_of(lite0)))
@@ -151,21 +156,23 @@ def test_the_network_itself_stays_as_it_is(lite0):
     assert not any(part._forward_hooks for part in lite0.body.modules())
 
 
-def test_pooled_maps_are_means_maxima_and_deviations_of_bands(lite0, lite0_frozen):
+def test_pooled_maps_are_means_maxima_and_deviations_of_cells(lite0, lite0_frozen):
     tiles = tiles_of(lite0)
-    for maps, got in zip(lite0_frozen.maps(tiles), lite0_frozen.pooled(tiles, bands=2), strict=True):
-        height = maps.shape[2]
-        halves = [maps[:, :, : -(-height // 2)].numpy(), maps[:, :, height // 2 :].numpy()]
-        expected = np.stack([np.stack([h.mean((2, 3)), h.max((2, 3)), h.std((2, 3))], 1) for h in halves], 2)
-        assert got == pytest.approx(expected, abs=1e-5)
-    assert [one.shape[2:] for one in lite0_frozen.pooled(tiles)] == [(1, 80), (1, 112), (1, 192), (1, 320)]
+    pooled = lite0_frozen.pooled(tiles, grids=[(1, 1), (2, 1)])
+    for maps, (whole, halves) in zip(lite0_frozen.maps(tiles), pooled, strict=True):
+        middle = maps.shape[2] // 2
+        parts = [maps[:, :, :middle].numpy(), maps[:, :, middle:].numpy()]
+        expected = [np.stack([h.mean((2, 3)), h.max((2, 3)), h.std((2, 3))], 1) for h in parts]
+        assert halves == pytest.approx(np.stack(expected, 2), abs=1e-5)
+        assert whole[:, 1, 0] == pytest.approx(maps.amax((2, 3)).numpy())
+    assert [one.shape[2:] for (one,) in lite0_frozen.pooled(tiles)] == [(1, 80), (1, 112), (1, 192), (1, 320)]
 
 
-@pytest.mark.parametrize("bands", [1, 3, 7, 9])
-def test_every_row_is_in_a_band_whatever_their_number(bands):
+@pytest.mark.parametrize(("grid", "cells"), [((1, 1), 1), ((2, 1), 2), ((4, 4), 2), ((9, 1), 2), ((1, 9), 1)])
+def test_every_place_is_in_one_cell_and_none_is_too_small(grid, cells):
     maps = torch.rand(2, 5, 7, 4, generator=torch.Generator().manual_seed(0))
-    pooled = pool(maps, bands=bands)
-    assert pooled.shape == (2, 3, bands, 5)
+    pooled = pool(maps, grid=grid)
+    assert pooled.shape == (2, 3, cells, 5)
     assert pooled[:, 1].max(1) == pytest.approx(maps.amax((2, 3)).numpy())
 
 
@@ -189,7 +196,8 @@ def test_what_are_no_tiles_is_refused(lite0_frozen, pixels, shown):
     assert str(error.value) == f"tiles must be uint8 (n, height, width, 1) with n >= 1, got {shown}"
 
 
-def test_no_bands_are_refused(lite0, lite0_frozen):
+@pytest.mark.parametrize("grids", [[], [(0, 1)], [(1, 1), (2, -1)]])
+def test_grids_without_cells_are_refused(lite0, lite0_frozen, grids):
     with pytest.raises(ParameterError) as error:
-        lite0_frozen.pooled(tiles_of(lite0), bands=0)
-    assert str(error.value) == "bands must be 1 or more, got 0"
+        lite0_frozen.pooled(tiles_of(lite0), grids=grids)
+    assert str(error.value) == f"grids must be one or more pairs of numbers >= 1, got {grids}"

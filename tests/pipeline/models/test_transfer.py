@@ -26,7 +26,8 @@ def pair(series):
 
 def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
     told = train(series, PROBE, progress=False).classifier.notes["fit"]
-    assert set(told["depth"]) <= set(told["left_out_accuracy"])
+    assert set(told["stages"]) <= set(told["left_out_accuracy"])
+    assert told["pooling"] == "whole"  # fields have no cells
     assert len(told["left_out_accuracy"]) == 8
     assert max(told["left_out_accuracy"].values()) > 0.8
 
