@@ -19,6 +19,10 @@ Block = tuple[int, str, Pooling]
 """What features of one view, one stage and one way of pooling are found by."""
 
 WHOLE = (1, 1)
+PIXELS = "pixels"
+"""Named as a stage, the picture itself: what a network does before its first layer."""
+THUMBNAIL = 28
+"""Pixels along each side to which pictures are averaged, to be looked at themselves."""
 LEAST_SIZE = 0.4
 """Tiles smaller than this share of what a network wants are enlarged to it: less would leave its last maps nothing."""
 AT_A_TIME = 128
@@ -34,7 +38,7 @@ class Extractor:
     backbone
         The network.
     taps
-        Names of its modules whose feature maps are pooled.
+        Names of its modules whose feature maps are pooled; `PIXELS` stands for the picture itself.
     poolings
         Over what: the `whole` map, or each of the `cells` that the views name, or both.
     """
@@ -62,15 +66,22 @@ class Extractor:
         dict
             For each tap and way of pooling float32 (n, n_features); `cells` is left out where there is but one.
         """
+        found: dict[tuple[str, Pooling], np.ndarray] = {}
+        if PIXELS in self.taps:
+            found[PIXELS, "whole"] = thumbnails(pixels)
         frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, min(pixels.shape[1:3]), n_tiles)
         ways: tuple[Pooling, ...] = ("whole",) if cells == WHOLE else self.poolings
         grids = {way: cells if way == "cells" else WHOLE for way in ways}
         parts = frozen.pooled(pixels, grids=list(grids.values()))
-        return {
+        return found | {
             (tap, pooling): of_tap[place].reshape(len(pixels), -1)
-            for tap, of_tap in zip(self.taps, parts, strict=True)
+            for tap, of_tap in zip(self._stages, parts, strict=True)
             for place, pooling in enumerate(grids)
         }
+
+    @property
+    def _stages(self) -> tuple[str, ...]:
+        return tuple(tap for tap in self.taps if tap != PIXELS)
 
     def _frozen(self, channels: Channels, size: int, n_tiles: int) -> Frozen:
         """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
@@ -78,12 +89,24 @@ class Extractor:
         size = min(max(size, round(LEAST_SIZE * usual)), usual)
         if (channels, size) not in self._made:
             backbone = at_size(self.backbone, size)
-            self._made[channels, size] = freeze(backbone, self.taps, channels=channels, n_tiles=n_tiles)
+            self._made[channels, size] = freeze(backbone, self._stages, channels=channels, n_tiles=n_tiles)
         return self._made[channels, size]
 
     @functools.cached_property
     def _made(self) -> dict[tuple[Channels, int], Frozen]:
         return {}
+
+
+def thumbnails(pixels: np.ndarray) -> np.ndarray:
+    """Average pictures to 28 x 28 pixels: float32 (n, 784 a channel), from 0 to 1.
+
+    Examples
+    --------
+    >>> thumbnails(np.full((2, 224, 224, 1), 51, np.uint8))[:, :2].round(3).tolist()
+    [[0.2, 0.2], [0.2, 0.2]]
+    """
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    return torch.nn.functional.adaptive_avg_pool2d(images, THUMBNAIL).flatten(1).numpy()
 
 
 def at_size(backbone: Backbone, size: int) -> Backbone:
@@ -127,14 +150,37 @@ class Features:
         """Whether any view is pooled by cells."""
         return any(way == "cells" for _, _, way in self.blocks)
 
-    def rows(self, places: np.ndarray, taps: Sequence[str], pooling: Pooling) -> list[np.ndarray]:
+    @property
+    def has_pixels(self) -> bool:
+        """Whether the pictures themselves are there."""
+        return any(tap == PIXELS for _, tap, _ in self.blocks)
+
+    def rows(self, places: np.ndarray, taps: Sequence[str], pooling: Pooling) -> "Rows":
         """Return the blocks of some items and stages, of all views; a view without cells is pooled as a whole."""
         rows = np.searchsorted(self.places, places)
-        return [
-            values[rows]
-            for (view, tap, way), values in self.blocks.items()
+        chosen = [
+            (view, tap, way)
+            for view, tap, way in self.blocks
             if tap in taps and way == (pooling if (view, tap, pooling) in self.blocks else "whole")
         ]
+        pixels = [place for place, (_, tap, _) in enumerate(chosen) if tap == PIXELS]
+        return Rows([self.blocks[block][rows] for block in chosen], tuple(pixels))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Blocks of features of the same items.
+
+    Parameters
+    ----------
+    blocks
+        float32 (n, n_features) each.
+    pixels
+        Which of the blocks are pictures themselves.
+    """
+
+    blocks: list[np.ndarray]
+    pixels: tuple[int, ...]
 
 
 def view_features(

@@ -7,11 +7,12 @@ https://arxiv.org/abs/1411.1792). So the stages are chosen for every data set, o
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from .features import Features, Pooling
+from .features import PIXELS, Features, Pooling, Rows
 from .heads import PENALTIES, Gram, Scaling, gram_of, indicators_of
 
 
@@ -25,10 +26,18 @@ class Focus:
         The stages, from early to late.
     pooling
         The `whole` map, or each of the `cells` of the views that have them.
+    pixels
+        Whether the pictures themselves are looked at too, beside the network.
     """
 
     taps: tuple[str, ...]
     pooling: Pooling
+    pixels: Literal["used", "unused"] = "unused"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All that features are taken from: the stages, and the pixels where they are used."""
+        return (PIXELS, *self.taps) if self.pixels == "used" else self.taps
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ def choose_focus(
     """Choose neighbouring stages and a way of pooling by which left-out training items are predicted best.
 
     The usual ones stay unless others are better by more than two standard errors of the difference: on a few items the
-    best of many is the luckiest.
+    best of many is the luckiest. The pictures themselves are looked at too where that is better in the same sense.
 
     Parameters
     ----------
@@ -92,20 +101,24 @@ def choose_focus(
     """
     judge = _Judge(targets, groups)
     poolings: tuple[Pooling, ...] = ("whole", "cells") if features.has_cells else ("whole",)
-    kernels = {
-        (tap, pooling): _kernel(features.rows(rows, [tap], pooling)) for tap in taps for pooling in poolings
-    }
-    alone = {key: judge.outcome(kernel) for key, kernel in kernels.items()}
-    outcomes = {
-        Focus(tuple(run), pooling): judge.outcome(np.mean([kernels[tap, pooling] for tap in run], axis=0))
-        for pooling in poolings
-        for run in _runs(taps)
-    }
+    kernels = {(tap, way): _kernel(features.rows(rows, [tap], way)) for tap in taps for way in poolings}
+
+    def joined(focus: Focus) -> np.ndarray:
+        kernel: np.ndarray = np.mean([kernels[tap, focus.pooling] for tap in focus.taps], axis=0)
+        return kernel
+
+    outcomes = {focus: judge.outcome(joined(focus)) for way in poolings for focus in _runs(taps, way)}
+    usual = min((usual_focus(taps, way) for way in poolings), key=lambda focus: outcomes[focus].error)
     best = min(outcomes, key=lambda focus: outcomes[focus].error)
-    usual = min((usual_focus(taps, pooling) for pooling in poolings), key=lambda focus: outcomes[focus].error)
-    surely = _surely_better(outcomes[best].errors, outcomes[usual].errors)
-    accuracy = {tap: max(alone[tap, pooling].accuracy for pooling in poolings) for tap in taps}
-    return Trials(best if surely else usual, accuracy)
+    chosen = best if outcomes[best].surely_better(outcomes[usual]) else usual
+    alone = {key: judge.outcome(kernel).accuracy for key, kernel in kernels.items()}
+    accuracy = {tap: max(alone[tap, way] for way in poolings) for tap in taps}
+    if features.has_pixels:
+        pixels = _kernel(features.rows(rows, [PIXELS], "whole"))
+        accuracy = {PIXELS: judge.outcome(pixels).accuracy} | accuracy
+        if judge.outcome((joined(chosen) + pixels) / 2).surely_better(outcomes[chosen]):
+            chosen = replace(chosen, pixels="used")
+    return Trials(chosen, accuracy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +131,11 @@ class _Outcome:
     @property
     def error(self) -> float:
         return float(self.errors.mean())
+
+    def surely_better(self, other: "_Outcome") -> bool:
+        """Tell whether the errors are lower by more than two standard errors of the difference."""
+        gain = other.errors - self.errors
+        return len(gain) > 1 and bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
 class _Judge:
@@ -139,18 +157,13 @@ class _Judge:
         return _Outcome(of_group, float((scores.argmax(axis=1) == self.targets).mean()))
 
 
-def _runs(taps: Sequence[str]) -> list[Sequence[str]]:
+def _runs(taps: Sequence[str], pooling: Pooling) -> list[Focus]:
     """List all runs of neighbours that leave out the first quarter."""
     ends = range(len(taps) // 4, len(taps) + 1)
-    return [taps[a:b] for a, b in itertools.combinations(ends, 2)]
+    return [Focus(tuple(taps[a:b]), pooling) for a, b in itertools.combinations(ends, 2)]
 
 
-def _kernel(blocks: list[np.ndarray]) -> np.ndarray:
+def _kernel(rows: Rows) -> np.ndarray:
     """Return the inner products of rows, every block weighing the same."""
-    scaling = Scaling.of(blocks)
-    return gram_of((np.concatenate(blocks, axis=1) - scaling.mean) * scaling.factor)
-
-
-def _surely_better(errors: np.ndarray, usual: np.ndarray) -> bool:
-    gain = usual - errors
-    return bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else False
+    scaling = Scaling.of(rows.blocks, pixels=rows.pixels)
+    return gram_of((np.concatenate(rows.blocks, axis=1) - scaling.mean) * scaling.factor)

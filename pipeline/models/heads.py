@@ -22,11 +22,16 @@ MOST_JUDGED = 5000
 LEAST_SPREAD = 0.3
 """Features vary at least so much, as a share of what is usual in their block: one that is all but constant in training
 would outweigh all others where a new item has another value."""
+PIXELS_SPREAD = 30.0
+"""The same for pixels: so much that all are divided by nearly the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
     """Brings features to a common scale: blocks weigh the same, whatever their size, and rows have length 1.
+
+    Blocks of pixels keep their proportions, for one that hardly ever changes tells little; together they weigh as much
+    as all others together.
 
     Parameters
     ----------
@@ -38,12 +43,17 @@ class Scaling:
     factor: np.ndarray
 
     @classmethod
-    def of(cls, blocks: Sequence[np.ndarray]) -> "Scaling":
-        """Measure blocks of features, each float32 (n, n_features), of training items."""
+    def of(cls, blocks: Sequence[np.ndarray], *, pixels: Sequence[int] = ()) -> "Scaling":
+        """Measure blocks of features, each float32 (n, n_features), of training items; some of them are `pixels`."""
         mean = np.concatenate([block.mean(axis=0) for block in blocks])
-        return cls(
-            mean, np.concatenate([_factor(block) for block in blocks]) / np.float32(len(blocks) ** 0.5)
-        )
+        sizes = [
+            len(pixels) if place in pixels else len(blocks) - len(pixels) for place in range(len(blocks))
+        ]
+        factors = [
+            _factor(block, least=PIXELS_SPREAD if place in pixels else LEAST_SPREAD) / size**0.5
+            for place, (block, size) in enumerate(zip(blocks, sizes, strict=True))
+        ]
+        return cls(mean, np.concatenate(factors).astype(np.float32))
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Scale float32 (n, n_features)."""
@@ -99,7 +109,9 @@ class HeadFit:
     left_out: np.ndarray
 
 
-def fit_head(blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarray) -> HeadFit:
+def fit_head(
+    blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarray, *, pixels: Sequence[int] = ()
+) -> HeadFit:
     """Fit a head, its penalty and its sharpness, on training items alone.
 
     Parameters
@@ -110,6 +122,8 @@ def fit_head(blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarr
         int (n,), the class of each, from 0.
     groups
         int (n,); what shares a number (windows of one recording) is left out together when the penalty is chosen.
+    pixels
+        Which of the blocks are pixels, as for `Scaling`.
 
     Raises
     ------
@@ -131,7 +145,7 @@ def fit_head(blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarr
     """
     if len(np.unique(targets)) < 2:
         raise SignalError("a head needs training items of at least two classes, got one")
-    scaling = Scaling.of(blocks)
+    scaling = Scaling.of(blocks, pixels=pixels)
     rows = scaling(np.concatenate(blocks, axis=1))
     indicators = indicators_of(targets)
     level = indicators.mean(axis=0)
@@ -229,12 +243,13 @@ def judged_rows(groups: np.ndarray, most: int | None = None) -> np.ndarray:
     return np.flatnonzero(np.isin(place, order[kept]))
 
 
-def _factor(block: np.ndarray) -> np.ndarray:
-    """Return what brings features to unit variance and their block to unit length: float32 (n_features,)."""
-    spread = block.std(axis=0)
+def _factor(block: np.ndarray, *, least: float) -> np.ndarray:
+    """Return what brings features to unit variance and their block to unit length: float64 (n_features,)."""
+    spread = block.std(axis=0).astype(np.float64)
     usual = float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0
-    factor = np.where(spread > 0, 1.0 / np.hypot(spread, LEAST_SPREAD * usual), 0.0)
-    return np.asarray(factor / block.shape[1] ** 0.5, np.float32)
+    factor = np.where(spread > 0, 1.0 / np.hypot(spread, least * usual), 0.0)
+    length = float(np.sqrt(np.square(spread * factor).sum()))
+    return np.asarray(factor / max(length, 1e-12))
 
 
 def _solve(rows: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:

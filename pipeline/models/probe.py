@@ -10,8 +10,8 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
-from .features import Extractor, Features, view_features
-from .focus import Focus, Trials, choose_focus
+from .features import PIXELS, Extractor, Features, Pooling, view_features
+from .focus import Trials, choose_focus
 from .heads import LinearHead, Scaling, fit_head, judged_rows
 from .model import Fitted, Model, load_part
 
@@ -44,8 +44,8 @@ class Probe:
 
     def of_features(self, features: Features, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
-        blocks = features.rows(places, self.extractor.taps, self.extractor.poolings[0])
-        return self.head.log_probabilities(np.concatenate(blocks, axis=1))
+        rows = features.rows(places, self.extractor.taps, self.extractor.poolings[0])
+        return self.head.log_probabilities(np.concatenate(rows.blocks, axis=1))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
@@ -93,46 +93,52 @@ class ProbeTrainer:
         self, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles] = (), *, progress: bool
     ) -> None:
         self.backbone, self.tiles, self.copies, self.progress = backbone, tiles, tuple(copies), progress
-        self._everywhere = Extractor(backbone, backbone.taps, ("whole", "cells"))
+        self._everywhere = Extractor(backbone, (PIXELS, *backbone.taps), ("whole", "cells"))
         self._few = len(tiles) <= MOST_AT_ALL_STAGES
-        self._known: dict[Focus | None, list[Features]] = {}
+        self._known: dict[tuple[tuple[str, ...], Pooling] | None, list[Features]] = {}
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Choose the stages and fit a head, by the items at `places` alone."""
         trials = self._trials(places, targets, groups)
         focus = trials.best
-        tables = self._features(focus)
-        parts = [(table, np.flatnonzero(np.isin(places, table.places))) for table in tables]
-        blocks = zip(
-            *(table.rows(places[rows], focus.taps, focus.pooling) for table, rows in parts), strict=True
-        )
-        rows = np.concatenate([rows for _, rows in parts])
-        fit = fit_head([np.concatenate(block) for block in blocks], targets[rows], groups[rows])
+        tables = self._features(focus.sources, focus.pooling)
+        learned = [np.flatnonzero(np.isin(places, table.places)) for table in tables]
+        parts = [
+            table.rows(places[rows], focus.sources, focus.pooling)
+            for table, rows in zip(tables, learned, strict=True)
+        ]
+        blocks = [np.concatenate(same) for same in zip(*(part.blocks for part in parts), strict=True)]
+        rows = np.concatenate(learned)
+        fit = fit_head(blocks, targets[rows], groups[rows], pixels=parts[0].pixels)
         unchanged = fit.rows < len(places)
-        notes = {"stages": list(focus.taps), "pooling": focus.pooling, "left_out_accuracy": trials.accuracy}
-        probe = Probe(Extractor(self.backbone, focus.taps, (focus.pooling,)), fit.head)
+        notes = {
+            "stages": list(focus.sources),
+            "pooling": focus.pooling,
+            "left_out_accuracy": trials.accuracy,
+        }
+        probe = Probe(Extractor(self.backbone, focus.sources, (focus.pooling,)), fit.head)
         return Fitted(probe, fit.rows[unchanged], fit.left_out[unchanged], notes)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeTrainer answers with its own models, got {type(model).__name__}")
-        focus = Focus(model.extractor.taps, model.extractor.poolings[0])
-        return model.of_features(self._features(focus)[0], places)
+        extractor = model.extractor
+        return model.of_features(self._features(extractor.taps, extractor.poolings[0])[0], places)
 
     def _trials(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Trials:
         rows = judged_rows(groups, MOST_JUDGED)
         if self._few:
-            features = self._features(None)[0]
+            features = self._features((), "whole")[0]
         else:
             features = view_features(self._everywhere, self.tiles, places[rows], progress=self.progress)
         return choose_focus(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
 
-    def _features(self, focus: Focus | None) -> list[Features]:
-        """Return the features of the tiles and of their copies: of all stages where they are few, else of some."""
-        key = None if self._few else focus
+    def _features(self, sources: tuple[str, ...], pooling: Pooling) -> list[Features]:
+        """Return the features of the tiles and of their copies: all there are where tiles are few, else some."""
+        key = None if self._few else (sources, pooling)
         if key not in self._known:
-            extractor = Extractor(self.backbone, key.taps, (key.pooling,)) if key else self._everywhere
+            extractor = Extractor(self.backbone, sources, (pooling,)) if key else self._everywhere
             everything = (self.tiles, *self.copies)
             self._known = {
                 key: [view_features(extractor, some, progress=self.progress) for some in everything]

@@ -9,7 +9,7 @@ from phosphene.pipeline.data.manifest import Item
 from phosphene.pipeline.data.render import render
 from phosphene.pipeline.data.stores import TileStore
 from phosphene.pipeline.models.backbones import feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.models.features import Extractor, view_features
+from phosphene.pipeline.models.features import PIXELS, Extractor, view_features
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_items_that_failed_have_no_features_and_the_others_keep_their_places(ext
     features = view_features(extractor, tiles, progress=False)
     tap = extractor.taps[1]
     assert features.places.tolist() == [0, 2]
-    grid, bigram = features.rows(np.array([2]), [tap], "whole")
+    grid, bigram = features.rows(np.array([2]), [tap], "whole").blocks
     assert bigram[0] == pytest.approx(extractor(tiles.pixels([2], 1))[tap, "whole"][0], abs=1e-3)
     assert grid[0] == pytest.approx(extractor(tiles.pixels([2], 0))[tap, "whole"][0], abs=1e-3)
 
@@ -96,9 +96,9 @@ def test_items_that_failed_have_no_features_and_the_others_keep_their_places(ext
 def test_a_view_without_cells_is_looked_at_as_a_whole(extractor, tiles):
     features = view_features(extractor, tiles, progress=False)
     tap = extractor.taps[1]
-    grid, bigram = features.rows(features.places, [tap], "cells")
+    grid, bigram = features.rows(features.places, [tap], "cells").blocks
     assert grid.shape[1] < bigram.shape[1]
-    assert grid.shape == features.rows(features.places, [tap], "whole")[0].shape
+    assert grid.shape == features.rows(features.places, [tap], "whole").blocks[0].shape
 
 
 def test_features_of_some_items_are_those_of_all(extractor, tiles):
@@ -107,3 +107,11 @@ def test_features_of_some_items_are_those_of_all(extractor, tiles):
     assert some.places.tolist() == [2]
     for block in everything.blocks:
         assert some.blocks[block][0] == pytest.approx(everything.blocks[block][1], abs=1e-3)
+
+
+def test_the_picture_itself_is_a_stage(backbone, tiles):
+    features = view_features(Extractor(backbone, (PIXELS, backbone.taps[2])), tiles, progress=False)
+    rows = features.rows(features.places, (PIXELS, backbone.taps[2]), "whole")
+    assert rows.pixels == (0, 2)
+    bigram = tiles.pixels([0], 1)[0, :, :, 0].reshape(28, 8, 28, 8).mean((1, 3)) / 255
+    assert rows.blocks[2][0] == pytest.approx(bigram.ravel(), abs=1e-5)

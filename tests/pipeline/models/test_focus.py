@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from phosphene.pipeline.models.features import Features
+from phosphene.pipeline.models.features import PIXELS, Features
 from phosphene.pipeline.models.focus import choose_focus
 
 
-def _choose(targets, groups=None, **stages):
+def _choose(targets, groups=None, pixels=None, **stages):
     """Choose among stages, given as features or as (features of the whole, features of cells)."""
     blocks = {}
+    if pixels is not None:
+        blocks[0, PIXELS, "whole"] = pixels.astype(np.float32)
     for name, values in stages.items():
         whole, cells = values if isinstance(values, tuple) else (values, None)
         blocks[0, name, "whole"] = whole.astype(np.float32)
@@ -73,3 +75,12 @@ def test_one_group_alone_chooses_nothing():
     rng, targets = np.random.default_rng(4), np.repeat([0, 1], 5)
     trials = _choose(targets, np.zeros(10, int), early=_stage(rng, targets, 0), late=_stage(rng, targets, 3))
     assert trials.best.taps == ("early",)
+
+
+def test_pictures_themselves_are_used_where_they_tell_more():
+    rng, targets = np.random.default_rng(5), np.repeat([0, 1], 40)
+    stage, telling, noise = _stage(rng, targets, 0.5), _stage(rng, targets, 2), _stage(rng, targets, 0)
+    used = _choose(targets, pixels=telling, one=stage)
+    assert used.best.sources == (PIXELS, "one")
+    assert used.accuracy[PIXELS] > 0.85
+    assert _choose(targets, pixels=noise, one=telling).best.sources == ("one",)

@@ -33,7 +33,7 @@ def test_the_fit_is_ridge_regression_of_the_class_indicators():
     rng = np.random.default_rng(1)
     features, targets, _ = _blobs(rng, n_features=20)
     head = fit_head([features[:, :5], features[:, 5:]], targets, np.arange(len(targets))).head
-    parts = [_standardised(part) / np.sqrt(2 * part.shape[1]) for part in (features[:, :5], features[:, 5:])]
+    parts = [_standardised(part) / np.sqrt(2) for part in (features[:, :5], features[:, 5:])]
     rows = np.concatenate(parts, axis=1)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     indicators = np.where(np.eye(3)[targets] > 0, 1.0, -1.0)
@@ -46,7 +46,22 @@ def test_the_fit_is_ridge_regression_of_the_class_indicators():
 
 def _standardised(part):
     spread = part.std(0)
-    return (part - part.mean(0)) / np.hypot(spread, 0.3 * np.median(spread))
+    scaled = (part - part.mean(0)) / np.hypot(spread, 0.3 * np.median(spread))
+    return scaled / np.sqrt((scaled**2).sum(1).mean())
+
+
+def test_pixels_keep_their_proportions_and_weigh_as_much_as_all_else():
+    rng = np.random.default_rng(13)
+    blocks = [
+        rng.normal(size=(500, 9)),
+        rng.normal(size=(500, 9)) * np.arange(1, 10),
+        rng.normal(size=(500, 3)),
+    ]
+    factor = Scaling.of(blocks, pixels=(1,)).factor
+    lengths = [((b - b.mean(0)) * f) ** 2 for b, f in zip(blocks, np.split(factor, [9, 18]), strict=True)]
+    first, pixels, last = (length.sum(1).mean() for length in lengths)
+    assert (first, pixels, last) == pytest.approx((0.5, 1, 0.5), rel=1e-3)
+    assert np.ptp(factor[9:18]) < 0.01 * factor[9:18].mean()
 
 
 def test_blocks_weigh_the_same_whatever_their_size():
