@@ -214,7 +214,7 @@ def text(plan: Plan) -> str:
 
 
 def _remembered(key: str) -> Plan | None:
-    entry = _entries().get(key)
+    entry: Any = _entries().get(key)
     try:
         return Plan(**entry["plan"])
     except (TypeError, KeyError, ParameterError):
