@@ -23,7 +23,8 @@ from pathlib import Path
 from phosphene.converters.files import atomic_write
 from phosphene.converters.views import DEFAULT_VIEWS
 from phosphene.datasets import open_protocol
-from phosphene.pipeline import CrossValidation, Recipe, cross_validate
+from phosphene.pipeline import Recipe, cross_validate
+from phosphene.pipeline.models.training import CrossValidation
 
 RESULTS = Path(__file__).parents[1] / "results" / "esc10.csv"
 SEEDS = (0, 1, 2)
