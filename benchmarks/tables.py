@@ -1,4 +1,4 @@
-"""Writes the tables of README.md from benchmarks/results and the registry; `--check` only tells whether they are stale.
+"""Writes the tables of README.md and docs/ from benchmarks/results and the registry; `--check` tells if they are stale.
 
 python benchmarks/tables.py
 """
@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 from phosphene.converters import converters
+from phosphene.pipeline.models.names import NETWORKS
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RESULTS = ROOT / "benchmarks" / "results"
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -58,7 +59,63 @@ def converters_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"accuracy": accuracy_table, "speed": speed_table, "converters": converters_table}
+def backbones_table() -> str:
+    """Return the table of backbones, one row each; columns of a GPU stand there once one was measured."""
+    found = {(row["name"], row["device"]): row for row in _rows("backbones")}
+    devices = [device for device in ("cpu", "cuda") if any(where == device for _, where in found)]
+    names = {"cpu": "CPU", "cuda": "GPU"}
+    rates = [f"{names[device]}, {work}" for device in devices for work in ("features/s", "training/s")]
+    titles = [
+        "name",
+        "parameters, M",
+        "body alone, M",
+        "multiply-adds, G",
+        "input, px",
+        "weights",
+        "licence",
+        *rates,
+    ]
+    lines = [_cells(titles), "|---" * len(titles) + "|"]
+    for network in NETWORKS:
+        rows = [found.get((network.name, device), {}) for device in devices]
+        counts = [f"{int(rows[0][key]) / unit:.{digits}f}" for key, unit, digits in _COUNTS]
+        speeds = [_rate(row.get(key, "")) for row in rows for key in ("features_per_s", "train_per_s")]
+        about = [str(network.size), network.source or "none", network.licence or "none"]
+        lines.append(_cells([f"`{network.name}`", *counts, *about, *speeds]))
+    return "\n".join(lines) + "\n"
+
+
+_COUNTS = (("parameters", 1e6, 2), ("body_parameters", 1e6, 2), ("multiply_adds", 1e9, 2))
+
+
+def _cells(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rate(text: str) -> str:
+    if not text:
+        return "not measured"
+    return f"{float(text):.0f}" if float(text) >= 10 else text
+
+
+def backbones_origin_table() -> str:
+    """Return where and with what the table of backbones was measured, one row a run."""
+    lines = ["| device | threads | commit | date | versions | networks |", "|---|---|---|---|---|---|"]
+    runs: dict[tuple[str, ...], list[str]] = {}
+    for row in (row for row in _rows("backbones") if row["features_per_s"]):
+        run = tuple(row[key] for key in ("machine", "threads", "commit", "date", "versions"))
+        runs.setdefault(run, []).append(row["name"])
+    lines += [_cells([*run[:4], run[4].replace(";", ", "), str(len(names))]) for run, names in runs.items()]
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {
+    "accuracy": accuracy_table,
+    "speed": speed_table,
+    "converters": converters_table,
+    "backbones": backbones_table,
+    "backbones_origin": backbones_origin_table,
+}
 
 
 def _rows(name: str) -> list[dict[str, str]]:
@@ -67,15 +124,16 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def refreshed(text: str) -> str:
-    """Return the text of README with its tables made anew."""
+    """Return the text of a page with its tables made anew."""
     return _MARKED.sub(lambda found: found[1] + TABLES[found[2]]() + found[3], text)
 
 
 def main() -> int:
-    text = README.read_text()
+    stale = [page for page in PAGES if page.read_text() != refreshed(page.read_text())]
     if "--check" in sys.argv:
-        return int(text != refreshed(text))
-    README.write_text(refreshed(text))
+        return int(bool(stale))
+    for page in stale:
+        page.write_text(refreshed(page.read_text()))
     return 0
 
 

@@ -171,27 +171,3 @@ def _leave(part: np.ndarray, counts: np.ndarray, gains: np.ndarray) -> int:
         counts[byte] -= one
         gain += gains[counts[byte]]
     return gain
-
-
-@numba.njit(cache=True, nogil=True)
-def keep_runs(block: np.ndarray, kept: np.ndarray, min_length: int, text: np.ndarray) -> None:
-    """Copy runs of bytes that are kept, where they are long enough.
-
-    Parameters
-    ----------
-    block
-        uint8 (n,).
-    kept
-        bool (256,).
-    min_length
-        Shorter runs are left out.
-    text
-        uint8 (n,), changed in place: what is not copied is left as it is.
-    """
-    start = 0
-    for at in range(block.size + 1):
-        if at < block.size and kept[block[at]]:
-            continue
-        if at - start >= min_length:
-            text[start:at] = block[start:at]
-        start = at + 1

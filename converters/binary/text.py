@@ -14,7 +14,47 @@ from .blocks import read_only, release
 from .signal import Binary
 
 CHARACTERS = range(ord(" "), ord("~") + 1)
-PRINTABLE = np.isin(np.arange(256), CHARACTERS)
+
+
+def long_runs(flags: np.ndarray, *, length: int) -> np.ndarray:
+    """Keep what is true in runs of at least `length`.
+
+    Parameters
+    ----------
+    flags
+        bool (n,).
+    length
+        1 or more.
+
+    Returns
+    -------
+    bool (n,)
+
+    Examples
+    --------
+    >>> long_runs(np.array([1, 0, 1, 1, 0, 1, 1, 1], bool), length=2).astype(int)
+    array([0, 0, 1, 1, 0, 1, 1, 1])
+    """
+    if len(flags) < length:
+        return np.zeros_like(flags)
+    # Where all of the next ones are true, and then what any such place reaches over. Halves that are known give the
+    # whole, so that there is neither a branch a byte nor a step for each byte of a run.
+    starts = flags
+    for step in _steps(length):
+        starts = starts[:-step] & starts[step:]
+    kept = np.pad(starts, length - 1)
+    for step in _steps(length):
+        kept = kept[:-step] | kept[step:]
+    return kept
+
+
+def _steps(length: int) -> Iterator[int]:
+    """Yield by how much a window of one grows to `length` places, each time at most twice as long."""
+    width = 1
+    while width < length:
+        step = min(width, length - width)
+        yield step
+        width += step
 
 
 def text_blocks(
@@ -44,15 +84,14 @@ def text_blocks(
     >>> [block.tobytes() for _, block in text_blocks(data, min_length=3, reach=0)]
     [b'\x00abc\x00\x00\x00\x00fghi']
     """
-    from . import loops
-
     # Whether a byte stands in a run that is long enough can be told from so many bytes on each side of it.
     around = min_length - 1
     for at in range(0, len(data), step):
         low, stop = max(at - around, 0), at + step + reach
-        part = read_only(data[low : stop + around])
-        text = np.zeros_like(part)
-        loops.keep_runs(part, PRINTABLE, min_length, text)
+        part = np.asarray(data[low : stop + around])
+        # Below the space they wrap round to large numbers.
+        printable = part - np.uint8(CHARACTERS.start) < len(CHARACTERS)
+        text = part * long_runs(printable, length=min_length)
         yield at, read_only(text[at - low : stop - low])
         release(data, low, min(stop + around, len(data)))
 

@@ -224,11 +224,19 @@ class AsInput(DisplayedTransform):
 class TileLoader(TfmdDL):
     """fastai's loader, which takes whole batches from memory, and draws what the pixels stand for along the sides."""
 
+    source: int | None = None
+    """Show every item as it is (0) or as its copy of this number; None shows any of these when items are shuffled."""
+
     @property
     def steady(self) -> bool:
-        """Whether an item looks the same in every epoch: neither copies of it nor transforms by others."""
+        """Whether an item has a few pictures that stay the same: nobody transforms them."""
         ours = (IntToFloatTensor, AsInput, Normalize)
-        return self._whole and not self._pixels.copies and all(type(f) in ours for f in self.after_batch.fs)
+        return self._whole and all(type(f) in ours for f in self.after_batch.fs)
+
+    @property
+    def n_pictures(self) -> int:
+        """How many pictures of an item there are: itself and its copies."""
+        return 1 + (len(self._pixels.copies) if self.shuffle else 0)
 
     @property
     def _whole(self) -> bool:
@@ -268,11 +276,10 @@ class TileLoader(TfmdDL):
         places = {name: code for code, name in enumerate(categories.vocab)}
         return [torch.tensor([places[labels.encodes(item)] for item in self.dataset.items])]
 
-    def _sources(self, rows: np.ndarray) -> np.ndarray | None:
-        count = len(self._pixels.copies)
-        if not count or not self.shuffle:
-            return None
-        return np.array([self.rng.randint(0, count) for _ in rows])
+    def _sources(self, rows: np.ndarray) -> np.ndarray:
+        if self.source is not None:
+            return np.full(len(rows), self.source)
+        return draw_sources(self.rng, len(rows), self.n_pictures)
 
     def _on_the_way(self, images: torch.Tensor) -> torch.Tensor:
         """Pin memory that a GPU will read, so that it is copied while other work goes on."""
@@ -314,6 +321,13 @@ def _check(
             raise ParameterError(
                 f"{tiles.items[place]} has no tile, since it failed; leave place {place} out"
             )
+
+
+def draw_sources(rng: random.Random, count: int, n_pictures: int) -> np.ndarray:
+    """Choose as which of its pictures each of some items is seen; without a choice nothing is drawn."""
+    if n_pictures == 1:
+        return np.zeros(count, int)
+    return np.array([rng.randrange(n_pictures) for _ in range(count)])
 
 
 def _check_copy(copy: Tiles, tiles: Tiles, train: np.ndarray) -> None:

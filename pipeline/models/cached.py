@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from phosphene.pipeline.data.loaders import TileLoader
+from phosphene.pipeline.data.loaders import TileLoader, draw_sources
 
 from .callbacks import Bar, BrainFloat, DataLoader, DataLoaders, Lean, Learner, MixedPrecision
 from .learners import seeded
@@ -25,20 +25,21 @@ class FeatureLoader(DataLoader):
     Parameters
     ----------
     features, targets
-        float32 (n, n_features) and int64 (n,).
+        float32 (n_pictures, n, n_features) and int64 (n,); one of the pictures of each item is drawn.
     options
         As fastai's loader takes them: `bs`, `shuffle`, `drop_last`.
     """
 
     def __init__(self, features: torch.Tensor, targets: torch.Tensor, options: dict[str, Any]) -> None:
-        super().__init__(range(len(features)), num_workers=0, device=features.device, **options)
+        super().__init__(range(len(targets)), num_workers=0, device=features.device, **options)
         self.features, self.targets = features, targets
 
     def create_batches(self, samps: Iterable[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Take each batch at once."""
         for chunk in self.chunkify(samps):
             rows = torch.tensor(list(chunk), device=self.features.device)
-            yield self.features[rows], self.targets[rows]
+            drawn = torch.from_numpy(draw_sources(self.rng, len(rows), len(self.features))).to(rows.device)
+            yield self.features[drawn, rows], self.targets[rows]
 
 
 def is_steady(learn: Learner) -> bool:
@@ -70,16 +71,21 @@ def head_learner(learn: Learner) -> Learner:
 
 
 def _loader(model: nn.Sequential, loader: TileLoader) -> FeatureLoader:
-    body = (
-        nn.Sequential(model[0], *list(model[1].children())[:_N_POOLING])
-        .to(memory_format=torch.channels_last)
-        .eval()
-    )
+    parts = [_answers(model, loader, source) for source in range(loader.n_pictures)]
+    options = {"bs": loader.bs, "shuffle": loader.shuffle, "drop_last": loader.drop_last}
+    return FeatureLoader(torch.stack([features for features, _ in parts]), parts[0][1], options)
+
+
+def _answers(model: nn.Sequential, loader: TileLoader, source: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the body answers for one picture of each item, in order, and the targets."""
+    body = nn.Sequential(model[0], *list(model[1].children())[:_N_POOLING])
+    body.to(memory_format=torch.channels_last).eval()
+    ordered = loader.new(shuffle=False, drop_last=False)
+    ordered.source = source
     features, targets = [], []
     with torch.no_grad():
-        for images, labels in loader.new(shuffle=False, drop_last=False):
+        for images, labels in ordered:
             plain = images.as_subclass(torch.Tensor).contiguous(memory_format=torch.channels_last)
             features.append(body(plain).float())
             targets.append(labels.as_subclass(torch.Tensor))
-    options = {"bs": loader.bs, "shuffle": loader.shuffle, "drop_last": loader.drop_last}
-    return FeatureLoader(torch.cat(features), torch.cat(targets), options)
+    return torch.cat(features), torch.cat(targets)

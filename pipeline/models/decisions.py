@@ -208,7 +208,7 @@ def text(plan: Plan) -> str:
     Examples
     --------
     >>> text(Plan(batch=8))
-    'fused float32, 8 at a time, threads together'
+    'fused float32, 8 at a time, threads apart'
     """
     return f"{plan.engine} {plan.precision}, {plan.batch} at a time, threads {plan.threads}"
 

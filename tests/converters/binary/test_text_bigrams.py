@@ -10,7 +10,7 @@ from tiny_programs import mixed_bytes
 from phosphene.converters import Binary, Box, ParameterError, make
 from phosphene.converters.binary import BinaryReader, ByteBigrams, TextBigrams
 from phosphene.converters.binary.bigram import tally
-from phosphene.converters.binary.text import CHARACTERS, text_blocks
+from phosphene.converters.binary.text import CHARACTERS, long_runs, text_blocks
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 texts = st.lists(
@@ -58,6 +58,13 @@ def test_two_apart_by_hand():
     counts = counted(b"abc\0def", 3, 2)
     pairs = {(chr(row + 32), chr(column + 32)) for row, column in np.argwhere(counts)}
     assert pairs == {("a", "c"), ("d", "f"), ("c", "d")}
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 12))
+def test_long_runs_are_the_slow_way(flags, length):
+    written = "".join("01"[flag] for flag in flags)
+    want = [at for run in re.finditer(f"1{{{length},}}", written) for at in range(*run.span())]
+    assert np.flatnonzero(long_runs(np.array(flags, bool), length=length)).tolist() == want
 
 
 @given(texts, lengths)

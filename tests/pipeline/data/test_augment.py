@@ -208,7 +208,7 @@ def test_defaults_leave_out_what_a_class_may_hang_on(kind):
     assert parse_augmentations("default", kind=kind) == parse_augmentations(
         default_augmentations(kind), kind=kind
     )
-    assert not names & {"pitch", "speed", "scaling", "window_warp"}
+    assert not names & {"pitch", "speed", "scaling", "window_warp", "window_slice"}
 
 
 def test_the_default_ones_stand_among_others():

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from fasttransform import Transform
 
 from phosphene.converters import ParameterError, make
 from phosphene.pipeline.data import Item, TileStore, render
@@ -57,6 +58,50 @@ def test_the_seed_decides_the_order_and_each_epoch_has_its_own(tiles):
 def test_a_last_batch_of_one_is_left_out_and_small_sets_are_not(tiles):
     sizes = {n: [len(y) for _, y in loaders(tiles, batch_size=n).train] for n in (2, 4, 5, 8, 32)}
     assert sizes == {2: [2, 2, 2, 2], 4: [4, 4], 5: [5, 4], 8: [8], 32: [9]}
+
+
+def test_batches_taken_at_once_are_those_of_single_items(tiles):
+    """A transform of single items, even one that does nothing, makes fastai put batches together item by item."""
+    whole, single = loaders(tiles, seed=4), loaders(tiles, seed=4)
+    single.add_tfms([Transform(lambda x: x)], "after_item", "train")
+    assert whole.train.steady
+    assert not single.train.steady
+    for _ in range(2):
+        for one, other in zip(whole.train, single.train, strict=True):
+            assert np.array_equal(one[0].cpu(), other[0].cpu())
+            assert one[1].tolist() == other[1].tolist()
+            assert [type(part) for part in one] == [type(part) for part in other]
+
+
+def test_copies_are_seen_in_training_alone_and_by_the_seed(tiles, tmp_path):
+    store = TileStore(tmp_path)
+    copies = [render(tiles.items, [make("entropy", size=32)] * 2, store=store, progress=False)] * 2
+    plain = {"mean": (0, 0, 0), "std": (1, 1, 1)}
+    original, other = (one.pixels(TRAIN)[:, :, :, 0] / 255 for one in (tiles, copies[0]))
+
+    def seen(seed):
+        train = loaders(tiles, copies=copies, seed=seed, **plain).train
+        images = [image.cpu().numpy()[0] for _ in range(4) for batch, _ in train for image in batch]
+        as_it_is = [bool(min(np.abs(image - one).max() for one in original) < 1e-6) for image in images]
+        as_copy = [bool(min(np.abs(image - one).max() for one in other) < 1e-6) for image in images]
+        assert all(a or b for a, b in zip(as_it_is, as_copy, strict=True))
+        return as_it_is
+
+    assert 0 < sum(seen(1)) < 30
+    assert seen(1) == seen(1) != seen(2)
+    dls = loaders(tiles, copies=copies, **plain)
+    np.testing.assert_allclose(
+        dls.valid.one_batch()[0].cpu()[:, 0] * 255, tiles.pixels(VALID)[:, :, :, 0], atol=1e-3
+    )
+    assert dls.train.n_pictures == 3
+    assert dls.valid.n_pictures == 1
+    with pytest.raises(ParameterError, match="copies must be of the same 14 items, got 2 others"):
+        loaders(tiles, copies=[render(tiles.items[:2], tiles.views, store=tiles.store, progress=False)])
+
+
+def test_more_items_are_answered_for_without_labels(tiles):
+    (images,) = loaders(tiles).test_dl([3, 5], num_workers=0).one_batch()
+    assert tuple(images.shape) == (2, 3, 32, 32)
 
 
 def test_another_size_and_another_view(tiles):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sysconfig
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import torch
 from phosphene.converters import make
 from phosphene.datasets import make_synthetic
 from phosphene.pipeline import Recipe, TileStore, open_manifest, render, tile_loaders, train
-from phosphene.pipeline.models.finetune import Networks
+from phosphene.pipeline.models.backbones import load_backbone
+from phosphene.pipeline.models.finetune import Networks, fit_networks, held_out
+from phosphene.pipeline.models.schedule import Schedule
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,96 @@ def test_training_leaves_global_seeds_alone(series):
     train(series, _lenet("scratch", epochs=1), valid="none", progress=False)
     assert torch.equal(torch.random.get_rng_state(), before[0])
     assert (np.random.get_state()[1] == before[1]).all()
+
+
+@pytest.fixture(scope="module")
+def drawn(series):
+    """Tiles of two views, the classes and a backbone."""
+    manifest = open_manifest(series)
+    views = [make("gasf", size=64), make("patches", size=64)]
+    tiles = render(manifest.items, views, workers=1, progress=False)
+    targets = np.searchsorted(manifest.classes, manifest.labels.astype(str))
+    return tiles, targets, load_backbone("lenet", pretrained=False)
+
+
+def _recipe(**changes):
+    plain = {"arch": "lenet", "strategy": "scratch", "epochs": 1, "seed": 0, "members": 1, "passes": 1}
+    return SimpleNamespace(**plain | {"schedule": Schedule()} | changes)
+
+
+def _fit(drawn, **changes):
+    tiles, targets, backbone = drawn
+    groups = np.arange(len(targets)) // 2
+    return fit_networks(
+        backbone, tiles, np.arange(len(targets)), targets, recipe=_recipe(**changes), groups=groups
+    )
+
+
+def test_members_differ_and_are_weighed_by_the_items_held_out(drawn):
+    schedule = Schedule(patience=1, valid_share=0.3, class_weights="balanced")
+    model = _fit(drawn, members=2, schedule=schedule)
+    assert len(model.networks) == 4
+    assert len(model.weights) == 4
+    assert sum(model.weights) == pytest.approx(1)
+    assert min(model.weights) > 0.05
+    singly = model.singly(drawn[0], np.arange(4))
+    assert len({answers.tobytes() for answers in singly}) == 4
+    mixed = np.exp(model.of_places(drawn[0], np.arange(4)))
+    assert mixed == pytest.approx(np.tensordot(model.weights, np.exp(singly), 1), abs=1e-6)
+    again = Networks.from_tensors(json.loads(json.dumps(model.config)), model.backbone, model.tensors())
+    assert again.weights == model.weights
+    assert np.array_equal(again.of_places(drawn[0], np.arange(4)), model.of_places(drawn[0], np.arange(4)))
+
+
+def test_without_items_held_out_all_networks_count_the_same(drawn):
+    model = _fit(drawn, members=2)
+    assert model.weights is None
+    assert model.config["weights"] is None
+
+
+def test_networks_saved_before_there_were_members_are_read(drawn):
+    model = _fit(drawn)
+    old = {key: model.config[key] for key in ("sort", "n_networks", "n_classes")}
+    again = Networks.from_tensors(old, model.backbone, model.tensors())
+    assert np.array_equal(again.of_places(drawn[0], np.arange(3)), model.of_places(drawn[0], np.arange(3)))
+
+
+def test_copies_are_learned_from(drawn):
+    tiles, targets, backbone = drawn
+    places = np.arange(len(targets))
+    other = render(
+        tiles.items, [make("gadf", size=64), make("line", size=64)], workers=1, progress=False
+    )  # of the same items, as copies are
+    plain, varied = (
+        fit_networks(backbone, tiles, places, targets, recipe=_recipe(), copies=copies)
+        for copies in ((), (other,))
+    )
+    assert not np.array_equal(plain.of_places(tiles, places), varied.of_places(tiles, places))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_held_out_is_whole_groups_and_a_share_of_every_class(seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(np.repeat(np.arange(60), 3))
+    targets = groups % 4
+    part = held_out(targets, groups, schedule=Schedule(patience=2, valid_share=0.2), seed=seed)
+    assert not np.intersect1d(groups[part], groups[~part]).size
+    shares = np.bincount(targets[part], minlength=4) / np.bincount(targets)
+    assert shares == pytest.approx(np.full(4, 0.2), abs=0.07)
+    assert np.array_equal(
+        part, held_out(targets, groups, schedule=Schedule(patience=2, valid_share=0.2), seed=seed)
+    )
+
+
+def test_a_class_that_is_one_group_is_learned_from():
+    targets = np.array([0] * 10 + [1] * 4)
+    groups = np.array([*range(10), 99, 99, 99, 99])
+    part = held_out(targets, groups, schedule=Schedule(patience=2), seed=0)
+    assert part[:10].any()
+    assert not part[10:].any()
+    lone = held_out(np.arange(5), None, schedule=Schedule(patience=2), seed=0)
+    assert not lone.any()
+    assert not held_out(targets, groups, schedule=Schedule(), seed=0).any()
 
 
 @pytest.mark.slow
