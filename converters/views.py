@@ -15,12 +15,14 @@ from .signal import Kind
 
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
-# Frozen networks take several plain grey views, their features side by side, better than one clever colour image.
+# Frozen networks take several plain grey views, their features side by side, better than one clever colour image. Many
+# small ones of a series tell as much as a few large ones, and cost less.
 DEFAULT_VIEWS: dict[Kind, str] = {
-    "audio": "mel",
-    "series": "gasf,gadf,recurrence",
-    "mouse": "trace,trace(scale=screen),motion",
-    "binary": "grid(width_rule=nataraj),bigram,bigram(distance=2),bigram(distance=4)",
+    "audio": "mel,mel(duration_s=1,keep=loudest)",
+    "series": "gasf(size=112),gadf(size=112),recurrence(size=112),recurrence(size=112,dimension=4),"
+    "patches(size=112,scale=0.5),patches(size=112),patches(size=112,scale=2),line(size=112)",
+    "mouse": "trace,trace(scale=screen),motion,habits",
+    "binary": "grid(width_rule=nataraj),bigram,text,text(distance=2)",
 }
 
 

@@ -206,7 +206,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         help="what the network looks at (default views of the kind)",
     )
     _add_kind(parser, "what every file is read as")
-    _add_windows(parser, "sound t=5,2.5, mouse sessions events=250, all else whole")
+    _add_windows(parser, "sound t=5,2.5, mouse sessions events=150, all else whole")
     parser.add_argument(
         "--arch", default="efficientnet_lite0", metavar="NAME[,NAME]",
         help="the network (efficientnet_lite0); several are averaged",

@@ -8,7 +8,7 @@ from phosphene.converters import Converter, converters
 from phosphene.converters.parameters import describe, rules
 from phosphene.converters.signal import Kind
 from phosphene.datasets import protocols
-from phosphene.pipeline.models.names import TABULATED
+from phosphene.pipeline.models.names import NETWORKS, TABULATED
 
 from .text import table, terminal_width
 
@@ -31,13 +31,19 @@ def listing(kind: Kind | None) -> tuple[dict[str, Any], str, bool]:
             width=width,
         ),
         "\n".join(line for converter in found for line in _parameter_lines(converter)),
-        table(
-            ["backbones"], [[f"{', '.join(TABULATED)}, and every name of torchvision and timm"]], width=width
-        ),
+        _backbone_table(width),
         table(["protocol", "kind", "metric", "what it is"], _protocol_rows(known), width=width),
     ]
     result = {"converters": found, "backbones": list(TABULATED), "protocols": known}
     return result, "\n\n".join(parts), False
+
+
+def _backbone_table(width: int) -> str:
+    rows = [
+        [n.name, str(n.size), f"{n.millions:.2f}", n.source or "none", n.licence or "none"] for n in NETWORKS
+    ]
+    words = table(["backbone", "input, px", "parameters, M", "weights", "licence"], rows, width=width)
+    return f"{words}\nand every name of torchvision and timm"
 
 
 def describe_converter(converter: type[Converter]) -> dict[str, Any]:

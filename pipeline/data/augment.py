@@ -18,9 +18,10 @@ from phosphene.converters.views import parse_term, split
 
 # What a class may be told by stays, or nearly: pitch, tempo, the places of a spectrum; and what is masked is little.
 DEFAULT_AUGMENTATIONS: dict[Kind, str] = {
-    # A microphone starts whenever, stands anywhere and hears its own noise; a tenth of a sound says what the rest does.
-    "audio": "time_shift(most=0.25),gain(most_db=6),noise(low_db=25),time_mask(most=0.1),"
-    "frequency_mask(most_octaves=0.5)",
+    # A microphone starts whenever and hears its own noise; what makes a sound is a little larger or smaller. Loudness is
+    # left alone, for pictures are drawn against the loudest. On ESC-10's training folds a probe's log-loss fell from
+    # 0.20 to 0.17 with one copy.
+    "audio": "time_shift,speed(most=0.15),noise",
     # Sensors err by a little. A series cut or warped is another one where it is a spectrum, whose places are fixed: of
     # OliveOil's training part a probe told 0.63 with `jitter(deviation=0.02),window_slice(share=0.95)`, 0.90 without.
     "series": "jitter(deviation=0.005)",

@@ -15,7 +15,7 @@ from phosphene.converters.signal import Kind
 from .manifest import Item
 
 LONGEST_WINDOW_S = 5.0
-MOUSE_WINDOW_EVENTS = 250
+MOUSE_WINDOW_EVENTS = 150
 SLACK = 1.1
 """Up to so many windows an item stays whole: two windows that share nine tenths say the same thing twice."""
 
@@ -117,7 +117,7 @@ class Windows:
 
 
 def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
-    """Choose windows for items: sounds at most 5 s, mouse sessions 250 events, other kinds none.
+    """Choose windows for items: sounds at most 5 s, mouse sessions 150 events, other kinds none.
 
     The windows of sounds overlap by half and are no longer than 95 % of the sounds, in tenths of a second.
     """

@@ -114,7 +114,7 @@ def test_plans(tmp_path):
     pieces, _ = cut([long, items[4]], Windows("t", 5.0, 2.5), extents([long, items[4]], "audio"))
     assert [str(piece.fragment) for piece in pieces] == ["t=0,5", "t=2.5,7.5", "t=5,10", "None"]
     assert plan_windows(items[4:], "audio") is None
-    assert plan_windows([], "mouse") == Windows("events", 250, 250)
+    assert plan_windows([], "mouse") == Windows("events", 150, 150)
     assert plan_windows(items, "series") is plan_windows(items, "binary") is None
 
 

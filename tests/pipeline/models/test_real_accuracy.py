@@ -24,15 +24,15 @@ def cross_validate(capsys, tmp_path, monkeypatch):
 
 
 def test_esc10(data, cross_validate):
-    told = cross_validate(data / "esc10" / "meta.csv", "--as", "mel")
+    told = cross_validate(data / "esc10" / "meta.csv")
     assert [fold["n"] for fold in told["folds"]] == [80] * 5
-    assert told["accuracy"] >= 0.92
+    assert told["accuracy"] >= 0.94
     assert told["seconds"] < 120
 
 
 @pytest.mark.timeout(900)
 def test_sixteen_ucr_sets(data, cross_validate):
-    told = [cross_validate(data / "ucr" / name, "--as", "gasf,gadf,recurrence") for name in UCR_SETS]
+    told = [cross_validate(data / "ucr" / name) for name in UCR_SETS]
     assert len(told) == 16
     assert statistics.mean(one["accuracy"] for one in told) >= 0.89
     assert max(one["seconds"] for one in told) < 30
@@ -41,11 +41,11 @@ def test_sixteen_ucr_sets(data, cross_validate):
 def test_binaries(data, cross_validate):
     told = cross_validate("binaries", "--data", data)
     assert sum(fold["n"] for fold in told["folds"]) == 480
-    assert told["accuracy"] >= 0.80
+    assert told["accuracy"] >= 0.91
 
 
 @pytest.mark.timeout(1800)
 def test_balabit(data, cross_validate):
     told = cross_validate("balabit", "--data", data)
     assert (told["metric"], told["folds"][0]["n"]) == ("auc", 438)
-    assert told["score"] >= 0.90
+    assert told["score"] >= 0.95

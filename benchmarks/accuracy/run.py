@@ -1,0 +1,218 @@
+"""Accuracy on the real data sets, by official folds and splits.
+
+    PHOSPHENE_DATA=~/data python benchmarks/accuracy/run.py [RUN] [SET]
+
+RUN is one of those below, SET the beginning of a set's name; without them everything is run that has no row of this
+commit yet, so that an interrupted run goes on. Every run has an empty tile cache: its seconds hold everything from raw
+file to figure. Rows go to benchmarks/results/accuracy.csv, with commit, versions, device and seed; what single stages
+of the network tell of left-out training items goes to depth.csv.
+"""
+
+import csv
+import io
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from phosphene.converters.files import atomic_write
+from phosphene.converters.views import DEFAULT_VIEWS
+from phosphene.datasets import open_protocol
+from phosphene.pipeline import CrossValidation, Manifest, Recipe, cross_validate
+from phosphene.pipeline.models.recipe import RANDOM
+
+RESULTS = Path(__file__).parents[1] / "results"
+UCR = (
+    "ACSF1", "ArrowHead", "Beef", "BeetleFly", "BirdChicken", "Car", "Chinatown", "Coffee", "DodgerLoopDay",
+    "ECG200", "FaceFour", "GesturePebbleZ1", "GunPoint", "Ham", "ItalyPowerDemand", "Lightning7", "Meat",
+    "MedicalImages", "OliveOil", "OSULeaf", "PickupGestureWiimoteZ", "SwedishLeaf", "Trace", "Wine",
+)  # fmt: skip
+SETS = ("esc10", "binaries", "balabit", *(f"ucr/{name}" for name in UCR))
+PACKAGES = ("phosphene", "torch", "timm", "numpy")
+SEEDS = (0, 1, 2)
+RESAMPLES = range(30)
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One set by one recipe.
+
+    Parameters
+    ----------
+    name
+        `probe`, the default; `random`, the same with random weights, which shows what the transfer is worth; others
+        say what they do besides.
+    data
+        The protocol.
+    recipe
+        What is done.
+    split
+        `official`, or `resample N`.
+    """
+
+    name: str
+    data: str
+    recipe: Recipe
+    split: str = "official"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells its row from others."""
+        return self.name, self.data, self.split, str(self.recipe.seed)
+
+
+def runs() -> Iterator[Run]:
+    """List everything that is measured."""
+    probe = Recipe(strategy="probe")
+    for data in SETS:
+        yield Run("probe", data, probe)
+    for seed in RESAMPLES:
+        yield Run("resamples", "ucr/OliveOil", probe, f"resample {seed}")
+    for data in SETS:
+        for seed in SEEDS if data != "balabit" else SEEDS[:1]:
+            yield Run("random", data, replace(probe, weights=RANDOM, seed=seed))
+    for name, recipe in BEST.items():
+        yield Run(name, "esc10", recipe)
+
+
+BEST = {
+    "copies": Recipe(strategy="probe", augment="default"),
+    "three networks": Recipe(
+        strategy="probe", arch="efficientnet_lite0,efficientnet_lite1,efficientnet_lite2"
+    ),
+}
+
+
+def main() -> None:
+    if "PHOSPHENE_DATA" not in os.environ:
+        sys.exit("set PHOSPHENE_DATA to the folder that holds esc10/, ucr/, balabit/ and binaries/")
+    wanted, beginning = (*sys.argv[1:], "", "")[:2]
+    for run in runs():
+        if wanted in ("", "all", run.name) and run.data.startswith(beginning) and not _is_done(run):
+            done = _measure(run)
+            _keep("accuracy", run, [_row(run, done)])
+            _keep("depth", run, _depths(run, done))
+
+
+def _is_done(run: Run) -> bool:
+    wanted = (*run.key, _views(run), _commit())
+    return wanted in [
+        tuple(row[name] for name in ("run", "set", "split", "seed", "views", "commit"))
+        for row in _rows("accuracy")
+    ]
+
+
+def _measure(run: Run) -> CrossValidation:
+    manifest = open_protocol(run.data, Path(os.environ["PHOSPHENE_DATA"]))
+    if run.split != "official":
+        manifest = resampled(manifest, run.recipe.seed + int(run.split.split()[1]))
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["PHOSPHENE_CACHE"] = cache
+        return cross_validate(manifest, run.recipe, progress=False)
+
+
+def resampled(manifest: Manifest, seed: int) -> Manifest:
+    """Part the items anew into as many of each class to learn from, the way that aeon's benchmarks do."""
+    rng, labels = np.random.RandomState(seed), manifest.labels.astype(str)
+    learned = np.array([item.split == "train" for item in manifest.items])
+    chosen = np.zeros(len(manifest), bool)
+    for label in manifest.classes:
+        places = np.flatnonzero(labels == label)
+        rng.shuffle(places)
+        chosen[places[: learned[labels == label].sum()]] = True
+    sides = np.where(chosen, "train", "test").tolist()
+    return replace(
+        manifest, items=tuple(replace(i, split=side) for i, side in zip(manifest.items, sides, strict=True))
+    )
+
+
+def _row(run: Run, done: CrossValidation) -> Row:
+    return _told(run) | {
+        "metric": done.metric,
+        "score": f"{done.score:.4f}",
+        "accuracy": f"{done.accuracy:.4f}",
+        "macro_f1": f"{done.macro_f1:.4f}",
+        "seconds": f"{done.seconds:.1f}",
+        "commit": _commit(),
+        "device": f"{os.cpu_count()} cores, {platform.machine()}",
+        "versions": ";".join(f"{package}={version(package)}" for package in PACKAGES),
+    }
+
+
+def _depths(run: Run, done: CrossValidation) -> list[Row]:
+    """Return what single stages tell, and the stages that were chosen, as means over the folds."""
+    notes = [fold.notes for fold in done.folds if "left_out_accuracy" in fold.notes]
+    if not notes or run.split != "official":
+        return []
+    return [
+        _told(run)
+        | {
+            "depth": str(depth),
+            "stage": stage,
+            "left_out_accuracy": f"{np.mean([note['left_out_accuracy'][stage] for note in notes]):.4f}",
+            "chosen": f"{np.mean([stage in note['stages'] for note in notes]):.2f}",
+            "commit": _commit(),
+        }
+        for depth, stage in enumerate(notes[0]["left_out_accuracy"])
+    ]
+
+
+def _told(run: Run) -> Row:
+    recipe = run.recipe
+    return {
+        "run": run.name,
+        "set": run.data,
+        "split": run.split,
+        "seed": str(recipe.seed),
+        "views": _views(run),
+        "strategy": recipe.strategy,
+        "arch": recipe.arch,
+        "weights": "random" if recipe.weights == RANDOM else "pretrained",
+    }
+
+
+def _views(run: Run) -> str:
+    kinds = {"esc10": "audio", "binaries": "binary", "balabit": "mouse"}
+    return run.recipe.views or DEFAULT_VIEWS[kinds.get(run.data, "series")]
+
+
+def _commit() -> str:
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    return told.stdout.strip()
+
+
+def _rows(table: str) -> list[Row]:
+    path = RESULTS / f"{table}.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _keep(table: str, run: Run, rows: list[Row]) -> None:
+    """Write the rows of a run in the place of its former ones."""
+    others = [
+        r for r in _rows(table) if tuple(r[name] for name in ("run", "set", "split", "seed")) != run.key
+    ]
+    for row in rows if table == "accuracy" else []:
+        print(", ".join(row.values()), flush=True)
+    if not (others or rows):
+        return
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list((rows or others)[0]))
+    writer.writeheader()
+    writer.writerows([*others, *rows])
+    with atomic_write(RESULTS / f"{table}.csv") as file:
+        file.write(text.getvalue().encode())
+
+
+if __name__ == "__main__":
+    main()
