@@ -102,8 +102,8 @@ def thumbnails(pixels: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> thumbnails(np.full((2, 224, 224, 1), 51, np.uint8))[:, :2].round(3).tolist()
-    [[0.2, 0.2], [0.2, 0.2]]
+    >>> thumbnails(np.full((2, 224, 224, 1), 255, np.uint8))[:, :2].tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     return torch.nn.functional.adaptive_avg_pool2d(images, THUMBNAIL).flatten(1).numpy()
