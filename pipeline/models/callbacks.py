@@ -131,7 +131,7 @@ class RateFinder(LRFinder):
     """
 
     def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
-        super().__init__(num_it=n_batches)
+        super().__init__(num_it=n_batches, stop_div=False)
         self.low, self.high, self.spread = low, high, spread
         self.scheds = {"lr": self._rate}
 
@@ -144,6 +144,12 @@ class RateFinder(LRFinder):
         ParamScheduler.before_fit(self)
         self.state = copy.deepcopy(self.learn.model.state_dict())
         self.best_loss = float("inf")
+
+    def after_batch(self) -> None:
+        """Stop when the loss has exploded; one that was near nothing may well become four times as high."""
+        super().after_batch()
+        if not self.smooth_loss <= 4 * self.best_loss + 1:
+            raise CancelFitException
 
     def after_fit(self) -> None:
         """Go back to them."""

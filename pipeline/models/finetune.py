@@ -197,7 +197,7 @@ def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedu
     --------
     >>> part = held_out(np.arange(40) % 2, np.arange(40) // 4, schedule=Schedule(patience=3, valid_share=0.2), seed=0)
     >>> part.reshape(-1, 4).sum(1).tolist()
-    [0, 0, 4, 0, 0, 0, 0, 4, 0, 0]
+    [4, 4, 0, 0, 0, 0, 0, 0, 0, 0]
     """
     part = np.zeros(len(targets), bool)
     if not schedule.holds_out:

@@ -155,7 +155,7 @@ def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Cal
     Examples
     --------
     >>> loss = loss_of(Schedule(class_weights="balanced"), np.array([30, 10]))
-    >>> [round(float(weight), 2) for weight in loss.weight]
+    >>> [round(float(weight), 2) for weight in loss.func.weight]
     [0.67, 2.0]
     """
     import_fastai()

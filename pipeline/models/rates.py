@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from phosphene.converters import ParameterError
+from phosphene.converters import ParameterError, SignalError
 from phosphene.converters.files import atomic_write
 
 if TYPE_CHECKING:
     from fastai.learner import Learner
 
 N_BATCHES = 60
+_FEWEST = 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,8 @@ def search_rate(
     ------
     ParameterError
         Too few batches.
+    SignalError
+        The loss is no number from the first batch on.
     """
     import random
 
@@ -105,8 +108,12 @@ def _judged(rates: Sequence[float], losses: Sequence[float]) -> RateSearch:
     """Leave out the first tenth, when the losses are not smooth yet, and the last five, when they explode."""
     from fastai.callback.schedule import valley
 
-    skipped = len(rates) // 10
-    tried = np.array([float(rate) for rate in rates])[skipped:-5]
-    found = np.array([float(loss) for loss in losses])[skipped:-5]
-    tried, found = tried[np.isfinite(found)], found[np.isfinite(found)]
+    tried, found = np.array([float(rate) for rate in rates]), np.array([float(loss) for loss in losses])
+    kept = np.isfinite(found)
+    if kept.sum() > _FEWEST:
+        kept &= np.arange(len(tried)) >= len(tried) // 10
+        kept[-5:] = False
+    tried, found = tried[kept], found[kept]
+    if not len(tried):
+        raise SignalError("the loss is no number at any learning rate; look at the pictures, or give a rate")
     return RateSearch(tried, found, valley(tried, found, len(tried))[0])

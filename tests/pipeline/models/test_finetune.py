@@ -100,7 +100,7 @@ def test_members_differ_and_are_weighed_by_the_items_held_out(drawn):
     assert len({answers.tobytes() for answers in singly}) == 4
     mixed = np.exp(model.of_places(drawn[0], np.arange(4)))
     assert mixed == pytest.approx(np.tensordot(model.weights, np.exp(singly), 1), abs=1e-6)
-    again = Networks.from_tensors(json.loads(json.dumps(model.config)), model.backbone, model.tensors())
+    again = Networks.from_tensors(json.loads(json.dumps(model.config)), [model.backbone], model.tensors())
     assert again.weights == model.weights
     assert np.array_equal(again.of_places(drawn[0], np.arange(4)), model.of_places(drawn[0], np.arange(4)))
 
@@ -114,7 +114,7 @@ def test_without_items_held_out_all_networks_count_the_same(drawn):
 def test_networks_saved_before_there_were_members_are_read(drawn):
     model = _fit(drawn)
     old = {key: model.config[key] for key in ("sort", "n_networks", "n_classes")}
-    again = Networks.from_tensors(old, model.backbone, model.tensors())
+    again = Networks.from_tensors(old, [model.backbone], model.tensors())
     assert np.array_equal(again.of_places(drawn[0], np.arange(3)), model.of_places(drawn[0], np.arange(3)))
 
 
