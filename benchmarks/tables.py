@@ -20,25 +20,88 @@ _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.
 
 
 def accuracy_table() -> str:
-    """Return the table of accuracies, one row a data set, the UCR sets as one."""
+    """Return the table of accuracies: one row a data set, the UCR sets as their mean, and what else was tried."""
     rows = _rows("accuracy")
-    lines = ["| data | views | metric | score | seconds |", "|---|---|---|---|---|"]
-    for row in rows:
-        if not row["set"].startswith("ucr/"):
-            lines.append(_line(row["set"], row["views"], row["metric"], float(row["score"]), row["seconds"]))
-    series = [row for row in rows if row["set"].startswith("ucr/")]
+    lines = ["| data | views | metric | pretrained | random weights | seconds |", "|---|---|---|---|---|---|"]
+    probes = [row for row in rows if row["run"] == "probe"]
+    lines += [_accuracy_line(row["set"], [row], rows) for row in probes if not row["set"].startswith("ucr/")]
+    series = [row for row in probes if row["set"].startswith("ucr/")]
     if series:
-        mean = statistics.mean(float(row["score"]) for row in series)
-        slowest = max(float(row["seconds"]) for row in series)
-        seconds = (
-            f"{statistics.median(float(row['seconds']) for row in series):.1f} median, {slowest:.1f} most"
-        )
-        lines.append(_line(f"{len(series)} UCR sets, mean", series[0]["views"], "accuracy", mean, seconds))
+        lines.append(_accuracy_line(f"{len(series)} UCR sets, mean", series, rows))
+    for run in dict.fromkeys(row["run"] for row in rows if row["run"] not in ("probe", "random")):
+        found = [row for row in rows if row["run"] == run]
+        lines.append(_accuracy_line(f"{found[0]['set']}, {run}", found, []))
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, views: str, metric: str, score: float, seconds: str) -> str:
-    return f"| {name} | {views} | {metric} | {score:.3f} | {seconds} |"
+def _accuracy_line(name: str, found: list[dict[str, str]], rows: list[dict[str, str]]) -> str:
+    """Return the line of one or more sets: the means of their scores, and of those with random weights."""
+    sets = {row["set"] for row in found}
+    controls: dict[str, list[float]] = {}
+    for row in rows:
+        if row["run"] == "random" and row["set"] in sets:
+            controls.setdefault(row["seed"], []).append(float(row["score"]))
+    whole = [statistics.mean(scores) for scores in controls.values() if len(scores) == len(sets)]
+    seconds = statistics.median(float(row["seconds"]) for row in found)
+    words = f"{seconds:.1f}" if len(found) == 1 else f"{seconds:.1f} median"
+    views = found[0]["views"].replace("size=112,", "").replace("(size=112)", "")
+    score = _with_interval([float(row["score"]) for row in found] if len(sets) == 1 else [_mean(found)])
+    return f"| {name} | `{views}` | {found[0]['metric']} | {score} | {_with_interval(whole)} | {words} |"
+
+
+def _mean(rows: list[dict[str, str]]) -> float:
+    return statistics.mean(float(row["score"]) for row in rows)
+
+
+def _with_interval(scores: list[float]) -> str:
+    """Return a mean, with half of its 95 % interval by Student's distribution where there are three or more."""
+    if not scores:
+        return "not measured"
+    words = f"{statistics.mean(scores):.3f}"
+    if len(scores) < 3:
+        return words
+    from scipy.stats import t
+
+    reach = float(t.ppf(0.975, len(scores) - 1)) * statistics.stdev(scores) / len(scores) ** 0.5
+    return f"{words} ± {reach:.3f}"
+
+
+def rockets_table() -> str:
+    """Return the means of strong methods without images over the same UCR sets and splits."""
+    lines = ["| method | UCR sets | accuracy, mean |", "|---|---|---|"]
+    rows = _rows("rockets")
+    for method in dict.fromkeys(row["method"] for row in rows):
+        best: dict[str, list[float]] = {}
+        for row in rows:
+            if row["method"] == method:
+                best.setdefault(row["set"], []).append(float(row["accuracy"]))
+        lines.append(
+            f"| {method} | {len(best)} | {statistics.mean(map(statistics.mean, best.values())):.3f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def depth_table() -> str:
+    """Return how well single stages tell left-out training items apart, the UCR sets as their mean."""
+    rows = [row for row in _rows("depth") if row["run"] in ("probe", "random")]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    titles = ["data", "weights", *(stage.removeprefix("network.") for stage in stages)]
+    lines = [_cells(titles), "|---" * len(titles) + "|"]
+    for name in dict.fromkeys(row["set"].partition("/")[0] for row in rows):
+        for weights in ("pretrained", "random"):
+            some = [r for r in rows if r["set"].partition("/")[0] == name and r["weights"] == weights]
+            if some:
+                lines.append(_cells([name, weights, *(_depth_cell(some, stage) for stage in stages)]))
+    return "\n".join(lines) + "\n"
+
+
+def _depth_cell(rows: list[dict[str, str]], stage: str) -> str:
+    some = [row for row in rows if row["stage"] == stage]
+    accuracy, chosen = (
+        statistics.mean(float(row[key]) for row in some) for key in ("left_out_accuracy", "chosen")
+    )
+    words = f"{accuracy:.3f}"
+    return f"**{words}**" if chosen > 0.5 else words
 
 
 def speed_table() -> str:
@@ -111,6 +174,8 @@ def backbones_origin_table() -> str:
 
 TABLES = {
     "accuracy": accuracy_table,
+    "rockets": rockets_table,
+    "depth": depth_table,
     "speed": speed_table,
     "converters": converters_table,
     "backbones": backbones_table,

@@ -8,7 +8,7 @@ from phosphene.converters import Converter, converters
 from phosphene.converters.parameters import describe, rules
 from phosphene.converters.signal import Kind
 from phosphene.datasets import protocols
-from phosphene.pipeline.models.names import NETWORKS, TABULATED
+from phosphene.pipeline.models.names import NETWORKS, TABULATED, Tabulated
 
 from .text import table, terminal_width
 
@@ -39,11 +39,13 @@ def listing(kind: Kind | None) -> tuple[dict[str, Any], str, bool]:
 
 
 def _backbone_table(width: int) -> str:
-    rows = [
-        [n.name, str(n.size), f"{n.millions:.2f}", n.source or "none", n.licence or "none"] for n in NETWORKS
-    ]
-    words = table(["backbone", "input, px", "parameters, M", "weights", "licence"], rows, width=width)
-    return f"{words}\nand every name of torchvision and timm"
+    rows = [[n.name, str(n.size), f"{n.millions:.2f}", _weights(n)] for n in NETWORKS]
+    rows.append(["any other", "", "", "of torchvision and timm, by its name there"])
+    return table(["backbone", "input, px", "parameters, M", "weights"], rows, width=width)
+
+
+def _weights(network: Tabulated) -> str:
+    return f"{network.source} ({network.licence})" if network.source else "none"
 
 
 def describe_converter(converter: type[Converter]) -> dict[str, Any]:
