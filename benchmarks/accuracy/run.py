@@ -25,8 +25,9 @@ import numpy as np
 from phosphene.converters.files import atomic_write
 from phosphene.converters.views import DEFAULT_VIEWS
 from phosphene.datasets import open_protocol
-from phosphene.pipeline import CrossValidation, Manifest, Recipe, cross_validate
+from phosphene.pipeline import Manifest, Recipe, cross_validate
 from phosphene.pipeline.models.recipe import RANDOM
+from phosphene.pipeline.models.training import CrossValidation
 
 RESULTS = Path(__file__).parents[1] / "results"
 UCR = (
