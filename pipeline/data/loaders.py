@@ -70,7 +70,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     view
         The place of the view.
     mean, std
-        Of red, green and blue, from 0 to 1, as the network wants them.
+        Of red, green and blue, from 0 to 1, as the network wants them; one of each for grey tiles that stay grey.
     copies
         Other tiles of the same items, drawn of changed signals: in training an item is seen as one of these, or as it
         is, by chance.
@@ -118,7 +118,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
         bs=min(batch_size, len(train)),
         val_bs=batch_size,
         dl_type=TileLoader,
-        after_batch=[IntToFloatTensor(), AsInput(size), Normalize.from_stats(mean, std)],
+        after_batch=[IntToFloatTensor(), AsInput(size, channels=len(mean)), Normalize.from_stats(mean, std)],
         drop_last=alone,
         num_workers=0,
     )
@@ -206,19 +206,19 @@ class Labels(Transform):
 
 
 class AsInput(DisplayedTransform):
-    """Three channels of one size, as networks take them: grey repeated, other sizes squeezed."""
+    """Channels and size as networks take them: grey repeated where three colours are wanted, other sizes squeezed."""
 
     order = 50
 
-    def __init__(self, size: int | None) -> None:
+    def __init__(self, size: int | None, *, channels: int = 3) -> None:
         super().__init__()
-        self.size = size
+        self.size, self.channels = size, channels
 
     def encodes(self, x: TensorImage) -> TensorImage:
-        """Return float (n, 3, size, size)."""
+        """Return float (n, channels, size, size)."""
         if self.size and x.shape[-2:] != (self.size, self.size):
             x = torch.nn.functional.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
-        return x.expand(-1, 3, -1, -1)
+        return x.expand(-1, self.channels, -1, -1)
 
 
 class TileLoader(TfmdDL):

@@ -26,6 +26,8 @@ from .learners import (
     train_head,
 )
 from .model import load_part
+from .one_channel import one_channel
+from .rates import RateSearch
 from .recipe import Recipe
 from .schedule import Schedule
 
@@ -51,6 +53,8 @@ class Networks:
         Networks a view.
     weights
         What each network counts in the average, none below 0, which add up to 1; None where all count the same.
+    searches
+        The searches for learning rates, where there were any; not saved.
     """
 
     backbone: Backbone
@@ -58,6 +62,7 @@ class Networks:
     n_classes: int
     members: int = 1
     weights: tuple[float, ...] | None = None
+    searches: tuple[RateSearch, ...] = ()
 
     @property
     def backbones(self) -> tuple[Backbone, ...]:
@@ -111,7 +116,7 @@ class Networks:
         cls, config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
     ) -> "Networks":
         """Make saved networks again."""
-        (backbone,) = backbones
+        backbone = one_channel(*backbones)
         networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
         for place, network in enumerate(networks):
             load_part(network.eval(), tensors, f"view{place}.")
@@ -159,15 +164,16 @@ def fit_networks(  # noqa: PLR0913
     progress
         Show a bar for each network on standard error.
     """
-    schedule: Schedule = getattr(recipe, "schedule", Schedule())
-    members: int = getattr(recipe, "members", 1)
+    schedule, members = recipe.schedule, recipe.members
+    backbone = one_channel(backbone)
     held = held_out(targets, groups, schedule=schedule, seed=recipe.seed)
     if not held.any():
         schedule = replace(schedule, patience=None)  # there is nothing to stop by
     work = _Work(backbone, tiles, tuple(copies), places, targets, held, recipe, schedule, progress)
     order = [(view, member) for view in range(len(tiles.views)) for member in range(members)]
-    networks = tuple(work.fit(view, member) for view, member in order)
-    found = Networks(backbone, networks, int(targets.max()) + 1, members)
+    networks, searches = zip(*(work.fit(view, member) for view, member in order), strict=True)
+    kept = tuple(search for search in searches if search is not None)
+    found = Networks(backbone, networks, int(targets.max()) + 1, members, searches=kept)
     if not held.any() or len(networks) == 1:
         return found
     weights = ensemble_weights(found.singly(tiles, places[held]), targets[held])
@@ -224,8 +230,8 @@ class _Work:
     schedule: Schedule
     progress: bool
 
-    def fit(self, view: int, member: int) -> nn.Module:
-        """Train one network."""
+    def fit(self, view: int, member: int) -> tuple[nn.Module, RateSearch | None]:
+        """Train one network; return it, and the search for its rate where there was one."""
         recipe, schedule = self.recipe, self.schedule
         seed = recipe.seed + MEMBER_STRIDE * member
         learns = ~self.held
@@ -235,8 +241,7 @@ class _Work:
         name = self.tiles.views[view].spec + (f" #{member}" if member else "")
         with epoch_bar(learn, epochs, name, shown=self.progress):
             _STRATEGIES[recipe.strategy](learn, epochs=recipe.passes, schedule=schedule, seed=seed)
-        network: nn.Module = learn.model
-        return network
+        return learn.model, getattr(learn, "rate_search", None)
 
     def _loaders(self, view: int, seed: int) -> Any:
         """Where nothing is held out, fastai gets one item to look at, and nothing is chosen by it."""
@@ -247,17 +252,17 @@ class _Work:
             f"{target:06}" for target in self.targets
         ]  # in the order of the numbers as text
         train, valid = self.places[~self.held], self.places[self.held]
-        backbone = self.backbone
+        mean, std = self.backbone.stats(self.tiles.tile(int(train[0]), view).shape[2])
         return tile_loaders(
-            self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH, size=backbone.size,
-            seed=seed, view=view, mean=backbone.mean, std=backbone.std, copies=self.copies,
+            self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH,
+            size=self.backbone.size, seed=seed, view=view, mean=mean, std=std, copies=self.copies,
         )  # fmt: skip
 
     def _start(self, member: int, seed: int) -> Backbone:
         """Return the network to start from; every member that starts from nothing starts from other weights."""
         if self.recipe.strategy != "scratch" or member == 0:
             return self.backbone
-        return load_backbone(self.backbone.name, pretrained=False, seed=seed)
+        return one_channel(load_backbone(self.backbone.name, pretrained=False, seed=seed))
 
 
 _STRATEGIES: dict[str, Callable[..., None]] = {"head": train_head, "finetune": finetune, "scratch": scratch}

@@ -247,7 +247,8 @@ def _rate(learn: "Learner", schedule: Schedule, usual: float, seed: int, *, spre
     from .rates import search_rate
 
     if schedule.lr == "find":
-        return search_rate(learn, seed=seed, spread=spread).chosen
+        learn.rate_search = search_rate(learn, seed=seed, spread=spread)  # kept, to be looked at
+        return float(learn.rate_search.chosen)
     return usual if schedule.lr is None else float(schedule.lr)
 
 

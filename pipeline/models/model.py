@@ -10,6 +10,7 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
+from .rates import RateSearch
 
 
 class Model(Protocol):
@@ -44,12 +45,15 @@ class Fitted:
         float64 (n, n_classes), log-probabilities of these by a fit without them.
     notes
         What is worth telling about the fit, as JSON takes it.
+    searches
+        The searches for learning rates, where there were any.
     """
 
     model: Model
     checked: np.ndarray
     answers: np.ndarray
     notes: dict[str, Any] = field(default_factory=dict)
+    searches: tuple[RateSearch, ...] = ()
 
 
 class Trainer(Protocol):

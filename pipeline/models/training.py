@@ -93,7 +93,7 @@ def train(
         What is held out to judge the classifier by: `0.2` (a share of each class), `fold=5`, `split=test`, `none`.
         None takes the official test split where there is one, else a fifth.
     out
-        A folder to save the classifier in.
+        A folder to save the classifier in, and the plots of searches for learning rates.
     progress
         Show bars on standard error.
 
@@ -118,6 +118,8 @@ def train(
     classifier = table.classifier(fitted.model, _notes(table, split, scores) | {"fit": fitted.notes})
     if out is not None:
         classifier.save(out)
+        for number, search in enumerate(fitted.searches):
+            search.plot(Path(out) / f"learning_rate{number}.png")
     return Training(classifier, scores, table.failures, time.monotonic() - begin)
 
 

@@ -77,8 +77,10 @@ class NetworkTrainer:
         )  # fmt: skip
         held = np.flatnonzero(held_out(targets, groups, schedule=recipe.schedule, seed=recipe.seed))
         answers = model.of_places(self.tiles, places[held]) if len(held) else np.zeros((0, model.n_classes))
-        weights = {} if model.weights is None else {"weights": list(model.weights)}
-        return Fitted(model, held, answers, weights)
+        notes: dict[str, Any] = {} if model.weights is None else {"weights": list(model.weights)}
+        if model.searches:
+            notes["learning_rates"] = [search.chosen for search in model.searches]
+        return Fitted(model, held, answers, notes, model.searches)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""
@@ -150,7 +152,8 @@ class EnsembleTrainer:
         weights = ensemble_weights(answers, targets[checked])
         notes = {"weights": weights.tolist(), "members": [fit.notes for fit in fits]}
         model = Ensemble(tuple(fit.model for fit in fits), weights)
-        return Fitted(model, checked, average(answers, weights), notes)
+        searches = tuple(search for fit in fits for search in fit.searches)
+        return Fitted(model, checked, average(answers, weights), notes, searches)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""

@@ -229,3 +229,33 @@ def test_a_fastai_user_takes_the_tiles_and_goes_on_as_always(series, tmp_path):
     answers, targets = learn.get_preds()
     assert answers.shape == (len(split.test), 3)
     assert targets.tolist() == [manifest.classes.index(manifest.items[place].label) for place in split.test]
+
+
+def test_grey_tiles_stay_grey_on_their_way_to_the_network(monkeypatch, series):
+    from phosphene.pipeline.models import finetune as module
+
+    tiles = render(open_manifest(series).items[:8], [make("gasf", size=64)], workers=1, progress=False)
+    seen = []
+    loaders = module._Work._loaders
+
+    def watched(self, view, seed):
+        made = loaders(self, view, seed)
+        seen.append(made.train.one_batch()[0].shape[1])
+        return made
+
+    monkeypatch.setattr(module._Work, "_loaders", watched)
+    recipe = Recipe(arch="lenet", strategy="scratch", epochs=1)
+    backbone = load_backbone("lenet", pretrained=False)
+    model = fit_networks(backbone, tiles, np.arange(8), np.arange(8) % 2, recipe=recipe, progress=False)
+    assert set(seen) == {1}
+    colours = {name: value.shape for name, value in model.networks[0].state_dict().items() if value.ndim == 4}
+    assert (
+        next(iter(colours.values()))[1] == 3
+    )  # files of weights stay those of the network for three colours
+
+
+def test_the_search_for_a_rate_leaves_its_plot_beside_the_classifier(series, tmp_path):
+    recipe = _lenet("scratch", epochs=1, schedule=Schedule(lr="find"))
+    done = train(series, recipe, out=tmp_path, progress=False)
+    assert 0 < done.classifier.notes["fit"]["learning_rates"][0] < 1
+    assert (tmp_path / "learning_rate0.png").read_bytes().startswith(b"\x89PNG")
