@@ -150,7 +150,7 @@ class _Judge:
         """Judge features by the inner products of their rows, before these get length 1."""
         length = np.sqrt(np.maximum(np.diag(kernel), 1e-12))
         gram = kernel / np.outer(length, length)
-        _, outside = Gram(gram, self.indicators - self.level, self.groups).best(PENALTIES[::2])
+        _, outside = Gram(gram, self.indicators - self.level, self.groups).best(PENALTIES[::4])
         scores = outside + self.level
         errors = ((scores - self.indicators) ** 2).mean(axis=1)
         of_group = np.bincount(self.groups, errors) / np.bincount(self.groups)
@@ -158,9 +158,10 @@ class _Judge:
 
 
 def _runs(taps: Sequence[str], pooling: Pooling) -> list[Focus]:
-    """List all runs of neighbours that leave out the first quarter."""
+    """List the runs of three neighbours or more that leave out the first quarter; of fewer where there are few."""
     ends = range(len(taps) // 4, len(taps) + 1)
-    return [Focus(tuple(taps[a:b]), pooling) for a, b in itertools.combinations(ends, 2)]
+    least = min(3, len(ends) // 2)
+    return [Focus(tuple(taps[a:b]), pooling) for a, b in itertools.combinations(ends, 2) if b - a >= least]
 
 
 def _kernel(rows: Rows) -> np.ndarray:

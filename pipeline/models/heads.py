@@ -183,7 +183,8 @@ class Gram:
         self.turned = self.vectors.T @ values
         self.values = values
         order = np.argsort(groups, kind="stable")
-        self.members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+        members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+        self.members = [rows for rows in members if len(rows) > 1]
 
     def dual(self, penalty: float) -> np.ndarray:
         """Solve (Gram + penalty) dual = values."""
@@ -197,12 +198,9 @@ class Gram:
         """
         dual = self.dual(penalty)
         shrunk = self.vectors / np.sqrt(self.spectrum + penalty)
-        residual = np.empty_like(dual)
+        residual = dual / np.square(shrunk).sum(axis=1, keepdims=True)  # of rows that are groups of their own
         for rows in self.members:
-            if len(rows) == 1:
-                residual[rows] = dual[rows] / (shrunk[rows] ** 2).sum()
-            else:
-                residual[rows] = np.linalg.solve(shrunk[rows] @ shrunk[rows].T, dual[rows])
+            residual[rows] = np.linalg.solve(shrunk[rows] @ shrunk[rows].T, dual[rows])
         left_out: np.ndarray = self.values - residual
         return left_out
 

@@ -15,7 +15,7 @@ from .focus import Trials, choose_focus
 from .heads import LinearHead, Scaling, fit_head, judged_rows
 from .model import Fitted, Model, load_part
 
-MOST_JUDGED = 600
+MOST_JUDGED = 500
 """Rows by which stages are chosen, drawn from all to learn from: every run of stages is fitted to them."""
 MOST_AT_ALL_STAGES = 3000
 """Of more tiles the features of chosen stages alone are kept: those of all take 30 to 300 kB a tile."""

@@ -1,9 +1,10 @@
 """The stages to look at, chosen on training items alone."""
 
 import numpy as np
+import pytest
 
 from phosphene.pipeline.models.features import PIXELS, Features
-from phosphene.pipeline.models.focus import choose_focus
+from phosphene.pipeline.models.focus import _runs, choose_focus, usual_focus
 
 
 def _choose(targets, groups=None, pixels=None, **stages):
@@ -84,3 +85,9 @@ def test_pictures_themselves_are_used_where_they_tell_more():
     assert used.best.sources == (PIXELS, "one")
     assert used.accuracy[PIXELS] > 0.85
     assert _choose(targets, pixels=noise, one=telling).best.sources == ("one",)
+
+
+@pytest.mark.parametrize("count", range(1, 13))
+def test_the_usual_stages_are_among_those_tried(count):
+    taps = [f"stage{number}" for number in range(count)]
+    assert usual_focus(taps) in _runs(taps, "whole")
