@@ -99,7 +99,7 @@ class HeadFit:
     head
         Fitted to all training items.
     rows
-        int (n,), places of the training items that were left out in turn: all of them, or a sample of many.
+        int (n,), places of the training items that were left out in turn: all of them, or some of many.
     left_out
         float64 (n, n_classes), the log-probabilities of these by a fit to the items of other groups.
     """
@@ -230,15 +230,26 @@ def indicators_of(targets: np.ndarray) -> np.ndarray:
 
 
 def judged_rows(groups: np.ndarray, most: int | None = None) -> np.ndarray:
-    """Return the places of whole groups, drawn at random but always the same, of together about `most` rows."""
+    """Return the places of at most `most` rows, drawn at random but always the same, as many of each group as may be.
+
+    All groups stay where that is possible, since a group is judged by the others: with few large ones whole a class
+    would have none left to be known by.
+
+    Examples
+    --------
+    >>> np.bincount(np.repeat([0, 1, 2], [50, 50, 2])[judged_rows(np.repeat([0, 1, 2], [50, 50, 2]), 22)]).tolist()
+    [10, 10, 2]
+    """
     most = MOST_JUDGED if most is None else most
     if len(groups) <= most:
         return np.arange(len(groups))
-    names, place = np.unique(groups, return_inverse=True)
-    order = np.random.default_rng(0).permutation(len(names))
-    kept = np.cumsum(np.bincount(place)[order]) <= most
-    kept[0] = True
-    return np.flatnonzero(np.isin(place, order[kept]))
+    shuffled = np.random.default_rng(0).permutation(len(groups))
+    order = shuffled[np.argsort(groups[shuffled], kind="stable")]
+    firsts = np.flatnonzero(np.diff(groups[order], prepend=groups[order[0]] - 1))
+    rank = np.arange(len(order)) - np.repeat(firsts, np.diff([*firsts, len(order)]))
+    # The first of every group, then the second, and so on; among equals by chance.
+    turn = np.lexsort((np.argsort(shuffled)[order], rank))
+    return np.sort(order[turn[:most]])
 
 
 def _factor(block: np.ndarray, *, least: float) -> np.ndarray:

@@ -183,7 +183,8 @@ def test_answers_in_words(model, raw, phosphene):
     assert row.startswith(str(file))
     assert row.split()[1] in CLASSES
     assert "true \\ answer  bearing" in phosphene("evaluate", model, raw / "new", "--workers", "1").out
-    header, *rows, mean = phosphene("cross-validate", raw / "seen", *SMALL).out.splitlines()
+    why, header, *rows, mean = phosphene("cross-validate", raw / "seen", *SMALL).out.splitlines()
+    assert why.startswith("strategy probe (")
     assert header.split() == ["fold", "n", "accuracy", "macro-F1"]
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "4", "5"]
     assert mean.startswith("mean: accuracy ")
