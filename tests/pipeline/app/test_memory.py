@@ -80,7 +80,7 @@ def test_two_hours_of_sound_in_windows(two_hours, tmp_path):
 
 def test_ten_million_rows(ten_million_rows, tmp_path):
     result, most_kb = converted(ten_million_rows, tmp_path / "out")
-    assert result["converted"] == 3
+    assert result["converted"] == 8
     assert most_kb < MOST_KB
 
 
