@@ -12,6 +12,7 @@ from .field import mean_present
 from .pairs import averaged, spans, wide
 
 _SAMPLED = 8192
+LONG = 100_000
 # Differences a sample that are put in order.
 _TAKEN = 2
 
@@ -42,10 +43,10 @@ def states(across: np.ndarray, down: np.ndarray, cell: Box, *, dimension: int, d
         A series is shorter than one state, or has none that is whole.
     """
     width, height = cell.right - cell.left, cell.bottom - cell.top
-    columns, bounds = _averaged(embedded(across, dimension=dimension, delay=delay), width)
+    columns, bounds = _averaged(across, width, dimension=dimension, delay=delay)
     rows = columns
     if across is not down or width != height:
-        rows, others = _averaged(embedded(down, dimension=dimension, delay=delay), height)
+        rows, others = _averaged(down, height, dimension=dimension, delay=delay)
         if across is not down:
             bounds = np.concatenate([bounds, others], 1)
     if not np.isfinite(bounds).all():
@@ -56,10 +57,21 @@ def states(across: np.ndarray, down: np.ndarray, cell: Box, *, dimension: int, d
     return States(scaled[0], scaled[-1], wide)
 
 
-def _averaged(embedded_states: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    n, dimension, count = embedded_states.shape
-    means, bounds = averaged(embedded_states.reshape(n * dimension, count), pixels)
-    return means.reshape(n, dimension, pixels), bounds.reshape(n, dimension, 3)
+def _averaged(
+    values: np.ndarray, pixels: int, *, dimension: int, delay: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average the states of series; of long ones one sample a state at a time, so that none is held many times."""
+    n, count = values.shape[0], values.shape[1] - (dimension - 1) * delay
+    if count < LONG or np.isnan(values).any():
+        states = embedded(values, dimension=dimension, delay=delay)
+        means, bounds = averaged(states.reshape(n * dimension, count), pixels)
+        return means.reshape(n, dimension, pixels), bounds.reshape(n, dimension, 3)
+    parts = [
+        averaged(np.ascontiguousarray(values[:, lag * delay : lag * delay + count]), pixels)
+        for lag in range(dimension)
+    ]
+    means, bounds = (np.stack(part, 1) for part in zip(*parts, strict=True))
+    return means, bounds
 
 
 def _scaled(along: np.ndarray, low: np.ndarray, width: np.ndarray) -> np.ndarray:
