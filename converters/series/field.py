@@ -274,7 +274,7 @@ def spread(values: np.ndarray, source: np.ndarray) -> tuple[float, float]:
     (0.0, 0.0)
     """
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    rounding = 1e-9 * float(np.nanmax(np.abs(source)))
+    rounding = 1e-9 * max(-float(np.nanmin(source)), float(np.nanmax(source)))
     return low, (high - low if high - low > rounding else 0.0)
 
 

@@ -59,7 +59,7 @@ class LinePlot(SeriesPicture):
         image = super()._convert(signal)
         values = self._chosen(signal.values[None])[0]
         labels = [f"channel {place}" for place in range(len(values))] if len(values) > 1 else [""]
-        bounds = dict(zip(labels, map(value_bounds, values), strict=True))
+        bounds = {label: value_bounds(one) for label, one in zip(labels, values, strict=True)}
         planes = tuple(Valued(plane, bounds) for plane in image.planes)
         return Image(image.pixels, Valued(image.layout, bounds), planes)
 
