@@ -46,6 +46,8 @@ __all__ = [
 MID_GREY = 128
 # Series drawn at a time: what lies between samples and pixels stays in the cache.
 _AT_A_TIME = 128
+# Samples that are averaged at a time.
+_REDUCED_AT_A_TIME = 1 << 20
 
 
 class SeriesPicture(Converter):
@@ -249,14 +251,25 @@ def reduced(values: np.ndarray, most: int, *, axis: int = -1) -> np.ndarray:
     >>> reduced(np.array([1.0, 3.0, np.nan, 5.0, np.nan, np.nan]), 3)
     array([ 2.,  5., nan])
     """
-    values = values.astype(np.float64)
-    count = values.shape[axis]
-    if count <= most:
-        return values
-    start, _ = segments(count, most)
+    along = np.moveaxis(values, axis, 0)
+    if len(along) <= most:
+        return values.astype(np.float64)
+    start, stop = segments(len(along), most)
+    # Part by part: of a long series there is no room for copies of all.
+    step = max(1, most * _REDUCED_AT_A_TIME // max(1, values.size))
+    parts = [
+        _reduced_part(along[start[first] : stop[first : first + step][-1]], start[first : first + step])
+        for first in range(0, most, step)
+    ]
+    return np.moveaxis(np.concatenate(parts), 0, axis)
+
+
+def _reduced_part(values: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Average along the first axis from each of `start`, which counts from the place of the first, to the next."""
     present = ~np.isnan(values)
-    sums = np.add.reduceat(np.where(present, values, 0.0), start, axis=axis)
-    return _ratio(sums, np.add.reduceat(present.astype(np.int64), start, axis=axis))
+    places = start - start[0]
+    sums = np.add.reduceat(np.where(present, values, 0.0).astype(np.float64, copy=False), places, axis=0)
+    return _ratio(sums, np.add.reduceat(present, places, axis=0, dtype=np.int64))
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -84,7 +84,6 @@ def plot(
     from ..strokes import draw_lines
     from .line_loops import fill_area, plot_lines
 
-    values = values.astype(np.float64, copy=False)
     picture = np.zeros((*shape, 1), np.uint8)
     margin_px, (low, span) = margin(shape[0], line_width_px), spread(values, values)
     lines = plot_lines(np.ascontiguousarray(values), low, span, shape[1], shape[0], margin_px)

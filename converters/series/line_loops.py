@@ -13,7 +13,7 @@ def plot_lines(
     Parameters
     ----------
     values
-        float64 (n,), NaN where missing.
+        float32 or float64 (n,), NaN where missing.
     low, span
         The value at the bottom, and how far above it the top is; 0 puts every sample into the middle.
     width, height

@@ -78,9 +78,6 @@ def test_two_hours_of_sound_in_windows(two_hours, tmp_path):
     assert most_kb < MOST_KB
 
 
-@pytest.mark.xfail(
-    strict=True, reason="eight default views of one series hold 570 MiB together; each alone stays below"
-)
 def test_ten_million_rows(ten_million_rows, tmp_path):
     result, most_kb = converted(ten_million_rows, tmp_path / "out")
     assert result["converted"] == 8
