@@ -8,34 +8,30 @@ synthetic data sets and, with PHOSPHENE_DATA, of real ones. A row each goes to b
 by distance; those of what is not run, as named behind the command or without PHOSPHENE_DATA, stay as they were.
 """
 
-import csv
-import io
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import skimage.data
 import sklearn.datasets
 from PIL import Image
+from results import origin, rows_of, write_rows
 from scipy.ndimage import gaussian_filter
 
 from phosphene.converters import parse_views
-from phosphene.converters.files import atomic_write
 from phosphene.datasets import open_protocol
 from phosphene.pipeline.data.pieces import cut_each
 from phosphene.pipeline.data.render import render
 from phosphene.pipeline.data.stores import TileStore
+from phosphene.pipeline.data.windows import MOUSE_WINDOW_EVENTS
 from phosphene.pipeline.models.backbones import load_backbone
 from phosphene.pipeline.models.likeness import THRESHOLD, measure_likeness
 
-RESULTS = Path(__file__).parents[1] / "results" / "likeness.csv"
+PACKAGES = ("phosphene", "torch", "timm", "numpy", "scikit-image", "scikit-learn")
 ARCH, SEED, N, SIZE = "efficientnet_lite0", 0, 32, 224
 SKIMAGE = {
     "photographs": ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"),
@@ -65,7 +61,7 @@ Group = tuple[str, str, np.ndarray]
 def main() -> None:
     wanted = sys.argv[1:]
     backbone = load_backbone(ARCH)
-    rows = {row["data"]: row for row in _old_rows()}
+    rows = {row["data"]: row for row in rows_of("likeness")}
     for source, groups in sources().items():
         for data, sort, pixels in groups() if not wanted or source in wanted else ():
             found = measure_likeness(backbone, pixels)
@@ -75,12 +71,13 @@ def main() -> None:
                 "n": str(len(pixels)),
                 "distance": f"{found.distance:.4f}",
             }
-            rows[data] |= {"verdict": "", "threshold": ""} | _circumstances()
+            about = {"arch": ARCH, "seed": str(SEED)} | origin(PACKAGES)
+            rows[data] |= {"verdict": "", "threshold": ""} | about
             print(data, found, sep="\t", flush=True)
     for row in rows.values():
         row["threshold"] = f"{THRESHOLD:g}"
         row["verdict"] = "like" if float(row["distance"]) < THRESHOLD else "unlike"
-    _write(sorted(rows.values(), key=lambda row: float(row["distance"])))
+    write_rows("likeness", sorted(rows.values(), key=lambda row: float(row["distance"])))
 
 
 def sources() -> dict[str, Callable[[], Iterator[Group]]]:
@@ -157,7 +154,7 @@ def _views(name: str, kind: str) -> Iterator[Group]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) if name.startswith("synthetic/") else _data()
         items = open_protocol(name, home).items
-        pieces = cut_each(_some(items), "events=250" if kind == "mouse" else None)
+        pieces = cut_each(_some(items), f"events={MOUSE_WINDOW_EVENTS}" if kind == "mouse" else None)
         views = parse_views(VIEWS[kind], kind=kind)
         tiles = render(_some(pieces), views, store=TileStore(Path(folder, "tiles")), progress=False)
         for place, view in enumerate(views):
@@ -171,34 +168,6 @@ def _some(items: tuple) -> list:
 
 def _data() -> Path:
     return Path(os.environ["PHOSPHENE_DATA"])
-
-
-def _circumstances() -> dict[str, str]:
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    packages = ("phosphene", "torch", "timm", "numpy", "scikit-image", "scikit-learn")
-    return {
-        "arch": ARCH,
-        "seed": str(SEED),
-        "commit": told.stdout.strip(),
-        "device": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": ";".join(f"{package}={version(package)}" for package in packages),
-    }
-
-
-def _old_rows() -> list[dict[str, str]]:
-    if not RESULTS.exists():
-        return []
-    with RESULTS.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write(rows: list[dict[str, str]]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, list(rows[0]))
-    table.writeheader()
-    table.writerows(rows)
-    with atomic_write(RESULTS) as file:
-        file.write(text.getvalue().encode())
 
 
 if __name__ == "__main__":

@@ -8,28 +8,22 @@ file to figure. Rows go to benchmarks/results/accuracy.csv, with commit, version
 of the network tell of left-out training items goes to depth.csv.
 """
 
-import csv
-import io
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from results import Row, origin, rows_of, write_rows
 
-from phosphene.converters.files import atomic_write
 from phosphene.converters.views import DEFAULT_VIEWS
 from phosphene.datasets import open_protocol
 from phosphene.pipeline import Manifest, Recipe, cross_validate
 from phosphene.pipeline.models.recipe import RANDOM
 from phosphene.pipeline.models.training import CrossValidation
 
-RESULTS = Path(__file__).parents[1] / "results"
 UCR = (
     "ACSF1", "ArrowHead", "Beef", "BeetleFly", "BirdChicken", "Car", "Chinatown", "Coffee", "DodgerLoopDay",
     "ECG200", "FaceFour", "GesturePebbleZ1", "GunPoint", "Ham", "ItalyPowerDemand", "Lightning7", "Meat",
@@ -39,7 +33,6 @@ SETS = ("esc10", "binaries", "balabit", *(f"ucr/{name}" for name in UCR))
 PACKAGES = ("phosphene", "torch", "timm", "numpy")
 SEEDS = (0, 1, 2)
 RESAMPLES = range(30)
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -99,16 +92,16 @@ def main() -> None:
     for run in runs():
         if wanted in ("", "all", run.name) and run.data.startswith(beginning) and not _is_done(run):
             done = _measure(run)
-            _keep("accuracy", run, [_row(run, done)])
+            row = _row(run, done)
+            print(", ".join(row.values()), flush=True)
+            _keep("accuracy", run, [row])
             _keep("depth", run, _depths(run, done))
 
 
 def _is_done(run: Run) -> bool:
-    wanted = (*run.key, _views(run), _commit())
-    return wanted in [
-        tuple(row[name] for name in ("run", "set", "split", "seed", "views", "commit"))
-        for row in _rows("accuracy")
-    ]
+    wanted = (*run.key, _views(run), origin(PACKAGES)["commit"])
+    names = ("run", "set", "split", "seed", "views", "commit")
+    return wanted in [tuple(row[name] for name in names) for row in rows_of("accuracy")]
 
 
 def _measure(run: Run) -> CrossValidation:
@@ -136,16 +129,17 @@ def resampled(manifest: Manifest, seed: int) -> Manifest:
 
 
 def _row(run: Run, done: CrossValidation) -> Row:
-    return _told(run) | {
-        "metric": done.metric,
-        "score": f"{done.score:.4f}",
-        "accuracy": f"{done.accuracy:.4f}",
-        "macro_f1": f"{done.macro_f1:.4f}",
-        "seconds": f"{done.seconds:.1f}",
-        "commit": _commit(),
-        "device": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": ";".join(f"{package}={version(package)}" for package in PACKAGES),
-    }
+    return (
+        _told(run)
+        | {
+            "metric": done.metric,
+            "score": f"{done.score:.4f}",
+            "accuracy": f"{done.accuracy:.4f}",
+            "macro_f1": f"{done.macro_f1:.4f}",
+            "seconds": f"{done.seconds:.1f}",
+        }
+        | origin(PACKAGES)
+    )
 
 
 def _depths(run: Run, done: CrossValidation) -> list[Row]:
@@ -160,7 +154,7 @@ def _depths(run: Run, done: CrossValidation) -> list[Row]:
             "stage": stage,
             "left_out_accuracy": f"{np.mean([note['left_out_accuracy'][stage] for note in notes]):.4f}",
             "chosen": f"{np.mean([stage in note['stages'] for note in notes]):.2f}",
-            "commit": _commit(),
+            "commit": origin(PACKAGES)["commit"],
         }
         for depth, stage in enumerate(notes[0]["left_out_accuracy"])
     ]
@@ -185,34 +179,13 @@ def _views(run: Run) -> str:
     return run.recipe.views or DEFAULT_VIEWS[kinds.get(run.data, "series")]
 
 
-def _commit() -> str:
-    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-    return told.stdout.strip()
-
-
-def _rows(table: str) -> list[Row]:
-    path = RESULTS / f"{table}.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def _keep(table: str, run: Run, rows: list[Row]) -> None:
     """Write the rows of a run in the place of its former ones."""
     others = [
-        r for r in _rows(table) if tuple(r[name] for name in ("run", "set", "split", "seed")) != run.key
+        r for r in rows_of(table) if tuple(r[name] for name in ("run", "set", "split", "seed")) != run.key
     ]
-    for row in rows if table == "accuracy" else []:
-        print(", ".join(row.values()), flush=True)
-    if not (others or rows):
-        return
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list((rows or others)[0]))
-    writer.writeheader()
-    writer.writerows([*others, *rows])
-    with atomic_write(RESULTS / f"{table}.csv") as file:
-        file.write(text.getvalue().encode())
+    if others or rows:
+        write_rows(table, [*others, *rows])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from .speed import multiplies_bfloat16
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
     from fastai.callback.core import Callback, CancelFitException
@@ -184,17 +186,7 @@ def precision(model: nn.Module, device: torch.device) -> Precision:
         return "mixed" if said == "1" else "float32"
     if device.type == "cuda":
         return "mixed"
-    return (
-        "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not _is_grouped(model) else "float32"
-    )
-
-
-def _multiplies_bfloat16() -> bool:
-    """Ask the CPU: without such instructions bfloat16 was seen to be ten times as slow as float32."""
-    asked = [
-        getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    ]
-    return any(ask() for ask in asked if ask is not None)
+    return "mixed" if device.type == "cpu" and multiplies_bfloat16() and not _is_grouped(model) else "float32"
 
 
 def _is_grouped(model: nn.Module) -> bool:

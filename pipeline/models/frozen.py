@@ -16,7 +16,7 @@ from phosphene.converters import ParameterError
 from .backbones import Backbone, feature_maps, input_tensor
 from .decisions import SAFE, Engine, Plan, decide
 from .fusing import Cut, Fused
-from .speed import fold_batch_norms, one_thread
+from .speed import fold_batch_norms, multiplies_bfloat16, one_thread
 
 Channels = Literal[1, 3]
 Network = Callable[[np.ndarray], list[torch.Tensor]]
@@ -217,7 +217,7 @@ class _Maker:
         shape = (_SAMPLE, *(self.backbone.size,) * 2, self.channels)
         tiles = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         plans = list(_plans(safe))
-        if sample is not None and _has_bfloat16():
+        if sample is not None and multiplies_bfloat16():
             plans += [
                 coarse
                 for plan in plans
@@ -263,12 +263,6 @@ def _plans(safe: Plan) -> Iterator[Plan]:
         yield replace(safe, batch=batch)
     for batch in (8, 32):
         yield replace(safe, batch=batch, threads="together")
-
-
-def _has_bfloat16() -> bool:
-    """Tell whether the processor multiplies bfloat16 itself; elsewhere it is slower than float32."""
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def _fused(

@@ -280,12 +280,14 @@ def _fit_head(learn: "Learner", epochs: int, schedule: Schedule, *, seed: int, p
 
     cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
     learn.freeze()
+    trainer = learn
     with ExitStack() as stack:
         if is_steady(learn) and not schedule.mixup:
-            learn = head_learner(learn)
-            for display in _displays(learn, progress):
+            trainer = head_learner(learn)
+            for display in _displays(trainer, progress):
                 stack.enter_context(display)
-        learn.fit_one_cycle(epochs, _rate(learn, schedule, HEAD_RATE, seed), cbs=cbs)
+        trainer.fit_one_cycle(epochs, _rate(trainer, schedule, HEAD_RATE, seed), cbs=cbs)
+    learn.rate_search = getattr(trainer, "rate_search", None)
 
 
 @contextmanager

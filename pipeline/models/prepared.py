@@ -32,7 +32,10 @@ MOST_WINDOWS = 500
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A manifest cut, rendered and ready to be learned from."""
+    """A manifest cut, rendered and ready to be learned from.
+
+    `copies_failed` of the pieces have no changed copies, for these could not be drawn; they stand in for themselves.
+    """
 
     manifest: Manifest
     recipe: Recipe
@@ -42,6 +45,7 @@ class Prepared:
     source: np.ndarray
     trainer: Trainer
     failures: tuple[Failure, ...]
+    copies_failed: int
 
     def fit(self, split: Split) -> Fitted:
         """Fit a model to the pieces of the items to learn from."""
@@ -104,10 +108,10 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     tiles = render(pieces, views, workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, source)
     recipe = replace(recipe, strategy=choice.strategy)
-    copies = _render_copies(pieces, learned, changed_views, recipe, progress=progress)
+    copies, copies_failed = _render_copies(tiles, learned, changed_views, recipe, progress=progress)
     trainer = make_trainer(recipe, backbones, tiles, copies, progress=progress)
     failures = item_failures(manifest.items, source, tiles)
-    return Prepared(manifest, recipe, choice, windows, tiles, source, trainer, failures)
+    return Prepared(manifest, recipe, choice, windows, tiles, source, trainer, failures, copies_failed)
 
 
 def _changed_views(
@@ -121,32 +125,35 @@ def _changed_views(
 
 
 def _render_copies(
-    pieces: Sequence[Item],
+    tiles: Tiles,
     places: np.ndarray,
     copies: Sequence[Sequence[Converter]],
     recipe: Recipe,
     *,
     progress: bool,
-) -> list[Tiles]:
-    """Render changed copies of some of the pieces, each file read once; the other pieces have no tiles."""
+) -> tuple[list[Tiles], int]:
+    """Render changed copies of some of the pieces, each file read once, and tell of how many they failed."""
     if not copies:
-        return []
-    some = [pieces[place] for place in places]
-    tiles = render(
+        return [], 0
+    some = [tiles.items[place] for place in places]
+    changed = render(
         some, [view for copy in copies for view in copy], workers=recipe.workers, progress=progress
     )
-    return [_copy(tiles, pieces, places, number, views) for number, views in enumerate(copies)]
+    made = [_copy(changed, tiles, places, number, views) for number, views in enumerate(copies)]
+    return made, sum(tiles.keys[places[place]] is not None for place in _not_drawn(changed))
 
 
-def _copy(
-    tiles: Tiles, pieces: Sequence[Item], places: np.ndarray, number: int, views: Sequence[Converter]
-) -> Tiles:
-    """Take the views of one copy out of the tiles of all."""
+def _not_drawn(tiles: Tiles) -> np.ndarray:
+    return np.setdiff1d(np.arange(len(tiles)), tiles.drawn)
+
+
+def _copy(changed: Tiles, tiles: Tiles, places: np.ndarray, number: int, views: Sequence[Converter]) -> Tiles:
+    """Take the views of one copy out of the tiles of all; where these failed, the piece stands in for its copy."""
     own = slice(number * len(views), (number + 1) * len(views))
-    keys: list[tuple[str, ...] | None] = [None] * len(pieces)
-    for place, key in zip(places.tolist(), tiles.keys, strict=True):
-        keys[place] = key[own] if key else None
-    return replace(tiles, items=tuple(pieces), views=tuple(views), keys=tuple(keys))
+    keys: list[tuple[str, ...] | None] = [None] * len(tiles)
+    for place, key in zip(places.tolist(), changed.keys, strict=True):
+        keys[place] = key[own] if key else tiles.keys[place]
+    return replace(changed, items=tiles.items, views=tuple(views), keys=tuple(keys))
 
 
 def _choice(

@@ -79,6 +79,11 @@ class Recipe:
             raise ParameterError(
                 f"the strategy {self.strategy} {why}; leave --epochs out, or name another strategy"
             )
+        if self.strategy == "probe" and (self.schedule != Schedule() or self.members > 1):
+            raise ParameterError(
+                "the strategy probe trains no network; leave rates, patience, mixup, smoothing, class weights and "
+                "members out, or name another strategy"
+            )
         if self.weights is not None and self.strategy == "scratch":
             raise ParameterError("the strategy scratch starts from random weights; leave --weights out")
         if self.weights not in (None, RANDOM) and len(self.archs) > 1:

@@ -181,6 +181,7 @@ def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, An
         "why": table.choice.why,
         "epochs": recipe.passes,
         "augment": recipe.augment,
+        "copies_failed": table.copies_failed,
         "seed": recipe.seed,
         "data": table.manifest.name,
         "learned_from": len(split.train),

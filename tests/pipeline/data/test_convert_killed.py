@@ -14,6 +14,7 @@ import pytest
 from phosphene.converters import make
 from phosphene.pipeline.data import TileStore, convert, find_files, render
 
+FILES, KILLS = 900, 3
 SCRIPT = """
 import sys
 from phosphene.converters import make
@@ -41,28 +42,23 @@ def pixels(folder):
 def test_killed_again_and_again(tmp_path, form):
     generator, moments = np.random.default_rng(0), random.Random(0)
     src, out = tmp_path / "src", tmp_path / "out"
-    for k in range(300):
+    for k in range(FILES):
         path = src / f"{k % 7}" / f"{k}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(generator.bytes(5000))
-    kills, seen = 0, []
+    seen = []
     while True:
         command = [sys.executable, "-c", SCRIPT, str(src), str(out), form]
         process = subprocess.Popen(command, start_new_session=True)
-        started = len(pixels_there(out))
-        while process.poll() is None and len(pixels_there(out)) == started:
-            time.sleep(0.01)
-        try:
-            process.wait(timeout=moments.uniform(0.0, 0.3) if kills < 4 else 60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-            seen.append(len(pixels_there(out)))
-            continue
-        assert process.returncode == 0
-        break
-    assert kills >= 2
+        if len(seen) == KILLS:
+            assert process.wait(timeout=60) == 0
+            break
+        enough = len(pixels_there(out)) + moments.randrange(1, FILES // KILLS)
+        while process.poll() is None and len(pixels_there(out)) < enough:
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it was killed before it had ended"
+        seen.append(len(pixels_there(out)))
     assert seen == sorted(seen), "what was drawn is never lost"
     straight = tmp_path / "straight"
     views = [make("grid", size=64), make("bigram", size=64)]
@@ -71,8 +67,8 @@ def test_killed_again_and_again(tmp_path, form):
         assert render(find_files(src), views, store=TileStore(out), workers=1).converted == 0
     else:
         convert(src, straight, views=views, workers=1)
-        assert convert(src, out, views=views, workers=1).reused == 600
-    assert len(pixels(straight)) == 600
+        assert convert(src, out, views=views, workers=1).reused == 2 * FILES
+    assert len(pixels(straight)) == 2 * FILES
     assert pixels(out) == pixels(straight)
 
 

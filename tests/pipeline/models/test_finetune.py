@@ -254,8 +254,13 @@ def test_grey_tiles_stay_grey_on_their_way_to_the_network(monkeypatch, series):
     )  # files of weights stay those of the network for three colours
 
 
-def test_the_search_for_a_rate_leaves_its_plot_beside_the_classifier(series, tmp_path):
-    recipe = _lenet("scratch", epochs=1, schedule=Schedule(lr="find"))
+@pytest.mark.parametrize("strategy", ["head", "scratch"])
+def test_the_search_for_a_rate_leaves_its_plot_beside_the_classifier(strategy, series, tmp_path):
+    arch = "lenet" if strategy == "scratch" else "efficientnet_lite0"
+    schedule = Schedule(lr="find")
+    recipe = Recipe(
+        views="gasf(size=64)", arch=arch, strategy=strategy, epochs=1, workers=1, schedule=schedule
+    )
     done = train(series, recipe, out=tmp_path, progress=False)
     assert 0 < done.classifier.notes["fit"]["learning_rates"][0] < 1
     assert (tmp_path / "learning_rate0.png").read_bytes().startswith(b"\x89PNG")

@@ -1,12 +1,18 @@
 """Probes, ensembles and changed copies, from raw files to saved models and back."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
-from phosphene.converters import ParameterError
+from phosphene.converters import ParameterError, Series, Signal, SignalError
 from phosphene.datasets import make_synthetic
-from phosphene.pipeline import Classifier, Recipe, cross_validate, train
+from phosphene.pipeline import Classifier, Recipe, open_manifest, train
+from phosphene.pipeline.data import augment
+from phosphene.pipeline.data.augment import Augmentation
+from phosphene.pipeline.evaluation.metrics import judge
 from phosphene.pipeline.models.recipe import RANDOM
+from phosphene.pipeline.models.schedule import Schedule
 
 PROBE = Recipe(views="gasf,gadf", strategy="probe", workers=1)
 PAIR = Recipe(views="gasf", strategy="probe", arch="efficientnet_lite0,lenet", weights=RANDOM, workers=1)
@@ -69,10 +75,36 @@ def test_changed_copies_are_learned_from_and_change_the_head(series):
 
 def test_copies_never_reach_the_items_that_are_judged(series):
     """An item that is held out is judged as it is: its answers are those of a saved model on the raw files."""
-    recipe = Recipe(views="gasf", strategy="probe", workers=1, augment="default", copies=1)
-    done = cross_validate(series, recipe, progress=False)
-    assert sum(fold.scores.n for fold in done.folds) == 24
-    assert done.accuracy > 0.6
+    recipe = Recipe(views="gasf", strategy="probe", workers=1, augment="scaling(deviation=0.9)", copies=2)
+    manifest = open_manifest(series)
+    split = manifest.valid_split("0.2", seed=0)
+    done = train(manifest, recipe, valid="0.2", progress=False)
+    raw = [manifest.items[place] for place in split.test]
+    answers, _ = done.classifier.log_probabilities(raw, workers=1, progress=False)
+    assert done.scores == judge(raw, answers, manifest.classes)
+
+
+@pytest.mark.parametrize(
+    "options", [{"strategy": "probe"}, {"strategy": "scratch", "epochs": 1, "arch": "lenet"}]
+)
+def test_a_piece_whose_copies_cannot_be_drawn_stands_in_for_them(options, series, monkeypatch):
+    monkeypatch.setitem(augment._registry, ("series", "unlucky"), _Unlucky)
+    recipe = Recipe(views="gasf(size=64)", workers=1, copies=2, augment="unlucky", **options)
+    done = train(series, recipe, valid="none", progress=False)
+    assert 0 < done.classifier.notes["copies_failed"] < done.classifier.notes["learned_from"]
+    assert not done.failures
+
+
+class _Unlucky(Augmentation):
+    """Leaves nothing to draw of some series."""
+
+    name: ClassVar[str] = "unlucky"
+    accepts: ClassVar[type[Signal]] = Series
+
+    def _change(self, signal: Signal, rng: np.random.Generator) -> Signal:
+        if rng.random() < 0.2:
+            raise SignalError("nothing is left")
+        return signal
 
 
 @pytest.mark.parametrize(
@@ -84,6 +116,8 @@ def test_copies_never_reach_the_items_that_are_judged(series):
         ({"members": 0}, "members must be 1 or more, got 0"),
         ({"strategy": "auto", "epochs": 3}, "may make no epochs"),
         ({"strategy": "guess"}, "must be one of auto, probe"),
+        ({"strategy": "probe", "members": 2}, "trains no network"),
+        ({"strategy": "probe", "schedule": Schedule(patience=3)}, "trains no network"),
     ],
 )
 def test_recipes_that_make_no_sense(options, words):
