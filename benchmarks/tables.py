@@ -99,11 +99,11 @@ def depth_table() -> str:
 
 def _depth_cell(rows: list[dict[str, str]], stage: str) -> str:
     some = [row for row in rows if row["stage"] == stage]
-    accuracy, chosen = (
-        statistics.mean(float(row[key]) for row in some) for key in ("left_out_accuracy", "chosen")
+    accuracy, share = (
+        statistics.mean(float(row[key]) for row in some) for key in ("left_out_accuracy", "share")
     )
     words = f"{accuracy:.3f}"
-    return f"**{words}**" if chosen > 0.5 else words
+    return f"**{words}**" if share > 0.1 else words
 
 
 def speed_table() -> str:

@@ -20,7 +20,8 @@ _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 DEFAULT_VIEWS: dict[Kind, str] = {
     "audio": "mel,mel(duration_s=1,keep=loudest)",
     "series": "gasf(size=112),gadf(size=112),recurrence(size=112),recurrence(size=112,dimension=4),"
-    "patches(size=112,scale=0.5),patches(size=112),patches(size=112,scale=2),line(size=112)",
+    "recurrence(size=112,input=differences,dimension=4),patches(size=112,scale=0.5),patches(size=112),"
+    "patches(size=112,scale=2),line(size=112),scalogram(size=112)",
     "mouse": "trace,trace(scale=screen),motion,habits",
     "binary": "grid(width_rule=nataraj),bigram,text,text(distance=2)",
 }

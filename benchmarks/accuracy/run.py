@@ -143,7 +143,7 @@ def _row(run: Run, done: CrossValidation) -> Row:
 
 
 def _depths(run: Run, done: CrossValidation) -> list[Row]:
-    """Return what single stages tell, and the stages that were chosen, as means over the folds."""
+    """Return what single stages tell, and what they weigh in the mixture, as means over the folds."""
     notes = [fold.notes for fold in done.folds if "left_out_accuracy" in fold.notes]
     if not notes or run.split != "official":
         return []
@@ -153,11 +153,16 @@ def _depths(run: Run, done: CrossValidation) -> list[Row]:
             "depth": str(depth),
             "stage": stage,
             "left_out_accuracy": f"{np.mean([note['left_out_accuracy'][stage] for note in notes]):.4f}",
-            "chosen": f"{np.mean([stage in note['stages'] for note in notes]):.2f}",
+            "share": f"{np.mean([_share(note['shares'], stage) for note in notes]):.3f}",
             "commit": origin(PACKAGES)["commit"],
         }
         for depth, stage in enumerate(notes[0]["left_out_accuracy"])
     ]
+
+
+def _share(shares: dict[str, float], stage: str) -> float:
+    """Return what a stage weighs, pooled either way."""
+    return sum(share for source, share in shares.items() if source.split()[0] == stage)
 
 
 def _told(run: Run) -> Row:

@@ -75,6 +75,11 @@ class SeriesPicture(Converter):
     channels: Literal["mosaic", "stack", "color", "mean", "first"] = "mosaic"
     input: Literal["values", "differences"] = "values"
 
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four by four: a pattern means something else at another time."""
+        return (4, 4)
+
     def _convert(self, signal: Series) -> Image:
         (pixels,) = self._batch([signal])
         channels = 1 if self.channels in ("mean", "first") else len(signal.values)

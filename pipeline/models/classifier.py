@@ -24,7 +24,7 @@ from .card import model_card
 from .model import Model
 from .transfer import load_model
 
-FORMAT = 2
+FORMAT = 3
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 

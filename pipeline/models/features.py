@@ -1,7 +1,7 @@
 """Features of a frozen network: what its layers at several depths say about the pictures of items."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,8 @@ from .backbones import Backbone
 from .frozen import Channels, Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
+Source = tuple[str, Pooling]
+"""A stage of a network, and over what its maps are pooled."""
 Block = tuple[int, str, Pooling]
 """What features of one view, one stage and one way of pooling are found by."""
 
@@ -29,6 +31,12 @@ AT_A_TIME = 128
 """Tiles that are in memory."""
 
 
+def all_sources(backbone: Backbone) -> tuple[Source, ...]:
+    """List the picture itself, and every stage of a network pooled either way."""
+    ways: tuple[Pooling, ...] = ("whole", "cells")
+    return ((PIXELS, "whole"), *((tap, way) for tap in backbone.taps for way in ways))
+
+
 @dataclass(frozen=True, eq=False)
 class Extractor:
     """A frozen network and the layers of it to look at.
@@ -37,19 +45,17 @@ class Extractor:
     ----------
     backbone
         The network.
-    taps
-        Names of its modules whose feature maps are pooled; `PIXELS` stands for the picture itself.
-    poolings
-        Over what: the `whole` map, or each of the `cells` that the views name, or both.
+    sources
+        Names of its modules whose feature maps are pooled, and over what: the `whole` map or each of the `cells` that
+        the view names. `PIXELS` stands for the picture itself.
     """
 
     backbone: Backbone
-    taps: tuple[str, ...]
-    poolings: tuple[Pooling, ...] = ("whole",)
+    sources: tuple[Source, ...]
 
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, n_tiles: int = 0
-    ) -> dict[tuple[str, Pooling], np.ndarray]:
+    ) -> dict[Source, np.ndarray]:
         """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
 
         Parameters
@@ -64,24 +70,29 @@ class Extractor:
         Returns
         -------
         dict
-            For each tap and way of pooling float32 (n, n_features); `cells` is left out where there is but one.
+            For each source float32 (n, n_features). A map that falls into but one cell is pooled as a whole instead.
         """
-        found: dict[tuple[str, Pooling], np.ndarray] = {}
-        if PIXELS in self.taps:
+        found: dict[Source, np.ndarray] = {}
+        if (PIXELS, "whole") in self.sources:
             found[PIXELS, "whole"] = thumbnails(pixels)
         frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, min(pixels.shape[1:3]), n_tiles)
-        ways: tuple[Pooling, ...] = ("whole",) if cells == WHOLE else self.poolings
-        grids = {way: cells if way == "cells" else WHOLE for way in ways}
-        parts = frozen.pooled(pixels, grids=list(grids.values()))
-        return found | {
-            (tap, pooling): of_tap[place].reshape(len(pixels), -1)
-            for tap, of_tap in zip(self._stages, parts, strict=True)
-            for place, pooling in enumerate(grids)
-        }
+        ways = {way for tap, way in self.sources if tap != PIXELS}
+        grids = list(dict.fromkeys(cells if way == "cells" else WHOLE for way in sorted(ways)))
+        for tap, of_tap in zip(self.taps, frozen.pooled(pixels, grids=grids), strict=True):
+            parts: dict[Pooling, np.ndarray] = {
+                "cells" if part.shape[2] > 1 else "whole": part for part in of_tap
+            }
+            for way, part in parts.items():
+                instead = "cells" not in parts and (tap, "cells") in self.sources
+                if (tap, way) in self.sources or instead:
+                    found[tap, way] = part.reshape(len(pixels), -1)
+        return found
 
     @property
-    def _stages(self) -> tuple[str, ...]:
-        return tuple(tap for tap in self.taps if tap != PIXELS)
+    def taps(self) -> tuple[str, ...]:
+        """The modules whose feature maps are looked at, from early to late."""
+        named = {tap for tap, _ in self.sources}
+        return tuple(tap for tap in self.backbone.taps if tap in named)
 
     def _frozen(self, channels: Channels, size: int, n_tiles: int) -> Frozen:
         """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
@@ -89,7 +100,7 @@ class Extractor:
         size = min(max(size, round(LEAST_SIZE * usual)), usual)
         if (channels, size) not in self._made:
             backbone = at_size(self.backbone, size)
-            self._made[channels, size] = freeze(backbone, self._stages, channels=channels, n_tiles=n_tiles)
+            self._made[channels, size] = freeze(backbone, self.taps, channels=channels, n_tiles=n_tiles)
         return self._made[channels, size]
 
     @functools.cached_property
@@ -155,16 +166,32 @@ class Features:
         """Whether the pictures themselves are there."""
         return any(tap == PIXELS for _, tap, _ in self.blocks)
 
-    def rows(self, places: np.ndarray, taps: Sequence[str], pooling: Pooling) -> "Rows":
-        """Return the blocks of some items and stages, of all views; a view without cells is pooled as a whole."""
-        rows = np.searchsorted(self.places, places)
-        chosen = [
-            (view, tap, way)
-            for view, tap, way in self.blocks
-            if tap in taps and way == (pooling if (view, tap, pooling) in self.blocks else "whole")
+    def rows(self, places: np.ndarray, shares: Mapping[Source, float]) -> "Rows":
+        """Return the blocks of some items, of all views, for sources that weigh so much each.
+
+        The views share what a source weighs equally; one without cells is pooled as a whole.
+        """
+        weights: dict[Block, float] = {}
+        for source, share in shares.items():
+            found = self._of_source(source)
+            for block in found:
+                weights[block] = weights.get(block, 0.0) + share / len(found)
+        rows, chosen = (
+            np.searchsorted(self.places, places),
+            [block for block in self.blocks if block in weights],
+        )
+        pixels = tuple(place for place, (_, tap, _) in enumerate(chosen) if tap == PIXELS)
+        return Rows(
+            [self.blocks[block][rows] for block in chosen], [weights[block] for block in chosen], pixels
+        )
+
+    def _of_source(self, source: Source) -> list[Block]:
+        tap, way = source
+        return [
+            block
+            for block in self.blocks
+            if block[1] == tap and block[2] == (way if (block[0], tap, way) in self.blocks else "whole")
         ]
-        pixels = [place for place, (_, tap, _) in enumerate(chosen) if tap == PIXELS]
-        return Rows([self.blocks[block][rows] for block in chosen], tuple(pixels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +202,14 @@ class Rows:
     ----------
     blocks
         float32 (n, n_features) each.
+    shares
+        What each block weighs.
     pixels
         Which of the blocks are pictures themselves.
     """
 
     blocks: list[np.ndarray]
+    shares: list[float]
     pixels: tuple[int, ...]
 
 

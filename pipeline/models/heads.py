@@ -6,7 +6,7 @@ so the penalty and the temperature of the probabilities are chosen without a sec
 itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +28,9 @@ PIXELS_SPREAD = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Brings features to a common scale: blocks weigh the same, whatever their size, and rows have length 1.
+    """Brings features to a common scale: blocks weigh what they are to, whatever their size, and rows have length 1.
 
-    Blocks of pixels keep their proportions, for one that hardly ever changes tells little; together they weigh as much
-    as all others together.
+    Blocks of pixels keep their proportions, for one that hardly ever changes tells little.
 
     Parameters
     ----------
@@ -43,15 +42,24 @@ class Scaling:
     factor: np.ndarray
 
     @classmethod
-    def of(cls, blocks: Sequence[np.ndarray], *, pixels: Sequence[int] = ()) -> "Scaling":
-        """Measure blocks of features, each float32 (n, n_features), of training items; some of them are `pixels`."""
+    def of(
+        cls, blocks: Sequence[np.ndarray], shares: Sequence[float], *, pixels: Sequence[int] = ()
+    ) -> "Scaling":
+        """Measure blocks of features of training items.
+
+        Parameters
+        ----------
+        blocks
+            float32 (n, n_features) each.
+        shares
+            What each block is to weigh; they sum to 1.
+        pixels
+            Which of the blocks are pixels.
+        """
         mean = np.concatenate([block.mean(axis=0) for block in blocks])
-        sizes = [
-            len(pixels) if place in pixels else len(blocks) - len(pixels) for place in range(len(blocks))
-        ]
         factors = [
-            _factor(block, least=PIXELS_SPREAD if place in pixels else LEAST_SPREAD) / size**0.5
-            for place, (block, size) in enumerate(zip(blocks, sizes, strict=True))
+            _factor(block, least=PIXELS_SPREAD if place in pixels else LEAST_SPREAD) * share**0.5
+            for place, (block, share) in enumerate(zip(blocks, shares, strict=True))
         ]
         return cls(mean, np.concatenate(factors).astype(np.float32))
 
@@ -110,7 +118,12 @@ class HeadFit:
 
 
 def fit_head(
-    blocks: Sequence[np.ndarray], targets: np.ndarray, groups: np.ndarray, *, pixels: Sequence[int] = ()
+    blocks: Sequence[np.ndarray],
+    targets: np.ndarray,
+    groups: np.ndarray,
+    *,
+    shares: Sequence[float] | None = None,
+    pixels: Sequence[int] = (),
 ) -> HeadFit:
     """Fit a head, its penalty and its sharpness, on training items alone.
 
@@ -122,6 +135,8 @@ def fit_head(
         int (n,), the class of each, from 0.
     groups
         int (n,); what shares a number (windows of one recording) is left out together when the penalty is chosen.
+    shares
+        What each block weighs; None for the same each.
     pixels
         Which of the blocks are pixels, as for `Scaling`.
 
@@ -145,23 +160,68 @@ def fit_head(
     """
     if len(np.unique(targets)) < 2:
         raise SignalError("a head needs training items of at least two classes, got one")
-    scaling = Scaling.of(blocks, pixels=pixels)
-    rows = scaling(np.concatenate(blocks, axis=1))
+    scaling = Scaling.of(blocks, shares or [1 / len(blocks)] * len(blocks), pixels=pixels)
+    rows = _Scaled(blocks, scaling)
     indicators = indicators_of(targets)
     level = indicators.mean(axis=0)
     judged = judged_rows(groups)
-    solver = Gram(gram_of(rows[judged]), indicators[judged] - level, groups[judged])
+    solver = Gram(rows.gram(judged), indicators[judged] - level, groups[judged])
     penalty, outside = solver.best(PENALTIES)
     outside += level
-    if len(judged) == len(rows):
+    if len(judged) == len(targets):
         dual = solver.dual(penalty)
-        weight, intercept = rows.T @ dual, dual.sum(axis=0)
+        weight, intercept = rows.weight(dual), dual.sum(axis=0)
     else:
-        weight, intercept = _solve(rows, indicators - level, penalty)
+        weight, intercept = rows.solve(indicators - level, penalty)
     sharpness = _sharpness(outside, targets[judged])
     bias = (level + intercept).astype(np.float32)
-    head = LinearHead(scaling, weight.astype(np.float32), bias, sharpness, penalty)
+    head = LinearHead(scaling, weight, bias, sharpness, penalty)
     return HeadFit(head, judged, softened(outside, sharpness))
+
+
+class _Scaled:
+    """Rows of scaled features, worked on block by block: side by side they would be in memory three times."""
+
+    def __init__(self, blocks: Sequence[np.ndarray], scaling: Scaling) -> None:
+        ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
+        parts = zip(blocks, np.split(scaling.mean, ends), np.split(scaling.factor, ends), strict=True)
+        self.parts = list(parts)
+        square = sum(np.square(part).sum(axis=1, dtype=np.float64) for part in self._each(slice(None)))
+        self.length = np.maximum(np.sqrt(square), 1e-6)
+
+    def _each(self, rows: np.ndarray | slice) -> Iterator[np.ndarray]:
+        for block, mean, factor in self.parts:
+            yield (block[rows] - mean) * factor
+
+    def gram(self, rows: np.ndarray) -> np.ndarray:
+        """Return the inner products of some rows, float64 (n, n)."""
+        product: np.ndarray = sum(gram_of(part) for part in self._each(rows))  # type: ignore[assignment]
+        length = self.length[rows]
+        product /= length
+        product /= length[:, None]
+        return product
+
+    def solve(self, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return slope and intercept of the ridge fit, by whichever of both sides of the matrix is shorter."""
+        if sum(block.shape[1] for block, _, _ in self.parts) < len(values):
+            return self._solve_features(values, penalty)
+        square = self.gram(np.arange(len(values))) + 1.0
+        square[np.diag_indices_from(square)] += penalty
+        dual = scipy.linalg.solve(square, values, assume_a="pos", overwrite_a=True)
+        return self.weight(dual), dual.sum(axis=0)
+
+    def _solve_features(self, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        length = self.length[:, None].astype(np.float32)
+        full = np.hstack([*(part / length for part in self._each(slice(None))), np.ones_like(length)])
+        square = (full.T @ full).astype(np.float64)
+        square[np.diag_indices_from(square)] += penalty
+        answer = scipy.linalg.solve(square, full.T @ values, assume_a="pos", overwrite_a=True)
+        return answer[:-1].astype(np.float32), answer[-1]
+
+    def weight(self, dual: np.ndarray) -> np.ndarray:
+        """Return what each feature counts for each class, float32 (n_features, n_classes)."""
+        values = (dual / self.length[:, None]).astype(np.float32)
+        return np.concatenate([part.T @ values for part in self._each(slice(None))])
 
 
 class Gram:
@@ -259,20 +319,6 @@ def _factor(block: np.ndarray, *, least: float) -> np.ndarray:
     factor = np.where(spread > 0, 1.0 / np.hypot(spread, least * usual), 0.0)
     length = float(np.sqrt(np.square(spread * factor).sum()))
     return np.asarray(factor / max(length, 1e-12))
-
-
-def _solve(rows: np.ndarray, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return slope and intercept of the ridge fit, by whichever of both sides of the matrix is shorter."""
-    full = np.hstack([rows, np.ones((len(rows), 1), rows.dtype)])
-    if full.shape[1] <= len(full):
-        square = (full.T @ full).astype(np.float64)
-        square[np.diag_indices_from(square)] += penalty
-        answer = scipy.linalg.solve(square, full.T @ values, assume_a="pos", overwrite_a=True)
-    else:
-        square = gram_of(full)
-        square[np.diag_indices_from(square)] += penalty
-        answer = full.T @ scipy.linalg.solve(square, values, assume_a="pos", overwrite_a=True)
-    return answer[:-1], answer[-1]
 
 
 def _sharpness(scores: np.ndarray, targets: np.ndarray) -> float:

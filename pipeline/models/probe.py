@@ -10,15 +10,15 @@ import torch
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
-from .features import PIXELS, Extractor, Features, Pooling, view_features
-from .focus import Trials, choose_focus
+from .features import Extractor, Features, Source, all_sources, view_features
 from .heads import LinearHead, Scaling, fit_head, judged_rows
+from .mixture import Mixture, mix_sources
 from .model import Fitted, Model, load_part
 
 MOST_JUDGED = 500
-"""Rows by which stages are chosen, drawn from all to learn from: every run of stages is fitted to them."""
-MOST_AT_ALL_STAGES = 3000
-"""Of more tiles the features of chosen stages alone are kept: those of all take 30 to 300 kB a tile."""
+"""Rows by which stages are weighed, drawn from all to learn from: every run of stages is fitted to them."""
+MOST_AT_ALL_STAGES = 2000
+"""Of more items the features that are used alone are kept: all together take up to 600 kB an item."""
 
 _ARRAYS = ("mean", "factor", "weight", "bias")
 
@@ -44,7 +44,7 @@ class Probe:
 
     def of_features(self, features: Features, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
-        rows = features.rows(places, self.extractor.taps, self.extractor.poolings[0])
+        rows = features.rows(places, dict.fromkeys(self.extractor.sources, 1.0))
         return self.head.log_probabilities(np.concatenate(rows.blocks, axis=1))
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -59,8 +59,9 @@ class Probe:
     @property
     def config(self) -> dict[str, Any]:
         """Where the features are taken, and the head's two scalars."""
-        where = {"taps": list(self.extractor.taps), "pooling": self.extractor.poolings[0]}
-        return {"sort": "probe", **where, "sharpness": self.head.sharpness, "penalty": self.head.penalty}
+        sources = [list(source) for source in self.extractor.sources]
+        scalars = {"sharpness": self.head.sharpness, "penalty": self.head.penalty}
+        return {"sort": "probe", "sources": sources, **scalars}
 
     @classmethod
     def from_tensors(
@@ -71,7 +72,8 @@ class Probe:
         load_part(backbone.body, tensors, "body.")
         mean, factor, weight, bias = (tensors[f"head.{name}"].numpy() for name in _ARRAYS)
         head = LinearHead(Scaling(mean, factor), weight, bias, config["sharpness"], config["penalty"])
-        return cls(Extractor(backbone, tuple(config["taps"]), (config["pooling"],)), head)
+        sources = tuple((tap, way) for tap, way in config["sources"])
+        return cls(Extractor(backbone, sources), head)
 
 
 class ProbeTrainer:
@@ -93,54 +95,54 @@ class ProbeTrainer:
         self, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles] = (), *, progress: bool
     ) -> None:
         self.backbone, self.tiles, self.copies, self.progress = backbone, tiles, tuple(copies), progress
-        self._everywhere = Extractor(backbone, (PIXELS, *backbone.taps), ("whole", "cells"))
+        self._everywhere = Extractor(backbone, all_sources(backbone))
         self._few = len(tiles) <= MOST_AT_ALL_STAGES
-        self._known: dict[tuple[tuple[str, ...], Pooling] | None, list[Features]] = {}
+        self._sources: tuple[Source, ...] = ()
+        self._known: list[Features] = []
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
-        """Choose the stages and fit a head, by the items at `places` alone."""
-        trials = self._trials(places, targets, groups)
-        focus = trials.best
-        tables = self._features(focus.sources, focus.pooling)
+        """Weigh the stages and fit a head, by the items at `places` alone."""
+        mixture = self._mixture(places, targets, groups)
+        sources = tuple(mixture.shares)
+        tables = self._features(sources)
         learned = [np.flatnonzero(np.isin(places, table.places)) for table in tables]
         parts = [
-            table.rows(places[rows], focus.sources, focus.pooling)
-            for table, rows in zip(tables, learned, strict=True)
+            table.rows(places[rows], mixture.shares) for table, rows in zip(tables, learned, strict=True)
         ]
         blocks = [np.concatenate(same) for same in zip(*(part.blocks for part in parts), strict=True)]
         rows = np.concatenate(learned)
-        fit = fit_head(blocks, targets[rows], groups[rows], pixels=parts[0].pixels)
+        shares, pixels = parts[0].shares, parts[0].pixels
+        fit = fit_head(blocks, targets[rows], groups[rows], shares=shares, pixels=pixels)
         unchanged = fit.rows < len(places)
         notes = {
-            "stages": list(focus.sources),
-            "pooling": focus.pooling,
-            "left_out_accuracy": trials.accuracy,
+            "shares": {f"{tap} {way}": round(share, 3) for (tap, way), share in mixture.shares.items()},
+            "left_out_accuracy": mixture.accuracy,
         }
-        probe = Probe(Extractor(self.backbone, focus.sources, (focus.pooling,)), fit.head)
+        probe = Probe(Extractor(self.backbone, sources), fit.head)
         return Fitted(probe, fit.rows[unchanged], fit.left_out[unchanged], notes)
 
     def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of the items at `places`."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeTrainer answers with its own models, got {type(model).__name__}")
-        extractor = model.extractor
-        return model.of_features(self._features(extractor.taps, extractor.poolings[0])[0], places)
+        return model.of_features(self._features(model.extractor.sources)[0], places)
 
-    def _trials(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Trials:
+    def _mixture(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Mixture:
         rows = judged_rows(groups, MOST_JUDGED)
         if self._few:
-            features = self._features((), "whole")[0]
+            features = self._features(())[0]
         else:
             features = view_features(self._everywhere, self.tiles, places[rows], progress=self.progress)
-        return choose_focus(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
+        return mix_sources(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
 
-    def _features(self, sources: tuple[str, ...], pooling: Pooling) -> list[Features]:
+    def _features(self, sources: tuple[Source, ...]) -> list[Features]:
         """Return the features of the tiles and of their copies: all there are where tiles are few, else some."""
-        key = None if self._few else (sources, pooling)
-        if key not in self._known:
-            extractor = Extractor(self.backbone, sources, (pooling,)) if key else self._everywhere
-            everything = (self.tiles, *self.copies)
-            self._known = {
-                key: [view_features(extractor, some, progress=self.progress) for some in everything]
-            }
-        return self._known[key]
+        known = self._known and (self._few or set(sources) <= set(self._sources))
+        if not known:
+            # What another fold has used stays: the next is likely to use it too.
+            self._sources = tuple(dict.fromkeys((*self._sources, *sources)))
+            extractor = self._everywhere if self._few else Extractor(self.backbone, self._sources)
+            self._known = [
+                view_features(extractor, some, progress=self.progress) for some in (self.tiles, *self.copies)
+            ]
+        return self._known

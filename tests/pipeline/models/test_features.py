@@ -9,7 +9,7 @@ from phosphene.pipeline.data.manifest import Item
 from phosphene.pipeline.data.render import render
 from phosphene.pipeline.data.stores import TileStore
 from phosphene.pipeline.models.backbones import feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.models.features import PIXELS, Extractor, view_features
+from phosphene.pipeline.models.features import PIXELS, Extractor, all_sources, view_features
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def backbone():
 
 @pytest.fixture(scope="module")
 def extractor(backbone):
-    return Extractor(backbone, backbone.taps[3:7], ("whole", "cells"))
+    return Extractor(backbone, tuple(s for s in all_sources(backbone) if s[0] in backbone.taps[3:7]))
 
 
 def _noise(n, size, seed):
@@ -88,7 +88,7 @@ def test_items_that_failed_have_no_features_and_the_others_keep_their_places(ext
     features = view_features(extractor, tiles, progress=False)
     tap = extractor.taps[1]
     assert features.places.tolist() == [0, 2]
-    grid, bigram = features.rows(np.array([2]), [tap], "whole").blocks
+    grid, bigram = features.rows(np.array([2]), {(tap, "whole"): 1.0}).blocks
     assert bigram[0] == pytest.approx(extractor(tiles.pixels([2], 1))[tap, "whole"][0], abs=1e-3)
     assert grid[0] == pytest.approx(extractor(tiles.pixels([2], 0))[tap, "whole"][0], abs=1e-3)
 
@@ -96,9 +96,9 @@ def test_items_that_failed_have_no_features_and_the_others_keep_their_places(ext
 def test_a_view_without_cells_is_looked_at_as_a_whole(extractor, tiles):
     features = view_features(extractor, tiles, progress=False)
     tap = extractor.taps[1]
-    grid, bigram = features.rows(features.places, [tap], "cells").blocks
+    grid, bigram = features.rows(features.places, {(tap, "cells"): 1.0}).blocks
     assert grid.shape[1] < bigram.shape[1]
-    assert grid.shape == features.rows(features.places, [tap], "whole").blocks[0].shape
+    assert grid.shape == features.rows(features.places, {(tap, "whole"): 1.0}).blocks[0].shape
 
 
 def test_features_of_some_items_are_those_of_all(extractor, tiles):
@@ -109,9 +109,33 @@ def test_features_of_some_items_are_those_of_all(extractor, tiles):
         assert some.blocks[block][0] == pytest.approx(everything.blocks[block][1], abs=1e-3)
 
 
-def test_the_picture_itself_is_a_stage(backbone, tiles):
-    features = view_features(Extractor(backbone, (PIXELS, backbone.taps[2])), tiles, progress=False)
-    rows = features.rows(features.places, (PIXELS, backbone.taps[2]), "whole")
+def test_the_picture_itself_is_a_source(backbone, tiles):
+    shares = {(backbone.taps[2], "whole"): 0.8, (PIXELS, "whole"): 0.2}
+    features = view_features(Extractor(backbone, tuple(shares)), tiles, progress=False)
+    rows = features.rows(features.places, shares)
     assert rows.pixels == (0, 2)
+    assert rows.shares == pytest.approx([0.1, 0.4, 0.1, 0.4])
     bigram = tiles.pixels([0], 1)[0, :, :, 0].reshape(28, 8, 28, 8).mean((1, 3)) / 255
     assert rows.blocks[2][0] == pytest.approx(bigram.ravel(), abs=1e-5)
+
+
+def test_a_view_without_cells_gives_one_block_for_both_ways_of_pooling(extractor, tiles):
+    features = view_features(extractor, tiles, progress=False)
+    tap = extractor.taps[1]
+    rows = features.rows(features.places, {(tap, "cells"): 0.75, (tap, "whole"): 0.25})
+    assert len(rows.blocks) == 3
+    assert sorted(rows.shares) == pytest.approx([0.125, 0.375, 0.5])
+
+
+def test_blocks_come_in_the_order_of_the_network_whatever_the_order_of_the_sources(backbone):
+    first, second = backbone.taps[2:4]
+    pixels = _noise(2, 112, 5)
+    orders = [((second, "whole"), (first, "cells")), ((first, "cells"), (second, "whole"))]
+    one, other = (list(Extractor(backbone, sources)(pixels, cells=(2, 2))) for sources in orders)
+    assert one == other == [(first, "cells"), (second, "whole")]
+
+
+def test_maps_too_small_for_cells_are_pooled_as_a_whole(backbone):
+    last = backbone.taps[-1]
+    found = Extractor(backbone, ((last, "cells"),))(_noise(2, 112, 6), cells=(4, 4))
+    assert list(found) == [(last, "whole")]

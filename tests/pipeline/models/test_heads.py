@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import SignalError
-from phosphene.pipeline.models.heads import PENALTIES, Gram, Scaling, _solve, fit_head, judged_rows
+from phosphene.pipeline.models.heads import PENALTIES, Gram, Scaling, _Scaled, fit_head, judged_rows
 
 
 def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):
@@ -50,24 +50,24 @@ def _standardised(part):
     return scaled / np.sqrt((scaled**2).sum(1).mean())
 
 
-def test_pixels_keep_their_proportions_and_weigh_as_much_as_all_else():
+def test_pixels_keep_their_proportions_and_weigh_what_they_are_to():
     rng = np.random.default_rng(13)
     blocks = [
         rng.normal(size=(500, 9)),
         rng.normal(size=(500, 9)) * np.arange(1, 10),
         rng.normal(size=(500, 3)),
     ]
-    factor = Scaling.of(blocks, pixels=(1,)).factor
+    factor = Scaling.of(blocks, [0.25, 0.5, 0.25], pixels=(1,)).factor
     lengths = [((b - b.mean(0)) * f) ** 2 for b, f in zip(blocks, np.split(factor, [9, 18]), strict=True)]
     first, pixels, last = (length.sum(1).mean() for length in lengths)
-    assert (first, pixels, last) == pytest.approx((0.5, 1, 0.5), rel=1e-3)
+    assert (first, pixels, last) == pytest.approx((0.25, 0.5, 0.25), rel=1e-3)
     assert np.ptp(factor[9:18]) < 0.01 * factor[9:18].mean()
 
 
 def test_blocks_weigh_the_same_whatever_their_size():
     rng = np.random.default_rng(11)
     small, large = rng.normal(size=(500, 4)), rng.normal(size=(500, 400))
-    factor = Scaling.of([small, large]).factor
+    factor = Scaling.of([small, large], [0.5, 0.5]).factor
     lengths = ((small - small.mean(0)) * factor[:4]) ** 2, ((large - large.mean(0)) * factor[4:]) ** 2
     assert lengths[0].sum(1).mean() == pytest.approx(lengths[1].sum(1).mean(), rel=0.05)
 
@@ -163,11 +163,25 @@ def test_probabilities_are_calibrated():
 @pytest.mark.parametrize("shape", [(60, 12), (12, 60)])
 def test_both_sides_of_the_matrix_give_one_fit(shape):
     rng = np.random.default_rng(9)
-    rows, values = rng.normal(size=shape), rng.normal(size=(shape[0], 2))
-    slope, intercept = _solve(rows, values, 0.3)
-    dual = Gram(rows @ rows.T, values, np.arange(len(rows))).dual(0.3)
-    assert slope == pytest.approx(rows.T @ dual, abs=1e-9)
-    assert intercept == pytest.approx(dual.sum(axis=0), abs=1e-9)
+    features, values = rng.normal(size=shape).astype(np.float32), rng.normal(size=(shape[0], 2))
+    blocks = [features[:, :5], features[:, 5:]]
+    scaling = Scaling.of(blocks, [0.3, 0.7])
+    rows = scaling(features)
+    slope, intercept = _Scaled(blocks, scaling).solve(values, 0.3)
+    dual = Gram(rows.astype(np.float64) @ rows.T, values, np.arange(len(rows))).dual(0.3)
+    assert slope == pytest.approx(rows.T @ dual, abs=1e-5)
+    assert intercept == pytest.approx(dual.sum(axis=0), abs=1e-5)
+
+
+def test_blocks_weigh_what_they_are_to():
+    rng = np.random.default_rng(14)
+    blocks = [rng.normal(size=(400, 6)), rng.normal(size=(400, 60))]
+    factor = Scaling.of(blocks, [0.9, 0.1]).factor
+    first, second = (
+        (((block - block.mean(0)) * part) ** 2).sum(1).mean()
+        for block, part in zip(blocks, np.split(factor, [6]), strict=True)
+    )
+    assert (first, second) == pytest.approx((0.9, 0.1), rel=0.05)
 
 
 def test_of_many_rows_some_of_every_group_choose_the_penalty_and_all_make_the_fit(monkeypatch):

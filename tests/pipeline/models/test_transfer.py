@@ -32,8 +32,8 @@ def pair(series):
 
 def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
     told = train(series, PROBE, progress=False).classifier.notes["fit"]
-    assert set(told["stages"]) <= set(told["left_out_accuracy"])
-    assert told["pooling"] == "whole"  # fields have no cells
+    assert {source.split()[0] for source in told["shares"]} <= set(told["left_out_accuracy"])
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=0.01)
     assert len(told["left_out_accuracy"]) == 9  # eight stages, and the picture itself
     assert max(told["left_out_accuracy"].values()) > 0.8
 
