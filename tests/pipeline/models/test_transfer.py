@@ -1,5 +1,6 @@
 """Probes, ensembles and changed copies, from raw files to saved models and back."""
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 
 from phosphene.converters import ParameterError, Series, Signal, SignalError
 from phosphene.datasets import make_synthetic
-from phosphene.pipeline import Classifier, Recipe, open_manifest, train
+from phosphene.pipeline import Classifier, Recipe, cross_validate, open_manifest, train
 from phosphene.pipeline.data import augment
 from phosphene.pipeline.data.augment import Augmentation
 from phosphene.pipeline.evaluation.metrics import judge
+from phosphene.pipeline.models import probe
 from phosphene.pipeline.models.recipe import RANDOM
 from phosphene.pipeline.models.schedule import Schedule
 
@@ -36,6 +38,16 @@ def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
     assert sum(told["shares"].values()) == pytest.approx(1, abs=0.01)
     assert len(told["left_out_accuracy"]) == 9  # eight stages, and the picture itself
     assert max(told["left_out_accuracy"].values()) > 0.8
+
+
+def test_features_of_many_items_are_kept_in_part_and_answer_the_same(series, monkeypatch):
+    manifest = open_manifest(series).with_folds(3, seed=0)
+    some = dataclasses.replace(PROBE, augment="jitter", copies=1)
+    before = cross_validate(manifest, some, progress=False)
+    monkeypatch.setattr(probe, "MOST_AT_ALL_STAGES", 5)
+    after = cross_validate(manifest, some, progress=False)
+    assert [fold.scores for fold in after.folds] == [fold.scores for fold in before.folds]
+    assert [fold.notes["shares"] for fold in after.folds] == [fold.notes["shares"] for fold in before.folds]
 
 
 def test_an_ensemble_averages_its_members_by_weights_that_sum_to_one(pair, series):
