@@ -99,11 +99,11 @@ class Frozen:
         ParameterError
             The pixels have another type or shape, or there are none; or a grid has no cells.
         """
-        from .pooling import pool
+        from .pooling import pool_all
 
         if not grids or any(count < 1 for grid in grids for count in grid):
             raise ParameterError(f"grids must be one or more pairs of numbers >= 1, got {list(grids)}")
-        pooled = self._each(pixels, lambda maps: [pool(one, grid=grid) for one in maps for grid in grids])
+        pooled = self._each(pixels, lambda maps: [part for one in maps for part in pool_all(one, grids)])
         parts = [np.concatenate(part) for part in zip(*pooled, strict=True)]
         return [parts[start : start + len(grids)] for start in range(0, len(parts), len(grids))]
 

@@ -1,14 +1,52 @@
 """Means, maxima and deviations of feature maps in one walk through memory."""
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 import torch
 
+Grid = tuple[int, int]
+WHOLE: Grid = (1, 1)
 LEAST_POSITIONS = 3
 """A cell is so many positions of the map wide and high at least, or there are fewer cells."""
 
 
-def pool(maps: torch.Tensor, *, grid: tuple[int, int] = (1, 1)) -> np.ndarray:
+def pool_all(maps: torch.Tensor, grids: Sequence[Grid]) -> list[np.ndarray]:
+    """Pool feature maps once for each grid, as `pool` does; what the whole is follows from its cells.
+
+    Examples
+    --------
+    >>> whole, cells = pool_all(torch.arange(24.0).reshape(1, 1, 6, 4), [(1, 1), (2, 1)])
+    >>> whole[0, :2, :, 0].tolist(), cells[0, :2, :, 0].tolist()
+    ([[11.5], [23.0]], [[5.5, 17.5], [11.0, 23.0]])
+    """
+    pooled = {grid: pool(maps, grid=grid) for grid in grids if grid != WHOLE}
+    if WHOLE in grids:
+        grid = next(iter(pooled), WHOLE)
+        pooled[WHOLE] = _joined(pooled[grid], _areas(grid, maps)) if pooled else pool(maps)
+    return [pooled[grid] for grid in grids]
+
+
+def _areas(grid: Grid, maps: torch.Tensor) -> np.ndarray:
+    """Return what share of the map each cell covers, float32 (n_cells, 1)."""
+    down, across = (
+        np.array([end - start for start, end in edges(count, size)])
+        for count, size in zip(grid, maps.shape[2:], strict=True)
+    )
+    areas = np.outer(down, across).reshape(-1, 1)
+    return np.asarray(areas / areas.sum(), np.float32)
+
+
+def _joined(cells: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Make the mean, the maximum and the deviation of the whole from those of its cells."""
+    means, most, spreads = cells[:, 0], cells[:, 1], cells[:, 2]
+    mean = (means * areas).sum(axis=1, keepdims=True)
+    variance = ((spreads**2 + (means - mean) ** 2) * areas).sum(axis=1, keepdims=True)
+    return np.stack([mean, most.max(axis=1, keepdims=True), np.sqrt(variance)], axis=1)
+
+
+def pool(maps: torch.Tensor, *, grid: Grid = WHOLE) -> np.ndarray:
     """Pool feature maps, as a whole or by cells.
 
     Parameters

@@ -10,7 +10,7 @@ from phosphene.pipeline.models.backbones import feature_maps, input_tensor, load
 from phosphene.pipeline.models.decisions import Plan
 from phosphene.pipeline.models.frozen import freeze
 from phosphene.pipeline.models.fusing import Fused, FusedConv
-from phosphene.pipeline.models.pooling import pool
+from phosphene.pipeline.models.pooling import pool, pool_all
 
 NETWORKS = ("lenet", "mobilenet_v3_large")
 SLOW_NETWORKS = (
@@ -174,6 +174,17 @@ def test_every_place_is_in_one_cell_and_none_is_too_small(grid, cells):
     pooled = pool(maps, grid=grid)
     assert pooled.shape == (2, 3, cells, 5)
     assert pooled[:, 1].max(1) == pytest.approx(maps.amax((2, 3)).numpy())
+
+
+@pytest.mark.parametrize("grid", [(4, 4), (2, 1), (9, 1)])
+@pytest.mark.parametrize("level", [0, 1e4])
+def test_the_whole_joined_from_its_cells_is_the_whole_pooled_at_once(grid, level):
+    maps = level + torch.rand(3, 5, 13, 10, generator=torch.Generator().manual_seed(0))
+    cells, whole, again = pool_all(maps, [grid, (1, 1), grid])
+    assert whole == pytest.approx(pool(maps), rel=1e-3 if level else 1e-5)
+    assert whole.dtype == np.float32
+    assert (cells == pool(maps, grid=grid)).all()
+    assert cells is again
 
 
 def test_deviations_keep_their_digits_beside_a_large_mean():
