@@ -4,11 +4,11 @@
     python benchmarks/tables.py
 
 Weights are random, for they cost no time. Images are uint8 tiles of one channel, of the size that the network wants.
-Features are those of `probe`: pooled maps of the middle depths of the frozen network. On a CPU
-the plan by which the network runs is measured before. A training step is forward, backward and Adam for all layers and
-a new head of ten classes, in float32. On a GPU both are done by automatic mixed precision. Each figure is the median
-of rounds after one to warm up. A row a network and device goes to benchmarks/results/backbones.csv, in place of an
-older one; name networks to measure these alone. With a GPU both devices are measured.
+Features are those of `probe`: pooled maps of all depths of the frozen network. On a CPU the plan by which the network
+runs is measured before. A training step is forward, backward and Adam for all layers and a new head of ten classes, in
+float32. On a GPU both are done by automatic mixed precision. Each figure is the median of rounds after one to warm up.
+A row a network and device goes to benchmarks/results/backbones.csv, in place of an older one; name networks to measure
+these alone. With a GPU both devices are measured.
 """
 
 import csv
@@ -31,7 +31,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from phosphene.converters.files import atomic_write
 from phosphene.pipeline.models.architectures import load_network
 from phosphene.pipeline.models.backbones import Backbone, feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.models.features import middle_taps
 from phosphene.pipeline.models.frozen import freeze
 from phosphene.pipeline.models.learners import build_model
 from phosphene.pipeline.models.names import TABULATED
@@ -99,7 +98,7 @@ def size_of(name: str, backbone: Backbone) -> dict[str, str]:
 
 def features(backbone: Backbone, tiles: np.ndarray, device: torch.device) -> Work:
     """Return the work of computing the features of a batch of tiles."""
-    taps = middle_taps(backbone.taps)
+    taps = backbone.taps
     if device.type == "cpu":
         frozen = freeze(backbone, taps, channels=1, n_tiles=MANY)
         return lambda: frozen.pooled(tiles)

@@ -2,10 +2,10 @@
 
     PHOSPHENE_DATA=~/data python benchmarks/speed/features.py
 
-Tiles are 224 x 224, grey, of ESC-10 if PHOSPHENE_DATA is set, else of noise. Ours is from tiles to pooled features; the
-peers get float32 images, normalised, outside the clock, and answer with the last feature map. Plain PyTorch, eager at
-batch 64, runs in a process of its own, in turns, since what we tell the allocator holds for a process. The loader is
-cached tiles, PNG files, to batches.
+Tiles are 224 x 224, grey, of ESC-10 if PHOSPHENE_DATA is set, else of noise. Ours is from tiles to pooled features of
+all depths; the peers get float32 images, normalised, outside the clock, and answer with the last feature map. Plain
+PyTorch, eager at batch 64, runs in a process of its own, in turns, since what we tell the allocator holds for a
+process. The loader is cached tiles, PNG files, to batches.
 """
 
 import os
@@ -31,7 +31,6 @@ from phosphene.pipeline.data.render import Tiles, render
 from phosphene.pipeline.data.stores import TileStore
 from phosphene.pipeline.models.backbones import Backbone, feature_maps, input_tensor, load_backbone
 from phosphene.pipeline.models.decisions import text
-from phosphene.pipeline.models.features import middle_taps
 from phosphene.pipeline.models.frozen import Frozen, freeze
 
 WORK = "features of EfficientNet-Lite0 from tiles, all cores, a tile"
@@ -174,7 +173,7 @@ def main() -> None:
         images = input_tensor(pixels, backbone).contiguous().numpy()
         os.environ["PHOSPHENE_MEASURE"] = "1"
         os.environ["PHOSPHENE_CACHE"] = name
-        frozen = freeze(backbone, middle_taps(backbone.taps), n_tiles=10_000, sample=pixels[:8])
+        frozen = freeze(backbone, backbone.taps, n_tiles=10_000, sample=pixels[:8])
         print(f"measured: {text(frozen.plan)}")
         say_differences(frozen, backbone, pixels[:16])
         path = exported(backbone, folder)
