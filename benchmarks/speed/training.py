@@ -49,14 +49,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.items % BATCH:
         parser.error(f"--items must be a multiple of {BATCH}, got {options.items}")
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Work(Path(folder), options.items)
         for name, other_name, asked in NETWORKS:
             if options.network in (None, name):
-                rows += work.rows(name, other_name, asked, options.rounds)
-    if options.write:
-        write(rows, packages=("torch", "fastai", "timm"))
+                for row in work.rows(name, other_name, asked, options.rounds):
+                    if options.write:
+                        write([row], packages=("torch", "fastai", "timm"))
 
 
 class Work:
