@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from phosphene.pipeline.data.render import Tiles
 
@@ -19,6 +20,9 @@ MOST_JUDGED = 500
 """Rows by which stages are weighed, drawn from all to learn from: every run of stages is fitted to them."""
 MOST_AT_ALL_STAGES = 2000
 """Of more items the features that are used alone are kept: all together take up to 600 kB an item."""
+
+AT_A_TIME = 256
+"""Items whose features are in memory while they are answered for."""
 
 _ARRAYS = ("mean", "factor", "weight", "bias")
 
@@ -37,15 +41,19 @@ class Probe:
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
-        features = view_features(self.extractor, tiles, progress=progress)
         answers = np.zeros((len(tiles), len(self.head.bias)))
-        answers[features.places] = self.of_features(features, features.places)
+        parts = _parts(tiles.drawn)
+        for places in tqdm(parts, unit="part", desc="answers", delay=1.0, disable=None if progress else True):
+            features = view_features(self.extractor, tiles, places, progress=False)
+            answers[places] = self.of_features(features, places)
         return answers
 
     def of_features(self, features: Features, places: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
-        rows = features.rows(places, dict.fromkeys(self.extractor.sources, 1.0))
-        return self.head.log_probabilities(np.concatenate(rows.blocks, axis=1))
+        shares = dict.fromkeys(self.extractor.sources, 1.0)
+        rows = (features.rows(some, shares).blocks for some in _parts(places))
+        answers = [self.head.log_probabilities(np.concatenate(blocks, axis=1)) for blocks in rows]
+        return np.concatenate(answers) if answers else np.zeros((0, len(self.head.bias)))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
@@ -74,6 +82,11 @@ class Probe:
         head = LinearHead(Scaling(mean, factor), weight, bias, config["sharpness"], config["penalty"])
         sources = tuple((tap, way) for tap, way in config["sources"])
         return cls(Extractor(backbone, sources), head)
+
+
+def _parts(places: np.ndarray) -> list[np.ndarray]:
+    """Cut places into parts whose features are in memory together."""
+    return [places[start : start + AT_A_TIME] for start in range(0, len(places), AT_A_TIME)]
 
 
 class ProbeTrainer:

@@ -50,6 +50,15 @@ def test_features_of_many_items_are_kept_in_part_and_answer_the_same(series, mon
     assert [fold.notes["shares"] for fold in after.folds] == [fold.notes["shares"] for fold in before.folds]
 
 
+def test_items_are_answered_for_in_parts(series, monkeypatch):
+    done = train(series, PROBE, progress=False)
+    items = open_manifest(series).items
+    whole, _ = done.classifier.log_probabilities(items, workers=1, progress=False)
+    monkeypatch.setattr(probe, "AT_A_TIME", 7)
+    parts, _ = done.classifier.log_probabilities(items, workers=1, progress=False)
+    assert parts == pytest.approx(whole, abs=1e-5)
+
+
 def test_an_ensemble_averages_its_members_by_weights_that_sum_to_one(pair, series):
     model = pair.classifier.model
     assert [backbone.name for backbone in model.backbones] == ["efficientnet_lite0", "lenet"]
