@@ -132,7 +132,7 @@ def _edit(key, value):
         (_write("config.json", "{"), r"config\.json: not the configuration of a classifier"),
         (_write("config.json", "[]"), r"config\.json: not the configuration of a classifier"),
         (_write("model.safetensors", "no tensors"), r"model\.safetensors: the weights cannot be read"),
-        (_edit("format", 99), r"config\.json: format 99, this version reads 2; update phosphene"),
+        (_edit("format", 99), r"config\.json: format 99, this version reads 3; update phosphene"),
         (_edit("views", [{"name": "gasf"}]), "not a whole classifier"),
         (_edit("model", {"sort": "other"}), "not a whole classifier"),
         (_edit("classes", None), "not a whole classifier"),
