@@ -108,7 +108,7 @@ class SeriesPicture(Converter):
             some = values[first : first + _AT_A_TIME]
             stacked = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
             stacked = stacked.reshape(len(some), *some[0].shape)
-            self._paint(pixels[first : first + len(some)], self._chosen(stacked))
+            self._paint(pixels[first : first + len(some)], stacked)
 
     def _chosen(self, values: np.ndarray) -> np.ndarray:
         """Return what is drawn of float32 (n, channels, samples), in the same order of axes.
@@ -119,23 +119,32 @@ class SeriesPicture(Converter):
             values = values[:, :1]
         if self.input == "differences":
             # Before the mean, which would jump where a channel begins to be missing.
-            values = differences(values.astype(np.float64))
+            values = differences(values)
         return _mean_channel(values) if self.channels == "mean" else values
 
     def _paint(self, pixels: np.ndarray, values: np.ndarray) -> None:
+        if self.channels == "mean":
+            values = self._chosen(values)
+        elif self.channels == "first":
+            values = values[:, :1]
         parts = self._parts(values.shape[1])
         cells = self._cells(len(parts))
         if self.channels == "color":
             grey_planes = np.zeros((PLANES, *pixels.shape[:3]), np.uint8)
             for part, cell, plane in zip(parts, cells, grey_planes, strict=False):
-                self._draw_many(_of_part(values, part), plane, cell)
+                self._draw_many(self._of_part(values, part), plane, cell)
             pixels[...] = np.moveaxis(grey_planes, 0, -1)
             return
         canvas = pixels.reshape(pixels.shape[:3])
         if len(parts) > 1:
             canvas[...] = 0
         for part, cell in zip(parts, cells, strict=True):
-            self._draw_many(_of_part(values, part), canvas, cell)
+            self._draw_many(self._of_part(values, part), canvas, cell)
+
+    def _of_part(self, values: np.ndarray, part: list[int]) -> np.ndarray:
+        """Return what one picture shows; of a long series there is no room for the differences of all channels."""
+        some = values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
+        return differences(some) if self.input == "differences" and self.channels != "mean" else some
 
     def _parts(self, channels: int) -> list[list[int]]:
         """Return the channels that each picture shows: here, one each."""
@@ -188,11 +197,6 @@ class SeriesPicture(Converter):
         return Axes(axis, axis)
 
 
-def _of_part(values: np.ndarray, part: list[int]) -> np.ndarray:
-    """Return (n, channels of a part, samples) of (n, channels, samples), where possible without a copy."""
-    return values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
-
-
 def _mean_channel(values: np.ndarray) -> np.ndarray:
     """Return means of (n, channels, samples) over the channels that are present: float64 (n, 1, samples)."""
     # Channel by channel: of a long series there is no room for copies of all.
@@ -220,7 +224,7 @@ def differences(values: np.ndarray) -> np.ndarray:
     array([[ 2., -1., nan, nan]])
     """
     steps = np.diff(values)
-    if np.isnan(steps).all(-1).any():
+    if np.isnan(np.fmax.reduce(steps, axis=-1, initial=np.nan)).any():
         raise SignalError("no two neighbouring samples of a channel are present; take input=values")
     return steps
 

@@ -8,9 +8,10 @@ from ..converter import register
 from ..image import Axes, Axis, Layout
 from ..parameters import Between
 from ..wavelet import Filter, Wavelet, log_centres, wavelet_filter
-from .field import SeriesPicture, grey, mean_present, sample_axis, segments
+from .field import SeriesPicture, grey, sample_axis, segments
 
 _HIGHEST = 0.5  # cycles a sample
+_AT_A_TIME = 1 << 16  # samples that are float64 at a time
 
 
 @register
@@ -137,9 +138,20 @@ def scalogram(values: np.ndarray, borders: np.ndarray, *, rows: int, form: Filte
 
 
 def _mean_free(values: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return what is left of values without their mean, at most 1, 0 where missing; and whether nothing is left."""
-    exact = values.astype(np.float64)
-    size = float(np.nanmax(np.abs(exact))) or 1.0
-    waves = np.nan_to_num(exact / size - mean_present(exact / size, 0))
-    height = float(np.abs(waves).max())
-    return waves / (height or 1.0), height < 1e-9
+    """Return what is left of values without their mean, at most 1, 0 where missing; and whether nothing is left.
+
+    It is float32, and computed part by part as float64: of a long series there is no room for copies.
+    """
+    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    size = max(abs(low), abs(high)) or 1.0
+    parts = [values[start : start + _AT_A_TIME] for start in range(0, len(values), _AT_A_TIME)]
+    total = sum(float(np.nansum(part.astype(np.float64) / size)) for part in parts)
+    mean = total / sum(int(np.count_nonzero(~np.isnan(part))) for part in parts)
+    height = max(high / size - mean, mean - low / size)
+    waves = np.empty(len(values), np.float32)
+    for place, part in enumerate(parts):
+        start = place * _AT_A_TIME
+        waves[start : start + len(part)] = np.nan_to_num(
+            (part.astype(np.float64) / size - mean) / (height if height > 0 else 1.0)
+        )
+    return waves, height < 1e-9
