@@ -36,11 +36,14 @@ class Mixture:
     ----------
     shares
         What each source is to weigh; they sum to 1.
+    best
+        The same of the candidate that erred least: fewer sources, where features of all would take too much room.
     accuracy
         Of every stage alone, on left-out training items, by the better way of pooling.
     """
 
     shares: Shares
+    best: Shares
     accuracy: dict[str, float]
 
 
@@ -87,7 +90,7 @@ def mix_sources(
     errors = np.array([judge(_joined(kernels, candidate))[0] for candidate in candidates])
     alone = {source: judge(kernel)[1] for source, kernel in kernels.items()}
     accuracy = {tap: max(right for (name, _), right in alone.items() if name == tap) for tap, _ in sources}
-    return Mixture(_averaged(candidates, _weights(errors)), accuracy)
+    return Mixture(_averaged(candidates, _weights(errors)), candidates[int(errors.argmin())], accuracy)
 
 
 def _runs(taps: Sequence[str]) -> list[Sequence[str]]:

@@ -19,7 +19,7 @@ from .model import Fitted, Model, load_part
 MOST_JUDGED = 500
 """Rows by which stages are weighed, drawn from all to learn from: every run of stages is fitted to them."""
 MOST_AT_ALL_STAGES = 2000
-"""Of more items the features that are used alone are kept: all together take up to 600 kB an item."""
+"""Of more items the best stages alone are used, and their features kept: those of all take up to 600 kB an item."""
 
 AT_A_TIME = 256
 """Items whose features are in memory while they are answered for."""
@@ -116,19 +116,18 @@ class ProbeTrainer:
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Weigh the stages and fit a head, by the items at `places` alone."""
         mixture = self._mixture(places, targets, groups)
-        sources = tuple(mixture.shares)
+        weights = mixture.shares if self._few else mixture.best
+        sources = tuple(weights)
         tables = self._features(sources)
         learned = [np.flatnonzero(np.isin(places, table.places)) for table in tables]
-        parts = [
-            table.rows(places[rows], mixture.shares) for table, rows in zip(tables, learned, strict=True)
-        ]
+        parts = [table.rows(places[rows], weights) for table, rows in zip(tables, learned, strict=True)]
         blocks = [np.concatenate(same) for same in zip(*(part.blocks for part in parts), strict=True)]
         rows = np.concatenate(learned)
         shares, pixels = parts[0].shares, parts[0].pixels
         fit = fit_head(blocks, targets[rows], groups[rows], shares=shares, pixels=pixels)
         unchanged = fit.rows < len(places)
         notes = {
-            "shares": {f"{tap} {way}": round(share, 3) for (tap, way), share in mixture.shares.items()},
+            "shares": {f"{tap} {way}": round(share, 3) for (tap, way), share in weights.items()},
             "left_out_accuracy": mixture.accuracy,
         }
         probe = Probe(Extractor(self.backbone, sources), fit.head)

@@ -37,6 +37,7 @@ def test_stages_that_tell_the_classes_apart_weigh_most():
     strengths = {"first": 3, "early": 0, "middle": 0.1, "late": 2, "last": 2}
     mixture = _mix(targets, **{name: _stage(rng, targets, strength) for name, strength in strengths.items()})
     assert _weight(mixture, "late") + _weight(mixture, "last") > 0.9
+    assert mixture.best == {("late", "whole"): 0.5, ("last", "whole"): 0.5}
     assert _weight(mixture, "first") == 0  # edges and spots
     assert mixture.accuracy["late"] > 0.85 > mixture.accuracy["early"]
 

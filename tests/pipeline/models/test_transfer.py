@@ -40,14 +40,12 @@ def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
     assert max(told["left_out_accuracy"].values()) > 0.8
 
 
-def test_features_of_many_items_are_kept_in_part_and_answer_the_same(series, monkeypatch):
-    manifest = open_manifest(series).with_folds(3, seed=0)
-    some = dataclasses.replace(PROBE, augment="jitter", copies=1)
-    before = cross_validate(manifest, some, progress=False)
+def test_of_many_items_the_best_stages_alone_are_used(series, monkeypatch):
     monkeypatch.setattr(probe, "MOST_AT_ALL_STAGES", 5)
-    after = cross_validate(manifest, some, progress=False)
-    assert [fold.scores for fold in after.folds] == [fold.scores for fold in before.folds]
-    assert [fold.notes["shares"] for fold in after.folds] == [fold.notes["shares"] for fold in before.folds]
+    manifest = open_manifest(series).with_folds(3, seed=0)
+    done = cross_validate(manifest, dataclasses.replace(PROBE, augment="jitter", copies=1), progress=False)
+    assert all(len(fold.notes["shares"]) in (3, 4) for fold in done.folds)  # a run, and the pictures or not
+    assert done.accuracy > 0.6
 
 
 def test_items_are_answered_for_in_parts(series, monkeypatch):
