@@ -223,7 +223,10 @@ def differences(values: np.ndarray) -> np.ndarray:
     >>> differences(np.array([[1.0, 3.0, 2.0, np.nan, 5.0]]))
     array([[ 2., -1., nan, nan]])
     """
-    steps = np.diff(values)
+    with np.errstate(over="ignore"):
+        steps = np.diff(values)
+    if np.isinf(steps).any():
+        steps = np.diff(values.astype(np.float64))
     if np.isnan(np.fmax.reduce(steps, axis=-1, initial=np.nan)).any():
         raise SignalError("no two neighbouring samples of a channel are present; take input=values")
     return steps
