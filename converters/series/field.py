@@ -110,23 +110,17 @@ class SeriesPicture(Converter):
             stacked = stacked.reshape(len(some), *some[0].shape)
             self._paint(pixels[first : first + len(some)], stacked)
 
-    def _chosen(self, values: np.ndarray) -> np.ndarray:
-        """Return what is drawn of float32 (n, channels, samples), in the same order of axes.
-
-        It is float64 where it was computed.
-        """
+    def _drawn_channels(self, values: np.ndarray) -> np.ndarray:
+        """Return the channels that are drawn of float32 (n, channels, samples); a mean is float64 and one channel."""
         if self.channels == "first":
-            values = values[:, :1]
-        if self.input == "differences":
-            # Before the mean, which would jump where a channel begins to be missing.
-            values = differences(values)
-        return _mean_channel(values) if self.channels == "mean" else values
+            return values[:, :1]
+        if self.channels == "mean":
+            # The mean comes last, since it would jump where a channel begins to be missing.
+            return _mean_channel(differences(values) if self.input == "differences" else values)
+        return values
 
     def _paint(self, pixels: np.ndarray, values: np.ndarray) -> None:
-        if self.channels == "mean":
-            values = self._chosen(values)
-        elif self.channels == "first":
-            values = values[:, :1]
+        values = self._drawn_channels(values)
         parts = self._parts(values.shape[1])
         cells = self._cells(len(parts))
         if self.channels == "color":

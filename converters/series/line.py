@@ -57,9 +57,12 @@ class LinePlot(SeriesPicture):
 
     def _convert(self, signal: Series) -> Image:
         image = super()._convert(signal)
-        values = self._chosen(signal.values[None])[0]
-        labels = [f"channel {place}" for place in range(len(values))] if len(values) > 1 else [""]
-        bounds = {label: value_bounds(one) for label, one in zip(labels, values, strict=True)}
+        drawn = self._drawn_channels(signal.values[None])
+        count = drawn.shape[1]
+        labels = [f"channel {place}" for place in range(count)] if count > 1 else [""]
+        bounds = {
+            label: value_bounds(self._of_part(drawn, [place])[0, 0]) for place, label in enumerate(labels)
+        }
         planes = tuple(Valued(plane, bounds) for plane in image.planes)
         return Image(image.pixels, Valued(image.layout, bounds), planes)
 

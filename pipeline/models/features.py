@@ -176,10 +176,8 @@ class Features:
             found = self._of_source(source)
             for block in found:
                 weights[block] = weights.get(block, 0.0) + share / len(found)
-        rows, chosen = (
-            np.searchsorted(self.places, places),
-            [block for block in self.blocks if block in weights],
-        )
+        rows = np.searchsorted(self.places, places)
+        chosen = [block for block in self.blocks if block in weights]
         pixels = tuple(place for place, (_, tap, _) in enumerate(chosen) if tap == PIXELS)
         return Rows(
             [self.blocks[block][rows] for block in chosen], [weights[block] for block in chosen], pixels

@@ -77,15 +77,14 @@ def mix_sources(
     """
     judge = _Judge(targets, groups)
     ways: tuple[Pooling, ...] = ("whole", "cells") if features.has_cells else ("whole",)
-    sources: list[Source] = list(itertools.product(taps, ways))
-    if features.has_pixels:
-        sources.append((PIXELS, "whole"))
+    pixels: list[Source] = [(PIXELS, "whole")] if features.has_pixels else []
+    sources = [*pixels, *itertools.product(taps, ways)]
     kernels = {source: _kernel(features, rows, source) for source in sources}
     candidates = [
         candidate
         for way in ways
         for run in _runs(taps)
-        for candidate in _candidates(run, way, (PIXELS, "whole") in kernels)
+        for candidate in _candidates(run, way, features.has_pixels)
     ]
     errors = np.array([judge(_joined(kernels, candidate))[0] for candidate in candidates])
     alone = {source: judge(kernel)[1] for source, kernel in kernels.items()}

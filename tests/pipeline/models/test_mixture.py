@@ -87,6 +87,7 @@ def test_pictures_themselves_weigh_where_they_tell_more():
     used = _mix(targets, pixels=telling, one=stage)
     assert _weight(used, PIXELS) == pytest.approx(PIXELS_SHARE, rel=0.05)
     assert used.accuracy[PIXELS] > 0.85
+    assert list(used.accuracy) == [PIXELS, "one"]  # from early to late
     assert _weight(_mix(targets, pixels=noise, one=telling), PIXELS) < PIXELS_SHARE / 2
 
 
