@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Converter, Image, default_views, read
+from phosphene.converters import Converter, Image, default_views, parse_views, read
 from phosphene.converters.files import atomic_write
 from phosphene.converters.signal import KINDS, Kind
 from phosphene.datasets import make_synthetic
@@ -55,7 +55,7 @@ def demo(out: Path, *, seed: int) -> tuple[dict[str, Any], str, bool]:
             r["kind"],
             r["about"],
             str(r["seen"]),
-            r["views"],
+            _in_brief(r["views"], r["kind"]),
             f"{r['right']} of {r['new']}",
             share(r["accuracy"]),
             f"{r['seconds']:.1f} s",
@@ -106,6 +106,17 @@ def _write_predictions(path: Path, predictions: Predictions) -> None:
     ]
     with atomic_write(path) as file:
         file.write((json.dumps(rows, indent=2) + "\n").encode())
+
+
+def _in_brief(views: str, kind: Kind) -> str:
+    """Name each converter once, since all choices of ten views would not fit on a line.
+
+    Examples
+    --------
+    >>> _in_brief("gasf(size=112), recurrence, recurrence(dimension=4)", "series")
+    'gasf, recurrence'
+    """
+    return ", ".join(dict.fromkeys(view.name for view in parse_views(views, kind=kind)))
 
 
 def _sheet(manifest: Manifest, views: tuple[Converter, ...]) -> list[tuple[str, Image | None]]:
