@@ -12,9 +12,10 @@ import numpy as np
 from phosphene.converters import Converter, ParameterError, ReadError, from_config
 from phosphene.converters.files import atomic_write
 from phosphene.converters.signal import Kind
+from phosphene.pipeline.data.cut_items import item_failures
 from phosphene.pipeline.data.manifest import Item, Manifest
 from phosphene.pipeline.data.pieces import cut_from_config
-from phosphene.pipeline.data.render import Failure, Tiles, render
+from phosphene.pipeline.data.render import Failure, render
 from phosphene.pipeline.data.sources import open_manifest
 from phosphene.pipeline.data.windows import Cut, combine, cut, lengths_for
 from phosphene.pipeline.evaluation.metrics import Scores, judge
@@ -129,7 +130,9 @@ class Classifier:
         answers = np.zeros((0, len(self.classes)))
         if len(drawn):
             answers = self.model.log_probabilities(tiles, progress=progress)[drawn]
-        return combine(answers, source[drawn], len(items)), item_failures(items, source, tiles)
+        return combine(answers, source[drawn], len(items)), item_failures(
+            items, source, tiles.items, tiles.failures
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write the classifier as a folder: `model.safetensors`, `config.json`, `README.md`.
@@ -211,16 +214,6 @@ def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
     if labels is None:
         return (Item(file),)
     return open_manifest(file, kind=kind).items
-
-
-def item_failures(items: Sequence[Item], source: np.ndarray, tiles: Tiles) -> tuple[Failure, ...]:
-    """Return the items of which a piece could not be drawn, each with the first reason."""
-    reasons = {failure.item: failure.error for failure in tiles.failures}
-    failed: dict[int, str] = {}
-    for place, piece in zip(source.tolist(), tiles.items, strict=True):
-        if piece in reasons:
-            failed.setdefault(place, reasons[piece])
-    return tuple(Failure(items[place], reason) for place, reason in failed.items())
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:
