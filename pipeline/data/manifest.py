@@ -12,6 +12,7 @@ import numpy as np
 from phosphene.converters import Fragment, ParameterError
 from phosphene.converters.signal import Kind
 
+from .recordings import loose_recordings, recordings
 from .splitting import deal
 
 Metric = Literal["accuracy", "macro_f1", "auc"]
@@ -107,13 +108,18 @@ class Manifest:
         labels[:] = [item.label for item in self.items]
         return labels
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether any item has a fold or a split: else whoever asks for answers parts them."""
+        return any(item.fold is not None or item.split is not None for item in self.items)
+
     def splits(self) -> tuple[Split, ...]:
         """Return the ways to part the items: one a fold where they have folds, else the one split they have.
 
         Raises
         ------
         ParameterError
-            The items have neither, some have none, or a group stands on both sides.
+            The items have neither, some have none, or a group or recording stands on both sides.
         """
         if any(item.fold is not None for item in self.items):
             return self._fold_splits()
@@ -128,7 +134,7 @@ class Manifest:
     def with_random_split(self, share: float, *, seed: int) -> "Manifest":
         """Return the manifest with a `train` and a `test` split, `share` of each class in the latter.
 
-        Groups stay together; equal seeds give equal splits.
+        Groups stay together; equal seeds give equal splits. Slices of UrbanSound8K without groups are not dealt.
         """
         if not 0 < share < 1:
             raise ParameterError(f"the share held out must be above 0 and below 1, got {share!r}")
@@ -143,7 +149,7 @@ class Manifest:
     def with_folds(self, n_folds: int, *, seed: int) -> "Manifest":
         """Return the manifest with folds `1` to `n_folds`, each with its share of every class.
 
-        Groups stay together; equal seeds give equal folds.
+        Groups stay together; equal seeds give equal folds. Slices of UrbanSound8K without groups are not dealt.
         """
         if n_folds < 2:
             raise ParameterError(f"n_folds must be 2 or more, got {n_folds!r}")
@@ -170,7 +176,8 @@ class Manifest:
         Raises
         ------
         ParameterError
-            The text is none of these, there is no such fold or split, or a group stands on both sides.
+            The text is none of these, there is no such fold or split, a group or recording stands on both sides, or
+            slices of UrbanSound8K without groups would be dealt at random.
         """
         name, _, value = spec.partition("=")
         if name == "fold" and value:
@@ -190,6 +197,7 @@ class Manifest:
 
     def _deal(self, shares: np.ndarray, places: Sequence[int] | np.ndarray, seed: int) -> np.ndarray:
         items = [self.items[place] for place in places]
+        self._require_whole_recordings(items)
         return deal([item.label for item in items], [item.bond for item in items], shares, seed=seed)
 
     def _outside(self, *splits: SplitName) -> np.ndarray:
@@ -237,16 +245,30 @@ class Manifest:
             raise ParameterError(f"{self._title} has too few items or groups to hold {share:g} of them out")
         return Split(spec, places[~held], places[held])
 
+    def _require_whole_recordings(self, items: Sequence[Item]) -> None:
+        """Refuse to deal slices of recordings at random where no group keeps each recording together."""
+        loose = loose_recordings(items)
+        if loose:
+            raise ParameterError(
+                f"{self._title}: its files are named as those of UrbanSound8K, and dealt at random the slices of a "
+                f"recording ({loose[0]}, one of {len(loose)}) would stand on both sides; keep to the official folds "
+                "(protocol urbansound8k, or a column fold and --valid fold=10), or give each recording a group"
+            )
+
     def _without_leaks(self, split: Split) -> Split:
-        """Return the split if no group stands on both of its sides."""
-        learned = {self.items[place].bond for place in split.train} - {None}
-        for place in split.test:
-            if self.items[place].bond in learned:
-                raise ParameterError(
-                    f"{self._title}: group {self.items[place].bond!r} stands on both sides of split "
-                    f"{split.name!r}, so answers would leak; put the whole group on one side"
-                )
+        """Return the split if neither a group nor a recording stands on both of its sides."""
+        self._require_apart([item.bond for item in self.items], "group", split)
+        self._require_apart(recordings(self.items), "recording", split)
         return split
+
+    def _require_apart(self, bonds: Sequence[str | None], what: str, split: Split) -> None:
+        learned = {bonds[place] for place in split.train} - {None}
+        shared = next((bonds[place] for place in split.test if bonds[place] in learned), None)
+        if shared is not None:
+            raise ParameterError(
+                f"{self._title}: {what} {shared!r} stands on both sides of split "
+                f"{split.name!r}, so answers would leak; put the whole {what} on one side"
+            )
 
 
 def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:

@@ -139,7 +139,7 @@ def cross_validate(
     begin = time.monotonic()
     recipe = recipe or Recipe()
     manifest = _labelled(src)
-    if all(item.fold is None and item.split is None for item in manifest.items):
+    if not manifest.is_parted:
         manifest = manifest.with_folds(DEFAULT_FOLDS, seed=recipe.seed)
     splits = manifest.splits()
     table = prepare(manifest, recipe, splits, progress=progress)

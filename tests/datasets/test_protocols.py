@@ -9,6 +9,7 @@ from PIL import Image
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.datasets import UCR_SETS, find_protocol, open_protocol, protocols, unpack_malimg
+from phosphene.pipeline.data import open_manifest
 
 
 def write(path: Path, text: str = "x") -> Path:
@@ -159,6 +160,16 @@ def test_urbansound8k_keeps_a_recording_together(tmp_path):
         ("100032-3-0-0.wav", "dog_bark", "5", "100032"),
         ("100263-2-0-117.wav", "children_playing", "10", "100263"),
     ]
+
+
+def test_urbansound8k_without_its_table_is_not_split_at_random(tmp_path):
+    for recording in range(4):
+        for part in range(5):
+            write(tmp_path / ("siren", "bark")[recording % 2] / f"{recording}-8-0-{part}.wav", "RIFF")
+    found = open_manifest(tmp_path, kind="audio")
+    for deal in (lambda: found.with_folds(2, seed=0), lambda: found.valid_split("0.2", seed=0)):
+        with pytest.raises(ParameterError, match="named as those of UrbanSound8K"):
+            deal()
 
 
 def test_binaries_keep_the_builds_of_a_module_together(tmp_path):

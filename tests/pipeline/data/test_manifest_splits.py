@@ -188,3 +188,91 @@ def test_a_random_split_is_made_once_and_kept():
     assert len(split.test) == 10
     assert parted.splits()[0].test.tolist() == split.test.tolist()
     assert {item.split for item in parted.items} == {"train", "test"}
+
+
+def slices(name="{0}-3-0-{1}.wav", **columns):
+    """Five slices of each of eight recordings, named as UrbanSound8K names them."""
+    return Manifest(
+        tuple(
+            Item(
+                Path(name.format(100 + k // 5, k % 5)),
+                "ab"[k // 5 % 2],
+                **{c: f(k) for c, f in columns.items()},
+            )
+            for k in range(40)
+        ),
+        "audio",
+        "city",
+    )
+
+
+AT_RANDOM = [
+    lambda manifest: manifest.with_folds(4, seed=0).splits(),
+    lambda manifest: manifest.with_random_split(0.25, seed=0).splits(),
+    lambda manifest: (manifest.valid_split("0.25", seed=0),),
+]
+
+
+def recordings_on_both_sides(manifest, splits):
+    names = [item.path.name.partition("-")[0] for item in manifest.items]
+    return [{names[k] for k in split.train} & {names[k] for k in split.test} for split in splits]
+
+
+@pytest.mark.parametrize("deal", AT_RANDOM)
+def test_slices_of_urbansound8k_are_never_dealt_at_random(deal):
+    for manifest in (
+        slices(),
+        slices(fold=lambda k: str(k // 10)),
+        slices(name="some/where/{0}-9-12-{1}.ogg"),
+    ):
+        with pytest.raises(ParameterError) as caught:
+            deal(manifest)
+        assert str(caught.value) == (
+            "city: its files are named as those of UrbanSound8K, and dealt at random the slices of a recording "
+            "(100, one of 8) would stand on both sides; keep to the official folds (protocol urbansound8k, or a "
+            "column fold and --valid fold=10), or give each recording a group"
+        )
+
+
+@pytest.mark.parametrize("deal", AT_RANDOM)
+def test_slices_of_urbansound8k_are_dealt_where_groups_keep_recordings_together(deal):
+    manifest = slices(group=lambda k: f"clip{k // 5}")
+    assert not any(recordings_on_both_sides(manifest, deal(manifest)))
+    wider = slices(group=lambda k: f"street{k // 10}")
+    assert not any(recordings_on_both_sides(wider, deal(wider)))
+    with pytest.raises(ParameterError, match="one of 8"):
+        deal(slices(group=lambda k: f"ear{k % 4}"))
+
+
+@pytest.mark.parametrize("deal", AT_RANDOM)
+@pytest.mark.parametrize(
+    "name", ["{0}-3-0-{1}-1.wav", "{0}-13-0-{1}.wav", "1-{0}{1}-A-3.wav", "{0}{1}-3-0-1.wav", "{0}_{1}.wav"]
+)
+def test_other_names_and_single_slices_are_dealt(name, deal):
+    assert deal(slices(name=name))
+
+
+def test_folds_that_part_a_recording_of_urbansound8k_are_refused_and_official_ones_kept():
+    with pytest.raises(ParameterError, match=r"^city: recording '100' stands on both sides of split '0', so"):
+        slices(fold=lambda k: str(k % 4)).splits()
+    official = slices(fold=lambda k: str(k // 10))
+    assert recordings_on_both_sides(official, official.splits()) == [set()] * 4
+    assert official.valid_split("fold=3", seed=0).test.tolist() == list(range(30, 40))
+
+
+def test_nine_of_ten_names_tell_urbansound8k():
+    kept = slices().items[:36]
+    for n_others, refused in ((4, True), (5, False)):
+        others = tuple(Item(Path(f"other{k}.wav"), "a") for k in range(n_others))
+        manifest = Manifest(kept + others, "audio")
+        if refused:
+            with pytest.raises(ParameterError, match="UrbanSound8K"):
+                manifest.with_folds(2, seed=0)
+        else:
+            assert manifest.with_folds(2, seed=0).is_parted
+
+
+def test_a_manifest_is_parted_by_folds_or_a_split():
+    assert not manifest(4).is_parted
+    assert manifest(4, fold=lambda k: "1" if k == 3 else None).is_parted
+    assert manifest(4, split=lambda k: "train" if k == 3 else None).is_parted
