@@ -1,6 +1,7 @@
 """Who does the work: processes of this machine, or a Ray cluster. A process that dies costs one item."""
 
 import contextlib
+import functools
 import os
 import pickle
 import queue
@@ -23,9 +24,7 @@ from .worker import READY, Lost, attempt
 FEW = 64
 """So many items are done sooner here than workers start."""
 
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
 
 Where = Literal["anywhere", "apart"]
@@ -64,6 +63,8 @@ class LocalEngine:
         work is done in this process.
     limit_s
         A task that takes longer is given up and its process ended.
+    threads
+        What numeric libraries may use in each process; None leaves it to them.
 
     Examples
     --------
@@ -71,21 +72,31 @@ class LocalEngine:
     [(-3, 3), (-1, 1), (2, 2)]
     """
 
-    def __init__(self, workers: int | None = None, *, limit_s: float = 600.0) -> None:
+    def __init__(
+        self, workers: int | None = None, *, limit_s: float = 600.0, threads: int | None = 1
+    ) -> None:
         self.workers = _checked(workers)
         self.limit_s = limit_s
+        self._start = functools.partial(_start_process, threads)
         self._early: deque[subprocess.Popen[bytes]] = deque()
 
     @contextlib.contextmanager
     def started(self, count: int) -> Iterator[None]:
         """Start the processes that so many tasks will need, so that they load while the tasks are made out."""
         if self.workers > 1 and count >= FEW:
-            self._early.extend(_start_process() for _ in range(self.workers))
+            self._early.extend(self._start() for _ in range(self.workers))
         try:
             yield
         finally:
             while self._early:
                 _kill(self._early.popleft())
+
+    def _process(self) -> "subprocess.Popen[bytes]":
+        """Return one of the processes that were started early, or a new one."""
+        try:
+            return self._early.popleft()
+        except IndexError:
+            return self._start()
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -101,7 +112,7 @@ class LocalEngine:
         waiting = deque(chunks)
         payload = cloudpickle.dumps(function)
         hands = [
-            _Hand(payload, waiting, outcomes, self._early) for _ in range(min(self.workers, len(chunks)))
+            _Hand(payload, waiting, outcomes, self._process) for _ in range(min(self.workers, len(chunks)))
         ]
         try:
             for _ in range(count):
@@ -132,10 +143,10 @@ class _Hand(threading.Thread):
         payload: bytes,
         waiting: "deque[Any]",
         outcomes: "queue.SimpleQueue[Any]",
-        early: "deque[subprocess.Popen[bytes]]",
+        start: "Callable[[], subprocess.Popen[bytes]]",
     ) -> None:
         super().__init__(daemon=True)
-        self._payload, self._waiting, self._outcomes, self._early = payload, waiting, outcomes, early
+        self._payload, self._waiting, self._outcomes, self._start_process = payload, waiting, outcomes, start
         self._process: subprocess.Popen[bytes] | None = None
         self._since = float("inf")
         self._over: float | None = None
@@ -187,11 +198,7 @@ class _Hand(threading.Thread):
 
     def _begin(self) -> "subprocess.Popen[bytes]":
         self._over = None
-        try:
-            process = self._early.popleft()
-        except IndexError:
-            process = _start_process()
-        self._process = process
+        process = self._process = self._start_process()
         try:
             _send(process, sys.path)
             _send(process, self._payload)
@@ -226,10 +233,11 @@ class _Hand(threading.Thread):
             process.kill()
 
 
-def _start_process() -> "subprocess.Popen[bytes]":
+def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
+    limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     return subprocess.Popen(
         [sys.executable, "-c", "from phosphene.pipeline.data.worker import main; main()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | _ONE_THREAD,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
 
 

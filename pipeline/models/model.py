@@ -59,6 +59,10 @@ class Fitted:
 class Trainer(Protocol):
     """Fits models to parts of one set of tiles; what does not depend on the part is computed once."""
 
+    @property
+    def shared_s(self) -> float:
+        """The seconds so far that went into what all parts share."""
+
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Fit a model to the items at `places`; `targets` and `groups` are int vectors beside them."""
 

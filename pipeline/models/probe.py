@@ -1,5 +1,6 @@
 """The strategy `probe`: a frozen network cut early, and a linear head on features of several depths and all views."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,7 @@ class ProbeTrainer:
         self._few = len(tiles) <= MOST_AT_ALL_STAGES
         self._sources: tuple[Source, ...] = ()
         self._known: list[Features] = []
+        self.shared_s = 0.0
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Weigh the stages and fit a head, by the items at `places` alone."""
@@ -144,7 +146,7 @@ class ProbeTrainer:
         if self._few:
             features = self._features(())[0]
         else:
-            features = view_features(self._everywhere, self.tiles, places[rows], progress=self.progress)
+            features = self._looked(self._everywhere, self.tiles, places[rows])
         return mix_sources(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
 
     def _features(self, sources: tuple[Source, ...]) -> list[Features]:
@@ -154,7 +156,12 @@ class ProbeTrainer:
             # What another fold has used stays: the next is likely to use it too.
             self._sources = tuple(dict.fromkeys((*self._sources, *sources)))
             extractor = self._everywhere if self._few else Extractor(self.backbone, self._sources)
-            self._known = [
-                view_features(extractor, some, progress=self.progress) for some in (self.tiles, *self.copies)
-            ]
+            self._known = [self._looked(extractor, some) for some in (self.tiles, *self.copies)]
         return self._known
+
+    def _looked(self, extractor: Extractor, tiles: Tiles, places: np.ndarray | None = None) -> Features:
+        """Let the network look at tiles; the time is noted."""
+        begin = time.monotonic()
+        features = view_features(extractor, tiles, places, progress=self.progress)
+        self.shared_s += time.monotonic() - begin
+        return features

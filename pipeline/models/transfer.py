@@ -62,6 +62,8 @@ def make_trainer(
 class NetworkTrainer:
     """Trains whole networks with fastai, one a view and member."""
 
+    shared_s = 0.0
+
     def __init__(
         self, recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
     ) -> None:
@@ -143,6 +145,11 @@ class EnsembleTrainer:
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
         self.trainers = tuple(trainers)
+
+    @property
+    def shared_s(self) -> float:
+        """The seconds so far that went into what all parts share."""
+        return sum(trainer.shared_s for trainer in self.trainers)
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Fit the members and weigh them."""
