@@ -7,7 +7,7 @@ import faulthandler
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ MACHO_IMPORTS = {
 NAME_LENGTH = 64
 
 
-def main() -> None:
+def main(answer: Callable[[str], dict[str, Any]]) -> None:
     """Answer requests until the other end closes its pipe."""
     limit_memory(int(sys.argv[1]))
     lief.logging.disable()
@@ -215,4 +215,4 @@ def macho_kind(section: Any) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(answer)

@@ -17,17 +17,18 @@ import sys
 import tempfile
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, TypeVar, cast
 
 import numpy as np
 
 Format = Literal["elf", "pe", "macho", "unknown"]
 SectionKind = Literal["header", "code", "data", "imports", "resources", "overlay", "other"]
 Stretch = tuple[float, float, str]
+T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 START_TIMEOUT_S = 60.0
@@ -128,15 +129,20 @@ class Parser:
 
     def parse(self, path: str | Path, *, timeout_s: float = TIMEOUT_S) -> Structure:
         """Return what LIEF says of a file; whatever goes wrong is told in `problem`."""
+        found = self.ask(path, _structure, timeout_s=timeout_s)
+        return Structure(problem=found) if isinstance(found, str) else found
+
+    def ask(self, path: str | Path, read: Callable[[Any], T], *, timeout_s: float) -> T | str:
+        """Return what `read` makes of the child's answer about a file, or what went wrong."""
         with self._lock:
             try:
-                return _structure(self._ask({"path": os.fspath(path), "timeout_s": timeout_s}, timeout_s))
+                return read(self._ask({"path": os.fspath(path), "timeout_s": timeout_s}, timeout_s))
             except queue.Empty:
                 problem = f"LIEF took longer than {timeout_s:g} s"
             except (OSError, ValueError, TypeError, KeyError):
                 problem = "LIEF crashed or ran out of memory"
             self._stop()
-            return Structure(problem=problem)
+            return problem
 
     def close(self) -> None:
         """Stop the child; the next file starts another."""
