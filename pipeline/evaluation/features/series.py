@@ -35,8 +35,8 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def filled(series: Series, length: int | None = None) -> np.ndarray:
     """Return the values of a series without gaps, and as many as asked for.
 
-    Missing values lie on the straight line between their neighbours, level beyond the first and the last; a channel
-    without any is 0. Other lengths are read off the same lines, so that both ends stay where they are.
+    Missing values lie on the straight line between their neighbours, level beyond the first and the last.
+    Other lengths are read off the same lines, so that both ends stay where they are.
 
     Parameters
     ----------
@@ -135,8 +135,7 @@ def summary(values: np.ndarray) -> dict[str, float]:
     """
     missing = np.isnan(values)
     whole = _bridged(values.astype(np.float64))
-    present = whole if missing.all() else whole[~missing]
-    return _levels(present) | _course(whole) | _spectrum(whole) | {"missing": float(missing.mean())}
+    return _levels(whole[~missing]) | _course(whole) | _spectrum(whole) | {"missing": float(missing.mean())}
 
 
 def _levels(present: np.ndarray) -> dict[str, float]:
@@ -208,8 +207,6 @@ def _bridged(values: np.ndarray) -> np.ndarray:
     present = np.flatnonzero(~np.isnan(values))
     if len(present) == len(values):
         return values
-    if not len(present):
-        return np.zeros_like(values)
     return np.asarray(np.interp(np.arange(len(values)), present, values[present]))
 
 
