@@ -180,6 +180,15 @@ def test_equal_rows_on_one_side_and_empty_rows_on_both(tmp_path):
     assert find_leaks(manifest, manifest.splits()) == ()
 
 
+def test_the_same_numbers_in_other_channels_are_another_series(tmp_path):
+    numbers = np.arange(6, dtype=np.float32)
+    for name, shape in (("a", (1, 2, 3)), ("b", (1, 1, 6)), ("c", (1, 2, 3))):
+        np.save(tmp_path / f"{name}.npy", numbers.reshape(shape))
+    one, other, same = (part(tmp_path / f"{name}.npy", "row", 0, 1) for name in "abc")
+    assert leaks_of([one, other], kind="series") == ()
+    assert [leak.sort for leak in leaks_of([one, same], kind="series")] == ["copy"]
+
+
 def test_overlapping_parts_of_one_file(files):
     path = files("long.wav", b"RIFF")
     items = [part(path, "t", 0, 5, group="x"), part(path, "t", 2.5, 7.5, group="y")]
