@@ -6,38 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from phosphene.converters.files import atomic_write
 from phosphene.pipeline.data.render import Failure
 
+from .markup import write_document
 from .metrics import Scores, share_interval
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
-  color: #222; background: #fff }}
-div {{ overflow-x: auto }}
-table {{ border-collapse: collapse; margin: 1rem 0 }}
-caption {{ text-align: left; padding: .3rem 0 }}
-th, td {{ padding: .3rem .6rem; text-align: right }}
-th {{ font-weight: 600 }}
-td.right {{ outline: 2px solid #222; outline-offset: -2px }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{figures}</p>
+_BODY = """<p>{figures}</p>
 <p>{about}</p>
 {confusion}
-{failures}
-</body>
-</html>
-"""
-_CONFUSION = """<div><table>
+{failures}"""
+_CONFUSION = """<div class="paper"><table>
 <caption>True class by row, answer by column; the darker, the more of the row. Framed: right.</caption>
 <tr><th></th>{header}<th scope="col">recall</th></tr>
 {rows}
@@ -62,16 +40,13 @@ def write_report(
     failures
         Items that are not in the scores, and why.
     """
-    page = _PAGE.format(
-        title=html.escape(title),
+    body = _BODY.format(
         figures=html.escape(_figures(scores)),
         about=html.escape(_about(config)),
         confusion=_confusion(scores) if scores.confusion else "",
         failures=_failures(failures) if failures else "",
     )
-    with atomic_write(path) as file:
-        file.write(page.encode("utf-8", "replace"))
-    return Path(path)
+    return write_document(path, title=title, body=body)
 
 
 def _figures(scores: Scores) -> str:
