@@ -35,17 +35,15 @@ def answer(path: str) -> Part:
 def programs(data: bytes) -> Iterator[tuple[Tell, Any]]:
     """Yield the program in a file, or those of a Mach-O file for several processors, with what describes it."""
     if data.startswith(b"\x7fELF"):
-        found, describe = lief.ELF.parse(data), elf_part
+        elf = lief.ELF.parse(data)
+        yield from [(elf_part, elf)] if elf else []
     elif data.startswith(b"MZ"):
-        found, describe = lief.PE.parse(data), pe_part
+        pe = lief.PE.parse(data)
+        yield from [(pe_part, pe)] if pe else []
     elif data[:4] in BASE["MACHO_MAGICS"]:
+        # By a name, not in passing: what is in a file must not outlive it.
         fat = lief.MachO.parse(data)
-        yield from ((macho_part, part) for part in fat or ())
-        return
-    else:
-        return
-    if found:
-        yield describe, found
+        yield from [(macho_part, part) for part in fat or ()]
 
 
 def merged(parts: list[Part]) -> Part:

@@ -96,7 +96,7 @@ def _window_counts(data: np.ndarray) -> np.ndarray:
     """Count the upper halves of the bytes in every whole window."""
     steps = len(data) // STEP_BYTES
     counts = _nibbles(data[: steps * STEP_BYTES].reshape(steps, STEP_BYTES))
-    return counts[:-1] + counts[1:]
+    return np.asarray(counts[:-1] + counts[1:])
 
 
 def _nibbles(rows: np.ndarray) -> np.ndarray:
