@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,7 +120,7 @@ def decode(data: bytes) -> dict[str, Kept]:
 
 def _array(content: bytes, offset: int, kind: str, shape: list[int]) -> np.ndarray:
     dtype = np.dtype(kind)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or not 0 <= size <= len(content) - offset:
         raise ValueError(f"no array of {kind} {shape} at {offset}")
     # Through an array of its own, since one in the middle of bytes is not aligned.
