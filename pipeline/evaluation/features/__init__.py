@@ -1,31 +1,6 @@
 """Tabular features of every kind of signal, for baselines."""
 
-from importlib import import_module
+from .feature_set import FeatureSet, Table
+from .finding import feature_sets
 
-from phosphene.converters import ParameterError
-from phosphene.converters.signal import Kind
-
-from .feature_set import FeatureSet, Record, Table
-
-__all__ = ["FeatureSet", "Record", "Table", "feature_sets"]
-
-_MODULES: dict[Kind, str] = {"audio": "audio", "series": "series", "mouse": "mouse", "binary": "binary"}
-
-
-def feature_sets(kind: Kind) -> tuple[FeatureSet, ...]:
-    """Return the sets of features that a kind of signals has, the first being what it is known for.
-
-    Raises
-    ------
-    ParameterError
-        There is no such kind.
-
-    Examples
-    --------
-    >>> [features.name for features in feature_sets("series")]
-    ['catch22', 'summary', 'raw']
-    """
-    if kind not in _MODULES:
-        raise ParameterError(f"kind must be one of {', '.join(_MODULES)}, got {kind!r}")
-    found: tuple[FeatureSet, ...] = import_module(f".{_MODULES[kind]}", __name__).FEATURE_SETS
-    return found
+__all__ = ["FeatureSet", "Table", "feature_sets"]

@@ -23,8 +23,8 @@ from phosphene.pipeline.data.render import Failure
 from phosphene.pipeline.data.stores import content_digest, tile_key
 from phosphene.pipeline.data.worker import Lost
 
-from . import feature_sets
 from .feature_set import FeatureSet, Record
+from .finding import feature_sets
 from .records import Kept, RecordStore
 
 LIMIT_S = 120.0
