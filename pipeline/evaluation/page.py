@@ -7,8 +7,9 @@ from pathlib import Path
 from .markup import bullets, cell, table, words, write_document
 from .plots import MOST_COUNTED, confusion_pair, cost_against_score, critical_differences, learning_curves
 from .summary import CurvePoint, Row, SetSummary, Summary
+from .svg import told_apart
 from .tables import all_warnings, best_score, common_metric, headline, kind_of
-from .words import duration, memory, metric_words, score_words, size
+from .words import duration, memory, metric_words, plain, score_words, size
 
 _COLUMNS = (
     "method",
@@ -44,7 +45,9 @@ def write_page(path: str | Path, summary: Summary) -> Path:
     pathlib.Path
         The file.
     """
-    return write_document(path, title=f"Benchmark: {summary.name}", body="\n".join(_parts(summary)))
+    return write_document(
+        path, title=plain(f"Benchmark: {summary.name}"), body=told_apart("\n".join(_parts(summary)))
+    )
 
 
 def _parts(summary: Summary) -> Iterator[str]:

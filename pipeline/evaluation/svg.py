@@ -5,6 +5,7 @@ import html
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -63,8 +64,21 @@ def svg_of(figure: "Figure", *, title: str, about: str) -> str:
         figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None})
     drawn = _DROPPED.sub("", buffer.getvalue()).strip()
     head, _, rest = drawn.partition(">")
+    title, about = plain(title), plain(about)
     key = hashlib.sha256(f"{title}\0{about}\0{drawn}".encode()).hexdigest()[:10]
     return f"{_head(head, key)}{_described(title, about, key)}{_slim(rest, key)}\n"
+
+
+def told_apart(page: str) -> str:
+    """Give the pictures of a page that are alike names of their own: no name may stand twice in a page."""
+    seen: Counter[str] = Counter()
+
+    def renamed(match: re.Match[str]) -> str:
+        key = match[1]
+        seen[key] += 1
+        return match[0] if seen[key] == 1 else match[0].replace(f"{key}-", f"{key}-{seen[key]}-")
+
+    return re.sub(r'<svg [^>]*aria-labelledby="(\w+)-title.*?</svg>', renamed, page, flags=re.DOTALL)
 
 
 def _head(tag: str, key: str) -> str:
@@ -79,7 +93,7 @@ def _head(tag: str, key: str) -> str:
 
 
 def _described(title: str, about: str, key: str) -> str:
-    words = [html.escape(plain(text)) for text in (title, about)]
+    words = [html.escape(text) for text in (title, about)]
     return f'<title id="{key}-title">{words[0]}</title><desc id="{key}-about">{words[1]}</desc>'
 
 
