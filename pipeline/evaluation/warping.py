@@ -54,7 +54,7 @@ class WarpingContender:
     >>> contender.answer(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["setting"]
-    {'width_percent': 20}
+    {'width_percent': 9}
     """
 
     values: np.ndarray
@@ -131,7 +131,7 @@ class _Plan:
 
 
 def _reach(length: int, percent: int) -> int:
-    return length * percent // 100
+    return -(-length * percent // 100)  # rounded up, as in the archive's published widths
 
 
 def _cells(channels: int, length: int, percent: int) -> int:
