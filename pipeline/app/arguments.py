@@ -65,6 +65,15 @@ def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Man
     return manifest
 
 
+def manifests_of(options: argparse.Namespace) -> tuple[Manifest, ...]:
+    """Return the data sets to compare methods on: one, or with `ucr` those of the archive that are tabulated."""
+    from phosphene.datasets import UCR_SETS, open_protocol
+
+    if options.src == "ucr" and options.data is not None:
+        return tuple(open_protocol(f"ucr/{name}", options.data) for name in UCR_SETS)
+    return (manifest_of(options),)
+
+
 def recipe_of(options: argparse.Namespace) -> "Recipe":
     """Return how a classifier shall be made; wrong names are told before any work is done."""
     from phosphene.pipeline.models.architectures import blueprint

@@ -169,6 +169,27 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_workers(parser)
 
 
+def _add_benchmark(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "src", metavar="PROTOCOL",
+        help="with --data a protocol (see list), ucr for all its sets; or your own data: a folder of class folders, a "
+        "CSV with path,label[,split|fold|group]",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the data of PROTOCOL lies")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="a folder for the page (index.html), benchmark.csv and .json"
+    )
+    parser.add_argument(
+        "--methods", metavar="NAME[;NAME]",
+        help="methods, or parts of their names: images; lightgbm; minirocket (all of the kind)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--on-leak", choices=("refuse", "tell"), default=None,
+        help="when items stand on both sides of a split: stop, or go on and say so (own data: refuse; protocols: tell)",
+    )  # fmt: skip
+    _add_recipe(parser)
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="DIR", help="the folder for the results (demo)"
@@ -277,6 +298,10 @@ _COMMANDS = {
     ),
     "predict": ("name the class of raw files", _add_predict),
     "evaluate": ("judge a saved classifier by labelled files", _add_evaluate),
+    "benchmark": (
+        "compare classifiers of images with tabular baselines, on the same folds",
+        _add_benchmark,
+    ),
     "demo": ("run all four kinds, small and offline", _add_demo),
 }
 

@@ -14,6 +14,7 @@ from .arguments import (
     check_target,
     converter_settings,
     manifest_of,
+    manifests_of,
     recipe_of,
     source_of,
     views_of,
@@ -179,6 +180,29 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     return _outcome(result, words, failures)
 
 
+def _benchmark(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.evaluation.benchmark import benchmark
+    from phosphene.pipeline.evaluation.tables import json_result
+
+    from .benchmark_text import terminal_table
+
+    if options.out:
+        check_folder(options.out, options.src if options.data is None else "")
+    manifests = manifests_of(options)
+    summary = benchmark(
+        manifests,
+        recipe_of(options),
+        methods=options.methods,
+        out=options.out,
+        on_leak=options.on_leak or ("refuse" if options.data is None else "tell"),
+    )
+    text = terminal_table(summary)
+    if options.out:
+        text += f"\n\n{options.out / 'index.html'}"
+    failed = bool(summary.failed) or any(row.error for one in summary.sets for row in one.rows)
+    return Outcome(json_result(summary), text, failed)
+
+
 def _demo(options: argparse.Namespace) -> Outcome:
     from .demo import demo
 
@@ -194,6 +218,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "cross-validate": _cross_validate,
     "predict": _predict,
     "evaluate": _evaluate,
+    "benchmark": _benchmark,
     "demo": _demo,
 }
 

@@ -92,7 +92,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class CellStore:
-    """Cells and sums of seconds in a folder, by key.
+    """Cells in a folder by key, and what was spent on what several of them share.
 
     Examples
     --------
@@ -134,18 +134,16 @@ class CellStore:
             return None
 
     def spend(self, key: str, spent: Spent) -> None:
-        """Add to what was spent under a key: seconds are summed, the most memory is kept."""
+        """Note what was spent under a key; of several runs, which find again what the first has made, the most."""
         before = self.spent(key)
-        now = Spent(
-            before.prepare_s + spent.prepare_s,
-            max(before.peak_mib, spent.peak_mib),
-            spent.failed or before.failed,
+        most = Spent(
+            max(before.prepare_s, spent.prepare_s), max(before.peak_mib, spent.peak_mib), spent.failed
         )
         with atomic_write(self._path(key, ".json")) as file:
-            file.write(json.dumps(asdict(now)).encode())
+            file.write(json.dumps(asdict(most)).encode())
 
     def spent(self, key: str) -> Spent:
-        """Return what was spent under a key in all runs."""
+        """Return what was spent under a key."""
         try:
             told = json.loads(self._path(key, ".json").read_bytes())
             failed = tuple((int(place), str(why)) for place, why in told["failed"])
@@ -190,6 +188,12 @@ def cell_key(items: str, split: Split, method: Mapping[str, Any], seed: int) -> 
     """
     parts = [_hash({"places": np.asarray(part).tolist()}) for part in (split.train, split.test)]
     return _hash({"format": FORMAT, "items": items, "split": parts, "method": dict(method), "seed": seed})
+
+
+def stage_key(items: str, stage: str, method: Mapping[str, Any]) -> str:
+    """Return the key of what was spent on a stage between raw files and what is learned from."""
+    versions = {name: value for name, value in method.items() if name.startswith("version")}
+    return _hash({"format": FORMAT, "items": items, "stage": stage, "versions": versions})
 
 
 def _digest(path: Path) -> str:

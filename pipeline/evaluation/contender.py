@@ -22,7 +22,7 @@ class Trained:
     left_out
         float64 (n, n_classes), log-probabilities of these by fits without them: never of a row's own group.
     size_bytes
-        What the model takes when kept, without what all models of a network share.
+        What the model takes when kept; of a network all of it.
     notes
         What is worth telling about the fit (settings tried and chosen), as JSON takes it.
     """

@@ -20,7 +20,7 @@ class Cost:
     train_s
         For all folds, inner cross-validation included.
     predict_s_per_item
-        For an item whose tiles, activations or table are there.
+        From a raw file to its answer: its share of `prepare_s`, and the answering.
     peak_mib
         The most memory its process held, the libraries in it included.
     size_bytes

@@ -143,10 +143,8 @@ class ProbeTrainer:
 
     def _mixture(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Mixture:
         rows = judged_rows(groups, MOST_JUDGED)
-        if self._few:
-            features = self._features(())[0]
-        else:
-            features = self._looked(self._everywhere, self.tiles, places[rows])
+        some = None if self._few else self._looked(self._everywhere, self.tiles, places[rows])
+        features = some or self._features(())[0]
         return mix_sources(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
 
     def _features(self, sources: tuple[Source, ...]) -> list[Features]:
