@@ -8,6 +8,7 @@ import inspect
 import re
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from phosphene.converters import converters
@@ -80,6 +81,88 @@ def rockets_table() -> str:
         lines.append(
             f"| {method} | {len(best)} | {statistics.mean(map(statistics.mean, best.values())):.3f} |"
         )
+    return "\n".join(lines) + "\n"
+
+
+_HEADLINE = ("images", "images, random weights", "without images", "both", "majority")
+
+
+def benchmark_table() -> str:
+    """Return what `phosphene benchmark` found: one row a protocol, the UCR sets as their mean, the best score bold."""
+    lines = [_cells(["data", "metric", *_HEADLINE]), "|---" * (2 + len(_HEADLINE)) + "|"]
+    rows = _rows("benchmark")
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        some = [row for row in rows if row["protocol"] == protocol]
+        means = {name: _mean_score(some, name) for name in _HEADLINE}
+        best = max(f"{mean:.3f}" for mean in means.values())
+        scores = [f"**{mean:.3f}**" if f"{mean:.3f}" == best else f"{mean:.3f}" for mean in means.values()]
+        lines.append(_cells([_protocol_name(protocol, some), some[0]["metric"], *scores]))
+    return "\n".join(lines) + "\n"
+
+
+def methods_table() -> str:
+    """Return all methods of each protocol with their costs, for the page of the benchmark."""
+    rows, parts = _rows("benchmark"), []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        some = [row for row in rows if row["protocol"] == protocol]
+        titles = [
+            "method",
+            some[0]["metric"],
+            "to prepare, s",
+            "to train, s",
+            "an item, ms",
+            "memory, MiB",
+            "model, kB",
+        ]
+        parts += [f"### {_protocol_name(protocol, some)}", "", _cells(titles), "|---" * len(titles) + "|"]
+        parts += [_method_line(name, some) for name in dict.fromkeys(row["method"] for row in some)]
+        words = [row["words"] for row in _rows("verdicts") if row["protocol"] == protocol]
+        parts += ["", *words, ""]
+    return "\n".join(parts) + "\n"
+
+
+def _method_line(name: str, rows: list[dict[str, str]]) -> str:
+    """Return a method with its mean score, the interval where there is one set, and sums of its costs."""
+    some = [row for row in rows if row["method"] == name]
+    errors = [row["error"] for row in some if row["error"]]
+    if errors:
+        return _cells([name, f"failed: {errors[0]}", *[""] * 5])
+    score = f"{_mean_score(rows, name):.3f}"
+    if len(some) == 1:
+        score += f" ({float(some[0]['low']):.3f} to {float(some[0]['high']):.3f})"
+    return _cells([name, score, *(_cost(some, *asked) for asked in _COSTS)])
+
+
+_COSTS = (("prepare_s", sum, 1), ("train_s", sum, 1), ("predict_ms_per_item", statistics.mean, 1), ("peak_mib", max, 1),
+          ("size_bytes", max, 1000))  # fmt: skip
+
+
+def _cost(rows: list[dict[str, str]], column: str, total: Callable[[list[float]], float], unit: int) -> str:
+    values = [float(row[column]) / unit for row in rows if row[column]]
+    return (
+        f"{total(values):.3g}" if values and total(values) < 100 else f"{total(values):.0f}" if values else ""
+    )
+
+
+def _protocol_name(protocol: str, rows: list[dict[str, str]]) -> str:
+    n_sets = len({row["set"] for row in rows})
+    return f"{n_sets} UCR sets, mean" if n_sets > 1 else protocol
+
+
+def _mean_score(rows: list[dict[str, str]], method: str) -> float:
+    return statistics.mean(float(row["score"]) for row in rows if row["method"] == method)
+
+
+def published_table() -> str:
+    """Return how far methods that others have published reach here and there, over the same sets and splits."""
+    lines = [_cells(["method", "UCR sets", "here", "published", "by"]), "|---" * 5 + "|"]
+    found = {(row["method"], row["set"]): float(row["score"]) for row in _rows("benchmark") if row["score"]}
+    rows = [row for row in _rows("published") if (row["method"], row["set"]) in found]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        some = [row for row in rows if row["method"] == method]
+        here = statistics.mean(found[method, row["set"]] for row in some)
+        there = statistics.mean(float(row["accuracy"]) for row in some)
+        lines.append(_cells([method, str(len(some)), f"{here:.3f}", f"{there:.3f}", some[0]["source"]]))
     return "\n".join(lines) + "\n"
 
 
@@ -177,6 +260,9 @@ def backbones_origin_table() -> str:
 TABLES = {
     "accuracy": accuracy_table,
     "rockets": rockets_table,
+    "benchmark": benchmark_table,
+    "methods": methods_table,
+    "published": published_table,
     "depth": depth_table,
     "speed": speed_table,
     "converters": converters_table,

@@ -50,6 +50,7 @@ def cells():
     }
 
 
+@pytest.mark.slow
 def test_every_method_is_a_row_over_the_same_folds(tmp_path):
     summary = benchmark(
         write_series(tmp_path / "waves"), RECIPE, methods=QUICK, out=tmp_path / "out", progress=False
@@ -90,6 +91,7 @@ def test_nothing_is_computed_twice(tmp_path):
     assert [row.folds for row in again.rows] == [row.folds for row in first.rows]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     table = write_series(tmp_path / "waves", n=60)
     names = "summary + random_forest; summary + logistic; catch22 + random_forest"
