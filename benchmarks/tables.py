@@ -25,29 +25,41 @@ def accuracy_table() -> str:
     rows = _rows("accuracy")
     lines = ["| data | views | metric | pretrained | random weights | seconds |", "|---|---|---|---|---|---|"]
     probes = [row for row in rows if row["run"] == "probe"]
-    lines += [_accuracy_line(row["set"], [row], rows) for row in probes if not row["set"].startswith("ucr/")]
+    lines += [
+        _accuracy_line(row["set"], [row], _controls([row], rows))
+        for row in probes
+        if not row["set"].startswith("ucr/")
+    ]
     series = [row for row in probes if row["set"].startswith("ucr/")]
     if series:
-        lines.append(_accuracy_line(f"{len(series)} UCR sets, mean", series, rows))
-    for run in dict.fromkeys(row["run"] for row in rows if row["run"] not in ("probe", "random")):
+        lines.append(_accuracy_line(f"{len(series)} UCR sets, mean", series, _controls(series, rows)))
+    for run in dict.fromkeys(
+        row["run"] for row in rows if row["run"] != "probe" and "random" not in row["run"]
+    ):
         found = [row for row in rows if row["run"] == run]
-        lines.append(_accuracy_line(f"{found[0]['set']}, {run}", found, []))
+        control = [float(row["score"]) for row in rows if row["run"] == f"random {run}"]
+        lines.append(_accuracy_line(f"{found[0]['set']}, {run}", found, control))
     return "\n".join(lines) + "\n"
 
 
-def _accuracy_line(name: str, found: list[dict[str, str]], rows: list[dict[str, str]]) -> str:
+def _accuracy_line(name: str, found: list[dict[str, str]], control: list[float]) -> str:
     """Return the line of one or more sets: the means of their scores, and of those with random weights."""
     sets = {row["set"] for row in found}
-    controls: dict[str, list[float]] = {}
-    for row in rows:
-        if row["run"] == "random" and row["set"] in sets:
-            controls.setdefault(row["seed"], []).append(float(row["score"]))
-    whole = [statistics.mean(scores) for scores in controls.values() if len(scores) == len(sets)]
     seconds = statistics.median(float(row["seconds"]) for row in found)
     words = f"{seconds:.1f}" if len(found) == 1 else f"{seconds:.1f} median"
     views = found[0]["views"].replace("size=112,", "").replace("(size=112)", "")
     score = _with_interval([float(row["score"]) for row in found] if len(sets) == 1 else [_mean(found)])
-    return f"| {name} | `{views}` | {found[0]['metric']} | {score} | {_with_interval(whole)} | {words} |"
+    return f"| {name} | `{views}` | {found[0]['metric']} | {score} | {_with_interval(control)} | {words} |"
+
+
+def _controls(found: list[dict[str, str]], rows: list[dict[str, str]]) -> list[float]:
+    """Return the mean score of the same sets with random weights, one a seed that they all have."""
+    sets = {row["set"] for row in found}
+    by_seed: dict[str, list[float]] = {}
+    for row in rows:
+        if row["run"] == "random" and row["set"] in sets:
+            by_seed.setdefault(row["seed"], []).append(float(row["score"]))
+    return [statistics.mean(scores) for scores in by_seed.values() if len(scores) == len(sets)]
 
 
 def _mean(rows: list[dict[str, str]]) -> float:

@@ -68,8 +68,9 @@ def runs() -> Iterator[Run]:
     probe = Recipe(strategy="probe")
     for data in SETS:
         yield Run("probe", data, probe)
-    for seed in RESAMPLES:
-        yield Run("resamples", "ucr/OliveOil", probe, f"resample {seed}")
+    for name, weights in (("resamples", None), ("random resamples", RANDOM)):
+        for seed in RESAMPLES:
+            yield Run(name, "ucr/OliveOil", replace(probe, weights=weights), f"resample {seed}")
     for data in SETS:
         for seed in SEEDS if data != "balabit" else SEEDS[:1]:
             yield Run("random", data, replace(probe, weights=RANDOM, seed=seed))

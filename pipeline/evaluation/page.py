@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from .markup import bullets, cell, table, words, write_document
 from .plots import MOST_COUNTED, confusion_pair, cost_against_score, critical_differences, learning_curves
@@ -53,7 +54,7 @@ def write_page(path: str | Path, summary: Summary) -> Path:
 def _parts(summary: Summary) -> Iterator[str]:
     many, metric = len(summary.sets) > 1, common_metric(summary)
     yield _warnings(all_warnings(summary))
-    yield f'<p class="verdict">{words(summary.verdict)}</p>'
+    yield _verdict(summary.verdict)
     yield f'<p class="faint">{words(_scope(summary))}</p>'
     yield "<h2>Methods</h2>"
     yield _rows_table(summary.rows, metric, _ranks(summary))
@@ -67,6 +68,13 @@ def _parts(summary: Summary) -> Iterator[str]:
         yield from (part for place, one in enumerate(summary.sets) for part in _set_parts(one, place))
     yield _failed(summary.failed)
     yield _origin(summary.origin)
+
+
+def _verdict(text: str, *, size: Literal["large", "usual"] = "large") -> str:
+    """Return what it comes to, and under it what else there is to say, a point each."""
+    first, *others = text.splitlines() or [""]
+    kind = ' class="verdict"' if size == "large" else ""
+    return f"<p{kind}>{words(first)}</p>" + (bullets(others) if others else "")
 
 
 def _warnings(warnings: Sequence[str]) -> str:
@@ -168,7 +176,7 @@ def _set_parts(one: SetSummary, place: int) -> Iterator[str]:
     """Yield what is told of one of several sets; open, so that it is printed too."""
     yield f'<details open id="set-{place}">\n<summary><strong>{words(one.name)}</strong></summary>'
     yield _warnings(one.warnings)
-    yield f"<p>{words(one.verdict)}</p>"
+    yield _verdict(one.verdict, size="usual")
     yield _rows_table(one.rows, one.metric, {})
     yield from _pictures(one.rows, one.curves, one.metric, level=3)
     yield "</details>"

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -77,10 +77,12 @@ class Results:
         return found
 
     def rows(self) -> tuple[Row, ...]:
-        """Return the rows of the table: what is put together first, then every method."""
+        """Return the rows of the table: images, the best without them, both together, then all other methods."""
         notes = {TABLES: {"chosen": list(self.chosen.names)}} if self.chosen else {}
         combined = [_row(name, None, one, notes=notes.get(name, {})) for name, one in self.together.items()]
-        return (*combined, *(self._method_row(method) for method in self.run.methods))
+        rows = [self._method_row(method) for method in self.run.methods]
+        first = [row for row in rows if row.method == IMAGES]
+        return (*first, *combined, *(row for row in rows if row.method != IMAGES))
 
     def _method_row(self, method: Method) -> Row:
         if method.name not in self.cells:
@@ -107,7 +109,10 @@ class Results:
         )
 
     def curves(self) -> tuple[CurvePoint, ...]:
-        """Return the learning curves of images, of the control, and of the best table."""
+        """Return the learning curves of images, of the control, and of the best table.
+
+        Intervals are corrected as those of whole training sets: parts of these overlap no more than they do.
+        """
         best = best_table(self.run, self.trial)
         methods = [method for method in self.run.methods if method.name in (IMAGES, CONTROL)]
         return tuple(
@@ -122,8 +127,7 @@ class Results:
             cells = self.trial.cells(method, self.run.store, share)
             if cells:
                 n_items = float(np.mean([cell.n_train for cell in cells]))
-                judged = replace(self.judged, n_train=n_items)
-                one = Answered(judged, tuple(cell.test for cell in cells))
+                one = self.answered(cells)
                 points.append(CurvePoint(method.name, share, n_items, one.score, *one.interval))
         return points
 

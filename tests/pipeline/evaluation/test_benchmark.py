@@ -57,7 +57,7 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
     )
     rows = {row.method: row for row in summary.rows}
     assert list(rows) == [
-        "without images", "both", "images", "images, random weights", "summary + nearest", "majority"
+        "images", "without images", "both", "images, random weights", "summary + nearest", "majority"
     ]  # fmt: skip
     assert all(len(row.folds) == 3 and not row.error for row in rows.values())
     assert rows["majority"].score == pytest.approx(0.5, abs=0.2)
