@@ -115,4 +115,6 @@ def _listed(title: str, lines: Sequence[tuple[str, str]], width: int) -> str:
 
 
 def _wrapped(text: str, width: int) -> str:
-    return "\n".join(textwrap.wrap(plain(text), width)) or ""
+    """Return text no wider than the terminal; its own lines stay apart."""
+    lines = [textwrap.wrap(plain(line), width) for line in text.splitlines()]
+    return "\n".join(part for line in lines for part in line)

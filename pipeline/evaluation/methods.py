@@ -333,4 +333,7 @@ def _of_series(model: str, records: Sequence[Record], places: np.ndarray, n: int
 
 
 def _versions(*packages: str) -> dict[str, str]:
-    return {f"version of {package}": version(package) for package in packages}
+    return {f"version of {package}": _version(package) for package in packages}
+
+
+_version = functools.cache(version)

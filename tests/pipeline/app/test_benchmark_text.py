@@ -30,6 +30,8 @@ def test_one_set():
     assert "  audio/19.ogg: no sound in it" in lines
     assert "  (and 5 more; --json lists all)" in lines
     assert lines[-1] == summary.verdict
+    twice = terminal_table(replace(summary, verdict="Images are better.\nThey took 3 s."), width=100)
+    assert twice.endswith("\n\nImages are better.\nThey took 3 s.")
 
 
 @pytest.mark.parametrize("n_sets", [1, 16])
