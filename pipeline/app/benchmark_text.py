@@ -4,8 +4,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from phosphene.pipeline.evaluation.summary import Row, SetSummary, Summary
-from phosphene.pipeline.evaluation.tables import (
+from phosphene.pipeline.evaluation.reporting.tables import (
     BOTH,
     IMAGES,
     TABLES,
@@ -13,7 +12,15 @@ from phosphene.pipeline.evaluation.tables import (
     best_score,
     common_metric,
 )
-from phosphene.pipeline.evaluation.words import duration, memory, metric_words, plain, score_words, size
+from phosphene.pipeline.evaluation.reporting.words import (
+    duration,
+    memory,
+    metric_words,
+    plain,
+    score_words,
+    size,
+)
+from phosphene.pipeline.evaluation.summary import Row, SetSummary, Summary
 
 from .text import MOST_FAILURES, table, terminal_width
 

@@ -157,7 +157,7 @@ def _predict(options: argparse.Namespace) -> Outcome:
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.evaluation.report import write_report
+    from phosphene.pipeline.evaluation.reporting.report import write_report
     from phosphene.pipeline.models.classifier import Classifier
 
     if options.report:
@@ -182,7 +182,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
 
 def _benchmark(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.evaluation.benchmark import benchmark
-    from phosphene.pipeline.evaluation.tables import json_result
+    from phosphene.pipeline.evaluation.reporting.tables import json_result
 
     from .benchmark_text import terminal_table
 

@@ -18,8 +18,8 @@ from phosphene.pipeline.models.recipe import Recipe
 from .cells import CellStore, cells_folder, items_digest
 from .leaks import find_leaks, require_no_leaks
 from .methods import CONTROL, IMAGES, Method, Setting, chosen_methods, methods_of
-from .outcome import write_outcome
 from .parts import SHARES, part_of
+from .reporting.outcome import write_outcome
 from .running import Job, run_job
 from .summarise import best_table, summarise
 from .summary import Summary

@@ -15,10 +15,10 @@ from phosphene.pipeline.data.manifest import Manifest, Split
 from phosphene.pipeline.data.render import Failure
 from phosphene.pipeline.models.recipe import RANDOM, Recipe, Strategy
 
+from .baselines.rockets import Rocket
 from .contender import Contender, Side, Trained
 from .features import feature_sets
 from .features.feature_set import FeatureSet, Record, Table
-from .rockets import Rocket
 
 TABLE_MODELS = ("lightgbm", "random_forest", "logistic", "nearest")
 _FEW = 8
@@ -237,7 +237,7 @@ class Majority:
 
     def make(self, setting: Setting) -> Ready:
         """Read nothing."""
-        from .baselines import TableContender
+        from .baselines.tabular import TableContender
 
         nothing = Table(np.zeros((len(setting.cut.pieces), 1), np.float32), ("nothing",))
         contender = TableContender(nothing, "majority", seed=setting.recipe.seed)
@@ -308,7 +308,7 @@ def _tabular(model: str, features: FeatureSet, records: Sequence[Record | None],
     places = np.flatnonzero([record is not None for record in records])
     if model in SERIES_MODELS:
         return _of_series(model, present, places, len(records), seed=seed)
-    from .baselines import TableContender
+    from .baselines.tabular import TableContender
 
     table = features.tabulate(present)
     values = np.zeros((len(records), table.values.shape[1]), np.float32)
@@ -323,10 +323,10 @@ def _of_series(model: str, records: Sequence[Record], places: np.ndarray, n: int
     values = np.zeros((n, *series.shape[1:]), series.dtype)
     values[places] = series
     if model == "dtw":
-        from .warping import WarpingContender
+        from .baselines.warping import WarpingContender
 
         return WarpingContender(values, seed=seed)
-    from .rockets import RocketContender
+    from .baselines.rockets import RocketContender
 
     rocket: Rocket = "minirocket" if model == "minirocket" else "multirocket_hydra"
     return RocketContender(values, rocket, seed=seed)

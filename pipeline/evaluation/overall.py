@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .ranking import rank_methods
+from .reporting.verdict import TABLES, overall_verdict
 from .summary import Cost, CurvePoint, Ranking, Row, SetSummary, Summary
-from .verdict import TABLES, overall_verdict
 
 
 def overall_summary(

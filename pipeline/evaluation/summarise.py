@@ -16,11 +16,11 @@ from .contender import Side
 from .methods import CONTROL, IMAGES, Method
 from .overall import overall_summary
 from .parts import SHARES, shares_worth
+from .reporting.verdict import BOTH, TABLES, verdict
+from .reporting.verdict_lines import Details
 from .summary import Cost, CurvePoint, Row, SetSummary, Summary
 from .together import Chosen, choose_by_left_out, left_out_merit, stacked
 from .trial import Run, Trial
-from .verdict import BOTH, TABLES, verdict
-from .verdict_lines import Details
 
 _PACKAGES = ("phosphene", "torch", "scikit-learn", "lightgbm", "aeon", "librosa", "lief", "numpy")
 

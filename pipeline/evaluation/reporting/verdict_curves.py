@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .summary import CurvePoint
+from ..summary import CurvePoint
 from .words import plain
 
 Points = dict[float, CurvePoint]

@@ -6,14 +6,15 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from phosphene.converters import ParameterError
-from phosphene.pipeline.evaluation import baselines, models_trees
-from phosphene.pipeline.evaluation.baselines import MODELS, TableContender
-from phosphene.pipeline.evaluation.calibration import fit_sharpness, sharpened
+from phosphene.pipeline.evaluation.baselines import tabular as baselines
+from phosphene.pipeline.evaluation.baselines import trees as models_trees
+from phosphene.pipeline.evaluation.baselines.calibration import fit_sharpness, sharpened
+from phosphene.pipeline.evaluation.baselines.inner import SETTINGS, inner_folds
+from phosphene.pipeline.evaluation.baselines.models import Logistic, Nearest
+from phosphene.pipeline.evaluation.baselines.scaling import Scaling
+from phosphene.pipeline.evaluation.baselines.tabular import MODELS, TableContender
+from phosphene.pipeline.evaluation.baselines.trees import Boosting, Forest
 from phosphene.pipeline.evaluation.features import Table
-from phosphene.pipeline.evaluation.inner import SETTINGS, inner_folds
-from phosphene.pipeline.evaluation.models_tabular import Logistic, Nearest
-from phosphene.pipeline.evaluation.models_trees import Boosting, Forest
-from phosphene.pipeline.evaluation.scaling import Scaling
 
 LEARNERS = ("lightgbm", "logistic", "nearest", "random_forest")
 

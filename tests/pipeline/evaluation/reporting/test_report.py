@@ -8,7 +8,7 @@ import pytest
 from phosphene.pipeline.data.manifest import Item
 from phosphene.pipeline.data.render import Failure
 from phosphene.pipeline.evaluation.metrics import Scores
-from phosphene.pipeline.evaluation.report import write_report
+from phosphene.pipeline.evaluation.reporting.report import write_report
 
 CONFIG = {"backbones": [{"name": "efficientnet_lite0"}], "notes": {"strategy": "probe", "data": "esc10"}}
 SCORES = Scores(10, 0.7, 0.65, None, ((3, 1, 0), (2, 4, 0), (0, 0, 0)), ("cat", "dog", "emu"))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .summary import CurvePoint, Ranking, Row, SetSummary, Summary
+from ..summary import CurvePoint, Ranking, Row, SetSummary, Summary
 from .words import plain
 
 COLUMNS = (

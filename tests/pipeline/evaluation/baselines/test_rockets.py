@@ -4,8 +4,8 @@ import torch
 from sklearn.linear_model import Ridge, RidgeClassifierCV
 
 from phosphene.converters import ParameterError
-from phosphene.pipeline.evaluation import rockets
-from phosphene.pipeline.evaluation.rockets import RocketContender
+from phosphene.pipeline.evaluation.baselines import rockets
+from phosphene.pipeline.evaluation.baselines.rockets import RocketContender
 
 
 def waves(n=60, channels=1, length=40):

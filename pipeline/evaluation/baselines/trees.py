@@ -9,7 +9,7 @@ import numpy as np
 
 from phosphene.converters import MissingExtra
 
-from .models_tabular import Fitted, Judge, Setting
+from .models import Fitted, Judge, Setting
 from .threads import n_cores
 
 N_TREES = 500

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from phosphene.pipeline.data.manifest import Metric
 
-from .comparison import LEVEL, Comparison
-from .ranking import least_p
-from .summary import Cost, Ranking, Row
+from ..comparison import LEVEL, Comparison
+from ..ranking import least_p
+from ..summary import Cost, Ranking, Row
 from .words import duration, memory, metric_words, plain, shortened, size
 
 WITHOUT = "the best without images"

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from ..summary import CurvePoint, Row, SetSummary, Summary
 from .markup import bullets, cell, table, words, write_document
 from .plots import MOST_COUNTED, confusion_pair, cost_against_score, critical_differences, learning_curves
-from .summary import CurvePoint, Row, SetSummary, Summary
 from .svg import told_apart
 from .tables import all_warnings, best_score, common_metric, headline, kind_of
 from .words import duration, memory, metric_words, plain, score_words, size

@@ -9,8 +9,8 @@ import numpy as np
 
 from phosphene.converters import MissingExtra, ParameterError
 
+from ..contender import Trained
 from .calibration import fit_sharpness, hit_rate, sharpened
-from .contender import Trained
 from .threads import n_cores
 
 Rocket = Literal["minirocket", "multirocket_hydra"]

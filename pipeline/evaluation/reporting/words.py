@@ -4,7 +4,7 @@ import math
 
 from phosphene.pipeline.data.manifest import Metric
 
-from .summary import Row
+from ..summary import Row
 
 METRICS: dict[str, str] = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auc": "AUC", "mixed": "score"}
 

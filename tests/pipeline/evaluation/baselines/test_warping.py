@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from phosphene.pipeline.evaluation import warping
-from phosphene.pipeline.evaluation.warping import WarpingContender
-from phosphene.pipeline.evaluation.warping_loops import distances, nearest
+from phosphene.pipeline.evaluation.baselines import warping
+from phosphene.pipeline.evaluation.baselines.warping import WarpingContender
+from phosphene.pipeline.evaluation.baselines.warping_loops import distances, nearest
 
 
 def walks(n, channels, length, seed=0):

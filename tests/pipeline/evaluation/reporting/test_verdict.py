@@ -8,10 +8,16 @@ import pytest
 
 from phosphene.pipeline.evaluation.comparison import Comparison
 from phosphene.pipeline.evaluation.ranking import rank_methods
+from phosphene.pipeline.evaluation.reporting.verdict import overall_verdict, verdict
+from phosphene.pipeline.evaluation.reporting.verdict_curves import curve_sentences
+from phosphene.pipeline.evaluation.reporting.verdict_lines import (
+    Details,
+    chosen_words,
+    cost_words,
+    p_words,
+    ranks_line,
+)
 from phosphene.pipeline.evaluation.summary import Cost, CurvePoint, Ranking, Row, SetSummary
-from phosphene.pipeline.evaluation.verdict import overall_verdict, verdict
-from phosphene.pipeline.evaluation.verdict_curves import curve_sentences
-from phosphene.pipeline.evaluation.verdict_lines import Details, chosen_words, cost_words, p_words, ranks_line
 
 FOLDS = "corrected resampled t-test over 5 folds"
 IMAGES = Row("images", "images", 0.958, 0.92, 0.99, cost=Cost(31.4, 4.26, 0.08, 812.0, 17_900_000))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from summaries import make_failed, make_row, make_set, make_summary
 
-from phosphene.pipeline.evaluation.summary import Cost, Row, Summary
-from phosphene.pipeline.evaluation.tables import (
+from phosphene.pipeline.evaluation.reporting.tables import (
     COLUMNS,
     best_score,
     common_metric,
@@ -20,6 +19,7 @@ from phosphene.pipeline.evaluation.tables import (
     kind_of,
     learning_s,
 )
+from phosphene.pipeline.evaluation.summary import Cost, Row, Summary
 
 
 def lines_of(summary):

@@ -10,13 +10,13 @@ import numpy as np
 
 from phosphene.converters import ParameterError
 
+from ..contender import Trained
+from ..features.feature_set import Table
 from .calibration import fit_sharpness, hit_rate, log_loss, sharpened
-from .contender import Trained
-from .features.feature_set import Table
 from .inner import inner_folds
-from .models_tabular import Fitted, Logistic, Majority, Nearest, Setting, TabularModel
-from .models_trees import Boosting, Forest
+from .models import Fitted, Logistic, Majority, Nearest, Setting, TabularModel
 from .threads import in_threads
+from .trees import Boosting, Forest
 
 MODELS: dict[str, TabularModel] = {
     "lightgbm": Boosting(),

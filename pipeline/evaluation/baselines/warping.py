@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..contender import Trained
 from .calibration import fit_sharpness, hit_rate, sharpened
-from .contender import Trained
 from .threads import in_threads
 
 WIDTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 25, 30, 40, 60, 100)

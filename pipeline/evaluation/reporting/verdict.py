@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .comparison import LEVEL, Comparison
-from .ranking import holm, lean, least_p, wilcoxon_p
-from .summary import CurvePoint, Ranking, Row, SetSummary
+from ..comparison import LEVEL, Comparison
+from ..ranking import holm, lean, least_p, wilcoxon_p
+from ..summary import CurvePoint, Ranking, Row, SetSummary
 from .verdict_curves import curve_sentences
 from .verdict_lines import (
     WITHOUT,

@@ -8,8 +8,8 @@ from typing import Any
 
 from phosphene.pipeline.data.render import Failure
 
+from ..metrics import Scores, share_interval
 from .markup import write_document
-from .metrics import Scores, share_interval
 
 _BODY = """<p>{figures}</p>
 <p>{about}</p>

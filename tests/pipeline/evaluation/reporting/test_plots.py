@@ -10,8 +10,8 @@ import matplotlib as mpl
 import pytest
 from summaries import METHODS, make_curves, make_failed, make_ranking, make_row, make_set
 
-from phosphene.pipeline.evaluation.layout import place_labels, spread
-from phosphene.pipeline.evaluation.plots import (
+from phosphene.pipeline.evaluation.reporting.layout import place_labels, spread
+from phosphene.pipeline.evaluation.reporting.plots import (
     confusion_pair,
     cost_against_score,
     critical_differences,
@@ -92,7 +92,7 @@ def test_loads_no_window_and_no_pyplot():
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from summaries import make_ranking\n"
-        "import phosphene.pipeline.evaluation.plots as plots\n"
+        "import phosphene.pipeline.evaluation.reporting.plots as plots\n"
         "print('matplotlib' in sys.modules, end=' ')\n"
         "plots.critical_differences(make_ranking(3))\n"
         "print('matplotlib.pyplot' in sys.modules)"

@@ -8,8 +8,8 @@ import numpy as np
 
 from phosphene.pipeline.data.manifest import Metric
 
+from ..summary import CurvePoint, Ranking, Row
 from .layout import place_labels, spread
-from .summary import CurvePoint, Ranking, Row
 from .svg import INK, own_style, svg_of
 from .tables import kind_of, learning_s
 from .words import duration, metric_words, plain, score_words, shortened

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from summaries import make_failed, make_ranking, make_row, make_set, make_summary
 
-from phosphene.pipeline.evaluation import page as page_module
-from phosphene.pipeline.evaluation.page import write_page
+from phosphene.pipeline.evaluation.reporting import page as page_module
+from phosphene.pipeline.evaluation.reporting.page import write_page
 from phosphene.pipeline.evaluation.summary import Summary
 
 NASTY = '<script>alert("&")</script>{0}%s \udcff \x00'

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from phosphene.converters.files import atomic_write
 
+from ..summary import Summary
 from .page import write_page
-from .summary import Summary
 from .tables import csv_rows, json_result
 
 PAGE, TABLE, RESULT = "index.html", "benchmark.csv", "benchmark.json"

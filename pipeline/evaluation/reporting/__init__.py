@@ -1,0 +1,1 @@
+"""What was found, told: pages, pictures, tables and verdicts."""
