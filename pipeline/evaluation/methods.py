@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from phosphene.converters.signal import Kind
 from phosphene.pipeline.data.cut_items import CutItems, cut_items, item_failures
 from phosphene.pipeline.data.manifest import Manifest, Split
 from phosphene.pipeline.data.render import Failure
+from phosphene.pipeline.data.stores import content_digest
 from phosphene.pipeline.models.recipe import RANDOM, Recipe, Strategy
 
 from .baselines.rockets import Rocket
@@ -112,10 +114,12 @@ class Images:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Recipe and versions; how many processes draw changes nothing."""
+        """Recipe, with weights by their bytes, and versions; how many processes draw changes nothing."""
         told = {
             name: str(value) for name, value in vars(self.recipe).items() if name not in ("workers", "seed")
         }
+        if self.recipe.weights not in (None, RANDOM):
+            told["weights"] = content_digest(Path(told["weights"]))
         return {"name": self.name, **told, **_versions("phosphene", "torch")}
 
     def make(self, setting: Setting) -> Ready:
@@ -195,7 +199,7 @@ class Tables:
     @property
     def config(self) -> dict[str, Any]:
         """Features, model and versions."""
-        packages = ("phosphene", "scikit-learn", "lightgbm", "aeon")
+        packages = ("phosphene", "scikit-learn", "lightgbm", "aeon", "pycatch22", "librosa", "lief")
         return {"name": self.name, "features": [self.features, self._set.version], **_versions(*packages)}
 
     def make(self, setting: Setting) -> Ready:

@@ -232,6 +232,16 @@ def test_names_of_methods_that_are_none():
         chosen_methods(methods_of("audio", Recipe()), "images; forrest")
 
 
+def test_other_weights_in_a_file_of_the_same_name_are_another_method(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"one")
+    images = methods_of("series", Recipe(weights=file))[0]
+    before = images.config
+    file.write_bytes(b"another")
+    assert images.config != before
+    assert images.config == methods_of("series", Recipe(weights=file, workers=7))[0].config
+
+
 def test_left_out_answers_are_those_of_the_right_items(tmp_path):
     from phosphene.pipeline import open_manifest
 
