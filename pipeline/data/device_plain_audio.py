@@ -28,11 +28,12 @@ def windowed_frames(
     frames
         Which ones; frame `i` is centred on sample `i * hop_length`, with zeros beyond both ends.
     """
-    mono = (mix @ values.double()).float()
+    # Brought to full scale before it is rounded: half of the faintest sound would be none.
+    mono = (mix @ values.double() / full_scale.double()[:, None]).float()
     n_fft, count = len(window), mono.shape[1]
     start = frames.start * hop_length - n_fft // 2
     stop = (frames.stop - 1) * hop_length - n_fft // 2 + n_fft
-    inside = mono[:, max(start, 0) : max(stop, 0)] / full_scale[:, None]
+    inside = mono[:, max(start, 0) : max(stop, 0)]
     before = max(-start, 0)
     padded = torch.nn.functional.pad(inside, (before, max(stop - max(count, 0), 0)))
     return padded[:, : stop - start].unfold(1, n_fft, hop_length) * window

@@ -43,17 +43,17 @@ def _frames_kernel(
     sample = (frame + first_frame).to(tl.int64) * hop_length - n_fft // 2 + place
     inside = (sample >= 0) & (sample < count) & (place < n_fft)
     own = values + item.to(tl.int64) * CHANNELS * count + sample
+    full = tl.load(full_scale + item)
     if CHANNELS == 1:
-        mono = tl.load(own, mask=inside, other=0.0) * tl.load(mix).to(tl.float32)
+        mono = tl.load(own, mask=inside, other=0.0) * tl.load(mix).to(tl.float32) / full
     else:
         total = tl.zeros([BLOCK], tl.float64)
         for channel in range(CHANNELS):
             weight = tl.load(mix + channel)
             total += weight * tl.load(own + channel * count, mask=inside, other=0.0).to(tl.float64)
-        mono = total.to(tl.float32)
+        mono = (total / full.to(tl.float64)).to(tl.float32)
     weight = tl.load(window + place, mask=place < n_fft, other=0.0)
-    scaled = mono / tl.load(full_scale + item) * weight
-    tl.store(found + line.to(tl.int64) * n_fft + place, scaled, mask=place < n_fft)
+    tl.store(found + line.to(tl.int64) * n_fft + place, mono * weight, mask=place < n_fft)
 
 
 def add_columns(

@@ -101,6 +101,15 @@ def test_any_signal(name, device):
     draws()
 
 
+@pytest.mark.parametrize("name", ["mel", "stft"])
+def test_half_of_the_faintest_sound_is_still_a_sound(name, device):
+    faintest = np.array([[1e-45, 0], [0, 0]], np.float32)
+    converter = make(name, size=24)
+    expected = converter.batch([Audio(faintest, 4000)])
+    assert expected.max() == 255
+    check_same(batch_on(converter, [Audio(faintest, 4000)], device=device), expected, most_different=1)
+
+
 COMBINED = [
     ("recurrence", {"dimension": 3, "delay": 4, "channels": "stack"}),
     ("recurrence", {"dimension": 2, "threshold": "point", "percentage": 25.0}),

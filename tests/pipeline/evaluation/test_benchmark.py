@@ -82,10 +82,10 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
 
 def test_nothing_is_computed_twice(tmp_path):
     table = write_series(tmp_path / "waves")
-    first = benchmark(table, RECIPE, methods="summary + nearest; majority", progress=False)
+    first = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
     before = cells()
     moved = write_series(tmp_path / "elsewhere")
-    again = benchmark(moved, RECIPE, methods="summary + nearest; majority", progress=False)
+    again = benchmark(moved, RECIPE, methods="summary + nearest", progress=False)
     assert before
     assert cells() == before
     assert [row.folds for row in again.rows] == [row.folds for row in first.rows]
@@ -166,20 +166,20 @@ def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
     summary = benchmark(
         write_series(tmp_path / "waves"),
         RECIPE,
-        methods="majority; fatal; faulty; summary + nearest",
+        methods="fatal; faulty; majority",
         progress=False,
     )
     rows = {row.method: row for row in summary.rows}
     assert "died" in rows["fatal"].error
     assert rows["faulty"].error == "ValueError: cannot go on"
     assert np.isnan(rows["faulty"].score)
-    assert not rows["summary + nearest"].error
+    assert not rows["majority"].error
     assert summary.verdict.startswith("No verdict")
 
 
 def test_data_without_a_split_is_dealt_into_folds_and_told_so(tmp_path):
     table = write_series(tmp_path / "waves", folds=False)
-    summary = benchmark(table, RECIPE, methods="majority; summary + nearest", progress=False)
+    summary = benchmark(table, RECIPE, methods="majority", progress=False)
     assert len(summary.rows[-1].folds) == 5
     assert any("folds" in warning for warning in summary.sets[0].warnings)
 
@@ -196,10 +196,9 @@ def test_copies_across_folds_are_refused_unless_told(tmp_path):
 def test_files_that_cannot_be_read_are_left_out_for_all(tmp_path):
     table = write_series(tmp_path / "waves")
     (tmp_path / "waves" / "5.csv").write_text("not, a; number\n\x00")
-    summary = benchmark(table, RECIPE, methods="summary + nearest; majority", progress=False)
+    summary = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
     assert [Path(path).name for path, _ in summary.failed] == ["5.csv"]
-    (row,) = [row for row in summary.rows if row.method == "majority"]
-    assert row.scores.n == 23
+    assert summary.rows[-1].scores.n == 23
 
 
 def test_several_sets_are_ranked(tmp_path):
