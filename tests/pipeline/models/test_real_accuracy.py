@@ -1,6 +1,7 @@
 """The figures of README, by the commands that give them; floors below what was measured, for another machine."""
 
 import json
+import shutil
 import statistics
 
 import pytest
@@ -13,10 +14,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.data]
 
 @pytest.fixture
 def cross_validate(capsys, tmp_path, monkeypatch):
-    """Run the command with an empty tile cache, and return what it prints."""
+    """Run the command without tiles from before, and return what it prints."""
     monkeypatch.setenv("PHOSPHENE_CACHE", str(tmp_path / "cache"))
 
     def run(*arguments):
+        shutil.rmtree(tmp_path / "cache" / "tiles", ignore_errors=True)
         assert main(["cross-validate", *map(str, arguments), "--strategy", "probe", "--json"]) == 0
         return json.loads(capsys.readouterr().out)
 
@@ -35,8 +37,10 @@ def test_sixteen_ucr_sets(data, cross_validate):
     told = [cross_validate(data / "ucr" / name) for name in UCR_SETS]
     assert len(told) == 16
     assert statistics.mean(one["accuracy"] for one in told) >= 0.89
-    # As the goal is set, by the median set; the machines that tests run on differ by half from hour to hour.
-    assert statistics.median(one["seconds"] for one in told) < 30
+    # What else the machine does is no matter of this test: what took long is timed once more.
+    long = {name: one["seconds"] for name, one in zip(UCR_SETS, told, strict=True) if one["seconds"] >= 30}
+    again = {name: cross_validate(data / "ucr" / name)["seconds"] for name in long}
+    assert max(again.values(), default=0) < 30, f"{long}, again {again}"
 
 
 def test_binaries(data, cross_validate):
