@@ -13,14 +13,12 @@ from phosphene.pipeline.evaluation.reporting.tables import (
     common_metric,
 )
 from phosphene.pipeline.evaluation.reporting.words import (
-    duration,
-    memory,
+    cost_cells,
     metric_words,
     plain,
     score_words,
-    size,
 )
-from phosphene.pipeline.evaluation.summary import Row, SetSummary, Summary
+from phosphene.pipeline.evaluation.summary import SetSummary, Summary
 
 from .text import MOST_FAILURES, table, terminal_width
 
@@ -59,7 +57,7 @@ def _methods(summary: Summary, width: int) -> str:
         rank = ranks.get(row.method)
         shown_rank = [f"{rank:.2f}" if rank else ""] if ranks else []
         mark = "*" if round(row.score, 3) == best else ""
-        figures.append([mark, score_words(row), *shown_rank, *_cost_words(row)])
+        figures.append([mark, score_words(row), *shown_rank, *cost_cells(row.cost)])
     columns = [max(map(len, column)) for column in zip(*figures, strict=True)]
     right = [
         "  ".join(f"{cell:>{size}}" for cell, size in zip(line, columns, strict=True)) for line in figures
@@ -71,14 +69,6 @@ def _methods(summary: Summary, width: int) -> str:
         for name, line in zip(names, right, strict=True)
     ]
     return "\n".join(line.rstrip() for line in [*lines, "* the highest score"])
-
-
-def _cost_words(row: Row) -> list[str]:
-    cost = row.cost
-    if not cost:
-        return [""] * 5
-    times = [duration(seconds) for seconds in (cost.prepare_s, cost.train_s, cost.predict_s_per_item)]
-    return [*times, memory(cost.peak_mib), size(cost.size_bytes)]
 
 
 def _sets(sets: Sequence[SetSummary], width: int) -> str:

@@ -131,8 +131,7 @@ def _outcomes(work: Sequence[tuple[Trial, Job]]) -> Iterator[tuple[tuple[Trial, 
 def _trial(
     manifest: Manifest, recipe: Recipe, on_leak: Literal["refuse", "tell"], *, progress: bool
 ) -> Trial:
-    has_split = any(item.fold is not None or item.split is not None for item in manifest.items)
-    parted = manifest if has_split else manifest.with_folds(FOLDS, seed=recipe.seed)
+    parted = manifest if manifest.is_parted else manifest.with_folds(FOLDS, seed=recipe.seed)
     splits = parted.splits()
     warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
     parts = {

@@ -44,11 +44,16 @@ class Job:
 
     def key(self, part: Split) -> str:
         """Return the key of a cell."""
-        return cell_key(self.digest, part, self.method.config, self.setting.recipe.seed)
+        return cell_key(self._pieces, part, self.method.config, self.setting.recipe.seed)
 
     def stage_key(self, stage: str) -> str:
         """Return the key of what was spent on a stage, by this method or by one that shares it."""
-        return stage_key(self.digest, stage, self.method.config)
+        return stage_key(self._pieces, stage, self.method.config)
+
+    @property
+    def _pieces(self) -> str:
+        """What every method learns from: the items, and how they are cut."""
+        return f"{self.digest} cut by {self.setting.recipe.windows}"
 
     @property
     def missing(self) -> list[Split]:

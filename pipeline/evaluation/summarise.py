@@ -201,7 +201,9 @@ def _set_summary(one: Results) -> SetSummary:
     rows, curves = one.rows(), one.curves()
     failed = one.failed()
     told = (
-        (f"{len(failed)} items could not be read by every method and are left out for all",) if failed else ()
+        (f"left out for all, as not every method could read them: {len(failed)} of {len(manifest)} items",)
+        if failed
+        else ()
     )
     return SetSummary(
         name=one.trial.name,

@@ -91,19 +91,6 @@ def hit_rate(log_probabilities: np.ndarray, targets: np.ndarray) -> float | None
     return float((log_probabilities.argmax(axis=1) == targets).mean()) if len(targets) else None
 
 
-def class_shares(targets: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return the logarithm of each class's share of rows, minus infinity where there is none: float64 (n_classes,).
-
-    Examples
-    --------
-    >>> np.exp(class_shares(np.array([0, 0, 1]), 3)).round(2).tolist()
-    [0.67, 0.33, 0.0]
-    """
-    counts = np.bincount(targets, minlength=n_classes)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(counts / max(len(targets), 1)))
-
-
 def _log_softmax(scores: np.ndarray, sharpness: float) -> np.ndarray:
     raised = (scores - scores.max(axis=1, keepdims=True)) * sharpness
     return np.asarray(raised - np.log(np.exp(raised).sum(axis=1, keepdims=True)))

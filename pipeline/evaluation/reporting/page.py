@@ -10,7 +10,7 @@ from .markup import bullets, cell, table, words, write_document
 from .plots import MOST_COUNTED, confusion_pair, cost_against_score, critical_differences, learning_curves
 from .svg import told_apart
 from .tables import all_warnings, best_score, common_metric, headline, kind_of
-from .words import duration, memory, metric_words, plain, score_words, size
+from .words import cost_cells, duration, metric_words, plain, score_words
 
 _COLUMNS = (
     "method",
@@ -106,7 +106,10 @@ def _rows_table(rows: Sequence[Row], metric: str, ranks: dict[str, float]) -> st
     lines = []
     for row in rows:
         cells = [cell(_sees(row)), cell(score_words(row), role="best" if round(row.score, 3) == best else "")]
-        cells += [cell(" ".join(f"{score:.3f}" for score in row.folds[:10])), *map(cell, _cost_words(row))]
+        cells += [
+            cell(" ".join(f"{score:.3f}" for score in row.folds[:10])),
+            *map(cell, cost_cells(row.cost)),
+        ]
         rank = ranks.get(row.method)
         cells += [cell(f"{rank:.2f}" if rank else "")] if ranks else []
         cells += [cell(row.error, role="text")] if failed else []
@@ -116,14 +119,6 @@ def _rows_table(rows: Sequence[Row], metric: str, ranks: dict[str, float]) -> st
 
 def _sees(row: Row) -> str:
     return {"tables": "no images", "floor": "labels alone"}.get(kind_of(row), kind_of(row))
-
-
-def _cost_words(row: Row) -> list[str]:
-    cost = row.cost
-    if not cost:
-        return [""] * 5
-    times = [duration(seconds) for seconds in (cost.prepare_s, cost.train_s, cost.predict_s_per_item)]
-    return [*times, memory(cost.peak_mib), size(cost.size_bytes)]
 
 
 def _pictures(rows: Sequence[Row], curves: Sequence[CurvePoint], metric: str, *, level: int) -> Iterator[str]:

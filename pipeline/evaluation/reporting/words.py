@@ -4,7 +4,7 @@ import math
 
 from phosphene.pipeline.data.manifest import Metric
 
-from ..summary import Row
+from ..summary import Cost, Row
 
 METRICS: dict[str, str] = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auc": "AUC", "mixed": "score"}
 
@@ -44,6 +44,20 @@ def metric_words(metric: Metric | str) -> str:
     'macro-F1'
     """
     return METRICS.get(metric, metric)
+
+
+def cost_cells(cost: Cost | None) -> list[str]:
+    """Write what a method took as five cells: to prepare, to train, an item, memory, size; empty where not known.
+
+    Examples
+    --------
+    >>> cost_cells(Cost(31.4, 4.26, 0.0006, 812.0, 17_900_000))
+    ['31 s', '4.3 s', '0.60 ms', '812 MiB', '18 MB']
+    """
+    if not cost:
+        return [""] * 5
+    times = [duration(seconds) for seconds in (cost.prepare_s, cost.train_s, cost.predict_s_per_item)]
+    return [*times, memory(cost.peak_mib), size(cost.size_bytes)]
 
 
 def score_words(row: Row) -> str:

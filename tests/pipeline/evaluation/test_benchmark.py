@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +239,18 @@ def test_other_weights_in_a_file_of_the_same_name_are_another_method(tmp_path):
     file.write_bytes(b"another")
     assert images.config != before
     assert images.config == methods_of("series", Recipe(weights=file, workers=7))[0].config
+
+
+def test_items_cut_in_another_way_are_other_cells(tmp_path):
+    items = tuple(Item(Path(f"{n}.csv"), label="ab"[n % 2], fold=str(n // 4)) for n in range(8))
+    manifest = Manifest(items, "series")
+    (method,) = chosen_methods(methods_of("series", RECIPE), "minirocket")
+    keys = set()
+    for windows in (None, "samples=10", "samples=20"):
+        setting = Setting(manifest, manifest.splits(), replace(RECIPE, windows=windows))
+        job = Job(setting, "digest", method, setting.splits, CellStore(tmp_path))
+        keys |= {job.key(setting.splits[0]), job.stage_key("features raw")}
+    assert len(keys) == 6
 
 
 def test_left_out_answers_are_those_of_the_right_items(tmp_path):
