@@ -45,7 +45,9 @@ class Forest:
 
     def fit(self, values: np.ndarray, codes: np.ndarray, setting: Setting, *, seed: int) -> Fitted:
         """Grow a forest that stops where it is to."""
-        return _Forest(_grown(values, codes, setting, n_trees=N_TREES, seed=seed, n_jobs=n_cores()))
+        forest = _grown(values, codes, setting, n_trees=N_TREES, seed=seed, n_jobs=n_cores())
+        # Threads add the votes up in any order, and sums of floats depend on it.
+        return _Forest(forest.set_params(n_jobs=1))
 
 
 @dataclass(frozen=True, eq=False)

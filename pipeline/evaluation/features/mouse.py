@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -16,6 +17,9 @@ from .mouse_piece import piece_statistics
 _SPECIAL = 2
 """Columns of an action that are no quantities: type and direction."""
 _POOLS = ("mean", "sd", "median")
+_TICKS_PER_S = 1e6
+_LATEST_S = 2**52 / _TICKS_PER_S
+"""Up to here, 142 years, ticks are whole numbers that floats hold exactly."""
 
 
 def measure(signal: Signal) -> Record:
@@ -32,9 +36,23 @@ def measure(signal: Signal) -> Record:
     >>> measure(MouseTrace([0], [5], [5], [0]))["actions"].shape
     (0, 39)
     """
-    trace = cast(MouseTrace, signal)
+    trace = from_zero(cast(MouseTrace, signal))
     piece = np.fromiter(piece_statistics(trace).values(), np.float32)
     return {"actions": action_table(trace).astype(np.float32), "piece": piece}
+
+
+def from_zero(trace: MouseTrace) -> MouseTrace:
+    """Return a trace whose clock starts at 0 and tells whole microseconds, finer than clocks of pointers do.
+
+    Late times are rounded more coarsely than early ones: what is equally fast at both would not be.
+
+    Examples
+    --------
+    >>> from_zero(MouseTrace([86400.1, 86400.2], [0, 3], [0, 4], [0, 0])).time_s.tolist()
+    [0.0, 0.1]
+    """
+    ticks = np.round(np.clip(trace.time_s, -_LATEST_S, _LATEST_S) * _TICKS_PER_S)
+    return replace(trace, time_s=(ticks - ticks[0]) / _TICKS_PER_S)
 
 
 def tabulate(records: Sequence[Record]) -> Table:
@@ -93,7 +111,7 @@ def column_names() -> tuple[str, ...]:
 MOVEMENT = FeatureSet(
     name="movement",
     kind="mouse",
-    version=1,
+    version=2,
     summary="speeds, accelerations, curvature, pauses, clicks and directions, by action and by piece",
     source="M. Antal, E. Egyed-Zsigmond: Intrusion detection using mouse dynamics, 2019, doi:10.1049/iet-bmt.2018.5126",
     measure=measure,
