@@ -11,7 +11,7 @@ import numpy as np
 
 from phosphene.converters import ParameterError
 from phosphene.converters.signal import Kind
-from phosphene.pipeline.data.cut_items import CutItems, cut_items, item_failures
+from phosphene.pipeline.data.cut_items import CutItems, ToLearn, cut_items, item_failures
 from phosphene.pipeline.data.manifest import Manifest, Split
 from phosphene.pipeline.data.render import Failure
 from phosphene.pipeline.data.stores import content_digest
@@ -56,12 +56,15 @@ class Ready:
         Tells by stage the seconds spent so far on what all fits share.
     notes
         What is worth telling besides a fit's own notes.
+    expect
+        Is to be told of all fits to come, so that they share what they can.
     """
 
     contender: Contender
     failures: tuple[Failure, ...]
     shared_s: Callable[[], dict[str, float]]
     notes: Mapping[str, Any]
+    expect: Callable[[Sequence[ToLearn]], None] = lambda fits: None
 
 
 class Method(Protocol):
@@ -136,6 +139,7 @@ class Images:
             prepared.failures,
             lambda: {tiles_stage: tiles.seconds, network_stage: trainer.shared_s},
             notes,
+            trainer.expect,
         )
 
     def _strategy(self, setting: Setting) -> Strategy:

@@ -74,9 +74,10 @@ def run_job(job: Job) -> int:
         forget_peak_memory()
         ready = job.method.make(job.setting)
         _note(job, ready)
-        failed = _failed(job, ready)
+        failed, cut = _failed(job, ready), job.setting.cut
+        ready.expect([cut.to_learn(part, failed=failed) for part in missing])
         for part in missing:
-            job.store.put(job.key(part), fit_cell(ready, job.setting.cut, part, failed=failed))
+            job.store.put(job.key(part), fit_cell(ready, cut, part, failed=failed))
         _note(job, ready)
     return len(missing)
 

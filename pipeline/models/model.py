@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from phosphene.pipeline.data.cut_items import ToLearn
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
@@ -62,6 +63,9 @@ class Trainer(Protocol):
     @property
     def shared_s(self) -> float:
         """The seconds so far that went into what all parts share."""
+
+    def expect(self, fits: Sequence[ToLearn]) -> None:
+        """Be told of fits to come, which can share work; what they answer does not depend on it."""
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Fit a model to the items at `places`; `targets` and `groups` are int vectors beside them."""

@@ -42,6 +42,10 @@ class Prepared:
     trainer: Trainer
     copies_failed: int
 
+    def expect(self, splits: Sequence[Split]) -> None:
+        """Tell the trainer of the splits that it is to be fitted to, so that they share what they can."""
+        self.trainer.expect([self.cut.to_learn(split, failed=self._failed) for split in splits])
+
     def fit(self, split: Split) -> Fitted:
         """Fit a model to the pieces of the items to learn from."""
         learned = self.cut.to_learn(split, failed=self._failed)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from phosphene.pipeline.data.cut_items import ToLearn
 from phosphene.pipeline.data.render import Tiles
 
 from .backbones import Backbone
@@ -113,7 +114,17 @@ class ProbeTrainer:
         self._few = len(tiles) <= MOST_AT_ALL_STAGES
         self._sources: tuple[Source, ...] = ()
         self._known: list[Features] = []
+        self._weighed: dict[bytes, Mixture] = {}
         self.shared_s = 0.0
+
+    def expect(self, fits: Sequence[ToLearn]) -> None:
+        """Weigh the stages for all fits to come, so that the network looks but once where tiles are many."""
+        if self._few:
+            return
+        spent_s, begin = self.shared_s, time.monotonic()
+        mixtures = [self._mixture(fit.places, fit.targets, fit.groups) for fit in fits]
+        self._features(tuple(source for mixture in mixtures for source in mixture.best))
+        self.shared_s = spent_s + time.monotonic() - begin
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Weigh the stages and fit a head, by the items at `places` alone."""
@@ -142,16 +153,21 @@ class ProbeTrainer:
         return model.of_features(self._features(model.extractor.sources)[0], places)
 
     def _mixture(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Mixture:
-        rows = judged_rows(groups, MOST_JUDGED)
-        some = None if self._few else self._looked(self._everywhere, self.tiles, places[rows])
-        features = some or self._features(())[0]
-        return mix_sources(features, self.backbone.taps, places[rows], targets[rows], groups[rows])
+        key = b"".join(part.tobytes() for part in (places, targets, groups))
+        if key not in self._weighed:
+            rows = judged_rows(groups, MOST_JUDGED)
+            some = None if self._few else self._looked(self._everywhere, self.tiles, places[rows])
+            features = some or self._features(())[0]
+            self._weighed[key] = mix_sources(
+                features, self.backbone.taps, places[rows], targets[rows], groups[rows]
+            )
+        return self._weighed[key]
 
     def _features(self, sources: tuple[Source, ...]) -> list[Features]:
         """Return the features of the tiles and of their copies: all there are where tiles are few, else some."""
         known = self._known and (self._few or set(sources) <= set(self._sources))
         if not known:
-            # What another fold has used stays: the next is likely to use it too.
+            # What another fit has used stays: the next is likely to use it too.
             self._sources = tuple(dict.fromkeys((*self._sources, *sources)))
             extractor = self._everywhere if self._few else Extractor(self.backbone, self._sources)
             self._known = [self._looked(extractor, some) for some in (self.tiles, *self.copies)]

@@ -143,6 +143,7 @@ def cross_validate(
         manifest = manifest.with_folds(DEFAULT_FOLDS, seed=recipe.seed)
     splits = manifest.splits()
     table = prepare(manifest, recipe, splits, progress=progress)
+    table.expect(splits)
     folds = tuple(_fold(table, split) for split in splits)
     choice = table.choice
     return CrossValidation(

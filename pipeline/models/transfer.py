@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from phosphene.pipeline.data.cut_items import ToLearn
 from phosphene.pipeline.data.render import Tiles
 
 from .architectures import blueprint
@@ -69,6 +70,9 @@ class NetworkTrainer:
     ) -> None:
         self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
         self.copies = tuple(copies)
+
+    def expect(self, fits: Sequence[ToLearn]) -> None:
+        """Share nothing: each fit trains networks of its own."""
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Train on the items at `places`."""
@@ -150,6 +154,11 @@ class EnsembleTrainer:
     def shared_s(self) -> float:
         """The seconds so far that went into what all parts share."""
         return sum(trainer.shared_s for trainer in self.trainers)
+
+    def expect(self, fits: Sequence[ToLearn]) -> None:
+        """Tell the members."""
+        for trainer in self.trainers:
+            trainer.expect(fits)
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
         """Fit the members and weigh them."""

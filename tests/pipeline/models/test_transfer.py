@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from phosphene.converters import ParameterError, Series, Signal, SignalError
 from phosphene.datasets import make_synthetic
@@ -13,6 +14,7 @@ from phosphene.pipeline.data import augment
 from phosphene.pipeline.data.augment import Augmentation
 from phosphene.pipeline.evaluation.metrics import judge
 from phosphene.pipeline.models import probe
+from phosphene.pipeline.models.prepared import prepare
 from phosphene.pipeline.models.recipe import RANDOM
 from phosphene.pipeline.models.schedule import Schedule
 
@@ -46,6 +48,25 @@ def test_of_many_items_the_best_stages_alone_are_used(series, monkeypatch):
     done = cross_validate(manifest, dataclasses.replace(PROBE, augment="jitter", copies=1), progress=False)
     assert all(len(fold.notes["shares"]) in (3, 4) for fold in done.folds)  # a run, and the pictures or not
     assert done.accuracy > 0.6
+
+
+def test_many_tiles_are_looked_at_once_for_all_folds(series, monkeypatch):
+    monkeypatch.setattr(probe, "MOST_AT_ALL_STAGES", 5)
+    looks = []
+    look = probe.view_features
+    monkeypatch.setattr(
+        probe, "view_features", lambda *args, **kw: (looks.append(args[2]), look(*args, **kw))[1]
+    )
+    recipe = Recipe(views="gasf", strategy="probe", arch="lenet", weights=RANDOM, workers=1)
+    manifest = open_manifest(series).with_folds(3, seed=0)
+    folds = manifest.splits()
+    table = prepare(manifest, recipe, folds, progress=False)
+    table.expect(folds)
+    told = [table.fit(split).model.tensors()["head.weight"] for split in folds]
+    assert sum(places is None for places in looks) == 1
+    for split, expected in zip(folds, told, strict=True):
+        alone = prepare(manifest, recipe, folds, progress=False).fit(split)
+        assert torch.equal(alone.model.tensors()["head.weight"], expected)
 
 
 def test_items_are_answered_for_in_parts(series, monkeypatch):
