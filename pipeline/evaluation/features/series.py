@@ -253,6 +253,17 @@ def _tabulate_raw(records: Sequence[Record]) -> Table:
     return Table(finite32(flat), _column_names(columns, values.shape[1]))
 
 
+def _measure_joint(signal: Signal) -> Record:
+    return {part.name: part.measure(signal)["values"] for part in _PARTS}
+
+
+def _tabulate_joint(records: Sequence[Record]) -> Table:
+    """Return the rows of all other sets side by side."""
+    tables = [part.tabulate([{"values": record[part.name]} for record in records]) for part in _PARTS]
+    names = tuple(name for table in tables for name in table.names)
+    return Table(np.concatenate([table.values for table in tables], axis=1), names)
+
+
 def _column_names(columns: Sequence[str], channels: int) -> tuple[str, ...]:
     if channels == 1:
         return tuple(columns)
@@ -263,7 +274,7 @@ SUMMARY_NAMES = (*summary(np.zeros(1)), "length")
 
 _set: Callable[..., FeatureSet] = partial(FeatureSet, kind="series", version=1)
 
-FEATURE_SETS: tuple[FeatureSet, ...] = (
+_PARTS: tuple[FeatureSet, ...] = (
     _set(
         name="catch22",
         summary="22 canonical characteristics of each channel, its mean and its deviation",
@@ -285,5 +296,16 @@ FEATURE_SETS: tuple[FeatureSet, ...] = (
         source="the usual floor of the UCR archive, Dau et al. 2019, https://doi.org/10.1109/JAS.2019.1911747",
         measure=_measure_raw,
         tabulate=_tabulate_raw,
+    ),
+)
+
+FEATURE_SETS: tuple[FeatureSet, ...] = (
+    *_PARTS,
+    _set(
+        name="joint",
+        summary="catch22, summary and raw side by side: what a series is like, and where",
+        source="the sets that it is made of",
+        measure=_measure_joint,
+        tabulate=_tabulate_joint,
     ),
 )

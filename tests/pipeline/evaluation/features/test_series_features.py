@@ -64,6 +64,14 @@ def test_raw_values_of_channels_stand_side_by_side():
     assert table("raw", Series([5.0, 6.0])).names == ("step_0", "step_1")
 
 
+def test_joint_rows_are_those_of_all_sets_side_by_side():
+    series = [Series([1.0, NAN, 4.0, 2.0]), Series([0.0, 5.0, 1.0])]
+    parts = [table(name, *series) for name in ("catch22", "summary", "raw")]
+    joint = table("joint", *series)
+    assert joint.values.tolist() == np.hstack([part.values for part in parts]).tolist()
+    assert joint.names == tuple(name for part in parts for name in part.names)
+
+
 @every_set
 def test_unequal_numbers_of_channels_are_refused(name):
     with pytest.raises(SignalError, match="equal numbers of channels, got from 1 to 2; leave out"):
