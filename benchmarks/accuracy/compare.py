@@ -43,7 +43,7 @@ def table_rows(name: str, summary: Summary) -> list[Row]:
 
 
 def verdict_rows(name: str, summary: Summary) -> list[Row]:
-    """Return the lines of the verdict, and how long all of it took."""
+    """Return the lines of the verdict, and how long this run took: little where an earlier one had done the work."""
     commit = origin(PACKAGES)["commit"]
     lines = enumerate(summary.verdict.splitlines())
     seconds = f"{summary.seconds:.0f}"
