@@ -98,9 +98,9 @@ def _compute(run: Run, *, progress: bool) -> None:
         for trial in run.trials
     ]
     _run(run, first, progress=progress)
-    chosen = [(trial, best_table(run, trial)) for trial in run.trials]
-    second = [(trial, method, parts) for trial, method in chosen if method is not None]
-    _run(run, second, progress=progress)
+    best = best_table(run)
+    if best is not None:
+        _run(run, [(trial, best, parts) for trial in run.trials], progress=progress)
 
 
 def _run(run: Run, work: Sequence[tuple[Trial, Method, Sequence[float]]], *, progress: bool) -> None:

@@ -35,10 +35,13 @@ class Results:
         The benchmark.
     trial
         The data set.
+    best
+        The table to draw a learning curve of, as `best_table` gives it.
     """
 
     run: Run
     trial: Trial
+    best: Method | None
 
     @cached_property
     def cells(self) -> dict[str, list[Cell]]:
@@ -56,9 +59,11 @@ class Results:
 
     @cached_property
     def chosen(self) -> Chosen | None:
-        """The best table of each fold, chosen by left-out training items."""
+        """The best table of each fold, chosen by left-out training items; of many sets the best over all of them."""
         sides = {method.name: method.side for method in self.run.methods}
         tables = {name: cells for name, cells in self.cells.items() if sides[name] == "tables"}
+        if len(self.run.trials) > 1 and self.best and self.best.name in tables:
+            tables = {self.best.name: tables[self.best.name]}
         return choose_by_left_out(self.trial.setting.manifest, tables) if tables else None
 
     def answered(self, cells: Sequence[Cell]) -> Answered:
@@ -113,11 +118,9 @@ class Results:
 
         Intervals are corrected as those of whole training sets: parts of these overlap no more than they do.
         """
-        best = best_table(self.run, self.trial)
         methods = [method for method in self.run.methods if method.name in (IMAGES, CONTROL)]
-        return tuple(
-            point for method in (*methods, *([best] if best else [])) for point in self._curve(method)
-        )
+        methods += [self.best] if self.best else []
+        return tuple(point for method in methods for point in self._curve(method))
 
     def _curve(self, method: Method) -> list[CurvePoint]:
         setting = self.trial.setting
@@ -171,7 +174,8 @@ def summarise(run: Run, *, seconds: float) -> Summary:
     seconds
         How long that took.
     """
-    results = [Results(run, trial) for trial in run.trials]
+    best = best_table(run)
+    results = [Results(run, trial, best) for trial in run.trials]
     sets = tuple(_set_summary(one) for one in results)
     failed = tuple(
         (str(one.trial.setting.manifest.items[place]), why)
@@ -181,19 +185,26 @@ def summarise(run: Run, *, seconds: float) -> Summary:
     return overall_summary(sets, failed=failed, seconds=seconds, origin=_origin(run))
 
 
-def best_table(run: Run, trial: Trial) -> Method | None:
-    """Return the method without images that is right most often on left-out training items, over all folds."""
-    manifest = trial.setting.manifest
-    cells = {m.name: trial.cells(m, run.store) for m in run.methods if m.side == "tables"}
-    merits = {
-        name: np.mean([left_out_merit(manifest, cell) for cell in found], axis=0).tolist()
-        for name, found in cells.items()
-        if found
-    }
-    if not merits:
-        return None
-    best = max(merits, key=lambda name: merits[name])
-    return next(method for method in run.methods if method.name == best)
+def best_table(run: Run) -> Method | None:
+    """Return the method without images that is right most often on left-out training items, over all folds and sets.
+
+    To choose by the few items of each of many small sets would be a lottery, which images need not play. A method that
+    failed on a set comes after those that did not.
+    """
+    tables = [method for method in run.methods if method.side == "tables"]
+    merits = {method.name: _merit(run, method) for method in tables}
+    best = max(tables, key=lambda method: merits[method.name], default=None)
+    return best if best and merits[best.name][0] else None
+
+
+def _merit(run: Run, method: Method) -> tuple[float, ...]:
+    """Return on how many sets a method is done, and there the means over sets of what it was worth."""
+    merits = [
+        np.mean([left_out_merit(trial.setting.manifest, cell) for cell in cells], axis=0)
+        for trial in run.trials
+        if (cells := trial.cells(method, run.store))
+    ]
+    return (len(merits), *np.mean(merits, axis=0).tolist()) if merits else (0,)
 
 
 def _set_summary(one: Results) -> SetSummary:

@@ -216,6 +216,31 @@ def test_several_sets_are_ranked(tmp_path):
     assert summary.rows[-1].score == pytest.approx(mean)
 
 
+@pytest.mark.slow
+def test_one_table_stands_for_all_sets(tmp_path):
+    from phosphene.pipeline import open_manifest
+
+    waves = [open_manifest(write_series(tmp_path / f"waves{seed}", seed=seed)) for seed in range(2)]
+    # Where each value stands tells the classes of this one apart; statistics of the values do not.
+    table = write_series(tmp_path / "places")
+    values = np.random.default_rng(0).normal(0, 1, 60)
+    for number in range(24):
+        own = np.random.default_rng(number).normal(0, 0.3, 60)
+        np.savetxt(tmp_path / "places" / f"{number}.csv", values * (1, -1)[number % 2] + own, fmt="%.5f")
+    places = open_manifest(table)
+    named = [replace(manifest, name=f"set {number}") for number, manifest in enumerate((*waves, places))]
+    methods = "raw + logistic; summary + nearest"
+
+    def chosen(summary):
+        rows = [row for one in summary.sets for row in one.rows if row.method == "without images"]
+        return [set(row.notes["chosen"]) for row in rows]
+
+    assert chosen(benchmark(places, RECIPE, methods=methods, progress=False)) == [{"raw + logistic"}]
+    summary = benchmark(named, RECIPE, methods=methods, progress=False)
+    assert chosen(summary) == [{"summary + nearest"}] * 3
+    assert {point.method for one in summary.sets for point in one.curves} == {"summary + nearest"}
+
+
 @pytest.mark.parametrize("kind", ["audio", "series", "mouse", "binary"])
 def test_every_kind_has_its_methods(kind):
     names = [method.name for method in methods_of(kind, Recipe())]
