@@ -21,7 +21,7 @@ def feature_sets(kind: Kind) -> tuple[FeatureSet, ...]:
     Examples
     --------
     >>> [features.name for features in feature_sets("series")]
-    ['catch22', 'summary', 'raw']
+    ['catch22', 'summary', 'raw', 'joint']
     """
     if kind not in _MODULES:
         raise ParameterError(f"kind must be one of {', '.join(_MODULES)}, got {kind!r}")
