@@ -12,17 +12,8 @@ from .svg import told_apart
 from .tables import all_warnings, best_score, common_metric, headline, kind_of
 from .words import cost_cells, duration, metric_words, plain, score_words
 
-_COLUMNS = (
-    "method",
-    "sees",
-    "score (95 % interval)",
-    "folds",
-    "prepare",
-    "train",
-    "per item",
-    "memory",
-    "size",
-)
+_SCORES = ("method", "sees", "score (95 % interval)")
+_COSTS = ("prepare", "train", "per item", "memory", "size")
 _CAPTIONS = {
     "ranks": "Mean ranks, the best to the right. A bar joins methods between which no difference is seen.",
     "curves": "What a method scores against how many training items it learned from, with the 95 % interval.",
@@ -100,18 +91,16 @@ def _ranks(summary: Summary) -> dict[str, float]:
 
 
 def _rows_table(rows: Sequence[Row], metric: str, ranks: dict[str, float]) -> str:
-    """Return the table of all methods; the column of errors is there where one failed."""
+    """Return the table of all methods: of one set with its folds, of several with ranks; errors where one failed."""
     best, failed = best_score(rows), any(row.error for row in rows)
-    header = [*_COLUMNS, *(["mean rank"] if ranks else []), *(["error"] if failed else [])]
+    header = [*_SCORES, "mean rank" if ranks else "folds", *_COSTS, *(["error"] if failed else [])]
     lines = []
     for row in rows:
         cells = [cell(_sees(row)), cell(score_words(row), role="best" if round(row.score, 3) == best else "")]
-        cells += [
-            cell(" ".join(f"{score:.3f}" for score in row.folds[:10])),
-            *map(cell, cost_cells(row.cost)),
-        ]
         rank = ranks.get(row.method)
-        cells += [cell(f"{rank:.2f}" if rank else "")] if ranks else []
+        folds = " ".join(f"{score:.3f}" for score in row.folds[:10])
+        between = (f"{rank:.2f}" if rank else "") if ranks else folds
+        cells += [cell(between), *map(cell, cost_cells(row.cost))]
         cells += [cell(row.error, role="text")] if failed else []
         lines.append((row.method, cells))
     return table(header, lines, caption=f"Score: {metric_words(metric)}. Bold: the highest.")

@@ -201,6 +201,7 @@ def test_files_that_cannot_be_read_are_left_out_for_all(tmp_path):
     assert summary.rows[-1].scores.n == 23
 
 
+@pytest.mark.slow
 def test_several_sets_are_ranked(tmp_path):
     from phosphene.pipeline import open_manifest
 
