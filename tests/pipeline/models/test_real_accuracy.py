@@ -1,10 +1,14 @@
 """The figures of README, by the commands that give them; floors below what was measured, for another machine."""
 
+import itertools
 import json
 import shutil
 import statistics
+import time
 
 import pytest
+import timm
+import torch
 
 from phosphene.datasets import UCR_SETS
 from phosphene.pipeline.app.cli import main
@@ -25,6 +29,23 @@ def cross_validate(capsys, tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def plain_tiles_a_second():
+    """How many tiles of series a plain PyTorch network takes a second, at its best of several batches."""
+    network = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
+    batch = torch.rand(64, 3, 112, 112)
+
+    def measure():
+        started = [time.perf_counter()]
+        with torch.inference_mode():
+            for _ in range(8):
+                network(batch)
+                started.append(time.perf_counter())
+        return len(batch) / min(end - start for start, end in itertools.pairwise(started))
+
+    return measure
+
+
 def test_esc10(data, cross_validate):
     told = cross_validate(data / "esc10" / "meta.csv")
     assert [fold["n"] for fold in told["folds"]] == [80] * 5
@@ -32,15 +53,27 @@ def test_esc10(data, cross_validate):
     assert told["seconds"] < 120
 
 
-@pytest.mark.timeout(900)
-def test_sixteen_ucr_sets(data, cross_validate):
-    told = [cross_validate(data / "ucr" / name) for name in UCR_SETS]
-    assert len(told) == 16
-    assert statistics.mean(one["accuracy"] for one in told) >= 0.89
-    # What else the machine does is no matter of this test: what took long is timed once more.
-    long = {name: one["seconds"] for name, one in zip(UCR_SETS, told, strict=True) if one["seconds"] >= 30}
-    again = {name: cross_validate(data / "ucr" / name)["seconds"] for name in long}
-    assert max(again.values(), default=0) < 30, f"{long}, again {again}"
+@pytest.mark.timeout(1800)
+def test_sixteen_ucr_sets(data, cross_validate, plain_tiles_a_second):
+    def measure(name):
+        """Return the accuracy, and the seconds on a machine that is as fast as two quiet cores.
+
+        There plain PyTorch takes 250 tiles a second; what else this machine does slows both.
+        """
+        told = cross_validate(data / "ucr" / name)
+        return told["accuracy"], told["seconds"] * plain_tiles_a_second() / 250
+
+    accuracies, seconds = zip(*map(measure, UCR_SETS), strict=True)
+    assert len(accuracies) == 16
+    assert statistics.mean(accuracies) >= 0.89
+    quickest = dict(zip(UCR_SETS, seconds, strict=True))
+    for name in UCR_SETS:
+        tries = 1
+        while quickest[name] >= 30 and tries < 5:
+            quickest[name] = min(quickest[name], measure(name)[1])
+            tries += 1
+    assert statistics.median(quickest.values()) < 10, quickest
+    assert max(quickest.values()) < 30, quickest
 
 
 def test_binaries(data, cross_validate):
