@@ -24,6 +24,9 @@ from .worker import READY, Lost, attempt
 FEW = 64
 """So many items are done sooner here than workers start."""
 
+GRACE_S = 2.0
+"""So long a worker that is no longer needed may take to finish what it is writing."""
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
 
@@ -167,17 +170,20 @@ class _Hand(threading.Thread):
             self._end()
 
     def stop(self) -> None:
-        """End the process and wait until it is gone."""
+        """End the process and wait until it is gone; it has a moment to finish the task it is at."""
         self._stopped.set()
-        while self.is_alive():
-            self._kill()  # again and again, since the thread may be about to start another
+        patient_until = time.monotonic() + GRACE_S
+        while self.is_alive():  # again and again, since the thread may be about to start another
+            if (process := self._process) is not None:
+                process.send_signal(signal.SIGTERM if time.monotonic() < patient_until else signal.SIGKILL)
             self.join(0.05)
 
     def end_if_over(self, limit_s: float) -> None:
         """End a process that has been busy with one task for too long."""
         if time.monotonic() - self._since > limit_s and self._over is None:
             self._over = limit_s
-            self._kill()
+            if (process := self._process) is not None:
+                process.kill()
 
     def _do(self, tasks: list[Any]) -> None:
         """Do the tasks of a chunk; if the process dies, the task it was at is lost, and a new one goes on."""
@@ -226,11 +232,6 @@ class _Hand(threading.Thread):
         for pipe in (process.stdin, process.stdout):
             _close(pipe)
         return code
-
-    def _kill(self) -> None:
-        process = self._process
-        if process is not None:
-            process.kill()
 
 
 def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":

@@ -21,17 +21,41 @@ class Lost:
     why: str
 
 
+class _Leaving:
+    """Ends the process when it is asked to: at once, or when the task it is at is done and its files are whole."""
+
+    def __init__(self) -> None:
+        self._busy = self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __enter__(self) -> None:
+        self._busy = True
+
+    def __exit__(self, *_: object) -> None:
+        self._busy = False
+        if self._asked:
+            os._exit(0)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        if not self._busy:
+            os._exit(0)
+
+
 def main() -> None:
-    """Serve until the other side goes away, in whatever way it goes."""
+    """Serve until the other side goes away, in whatever way it goes, or asks to end."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the parent ends its workers
     inbox, outbox = _take_pipes()
     try:
         function = _load(inbox, outbox)
+        leaving = _Leaving()
         while True:
             for task in pickle.load(inbox):
-                _send(outbox, attempt(function, task))
+                with leaving:
+                    result = attempt(function, task)
+                _send(outbox, result)
     except (EOFError, OSError):
         os._exit(0)
 

@@ -10,8 +10,9 @@ import time
 import pytest
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
+from phosphene.converters.files import atomic_write
 from phosphene.pipeline.data import LocalEngine, RayEngine
-from phosphene.pipeline.data.engines import make_engine
+from phosphene.pipeline.data.engines import GRACE_S, make_engine
 from phosphene.pipeline.data.worker import Lost
 
 TASKS = [list(range(start, start + 10)) for start in range(0, 100, 10)]
@@ -78,6 +79,28 @@ def test_who_stops_listening_leaves_no_process_behind():
     assert children()
     outcomes.close()
     assert not children()
+
+
+@pytest.mark.parametrize(("each_s", "left"), [(0.5, {"whole"}), (30, {"part"})])
+def test_who_is_writing_when_nobody_listens_has_a_moment_to_finish(tmp_path, each_s, left):
+    def write(task):
+        import time
+
+        if task:
+            with atomic_write(tmp_path / f"{task}.whole") as file:
+                file.write(b"begun")
+                time.sleep(each_s)
+
+    outcomes = LocalEngine(2).map(write, [[0, 1, 2], [0, 3, 4]], where="apart")
+    next(outcomes)
+    next(outcomes)
+    while not list(tmp_path.glob(".*.part")):
+        time.sleep(0.01)
+    start = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - start < GRACE_S + 3
+    assert not children()
+    assert {path.suffix[1:] for path in tmp_path.iterdir()} == left
 
 
 def test_a_function_that_workers_cannot_load_is_an_error_of_the_run():
