@@ -50,6 +50,7 @@ $(INSTALLED):
 # mypy does not follow the finder of an editable install; these links show it the names that Python sees.
 types:
 	@mkdir -p $(TYPES)
+	@ln -sfn "$(CURDIR)/pipeline/front/__init__.pyi" $(TYPES)/__init__.pyi
 	@for package in converters datasets pipeline; do ln -sfn "$(CURDIR)/$$package" $(TYPES)/$$package; done
 
 clean:

@@ -28,13 +28,13 @@ import torch
 from gpu.timing import commit, device_name, seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from phosphene.converters.files import atomic_write
-from phosphene.pipeline.models.architectures import load_network
-from phosphene.pipeline.models.backbones import Backbone, feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.models.frozen import freeze
-from phosphene.pipeline.models.learners import build_model
-from phosphene.pipeline.models.names import TABULATED
-from phosphene.pipeline.models.one_channel import one_channel
+from phosphene.converters.core.files import atomic_write
+from phosphene.pipeline.backbones.backbone import Backbone, feature_maps, input_tensor, load_backbone
+from phosphene.pipeline.backbones.catalog import load_network
+from phosphene.pipeline.backbones.frozen import freeze
+from phosphene.pipeline.backbones.grey import one_channel
+from phosphene.pipeline.backbones.names import TABULATED
+from phosphene.pipeline.networks.learners import build_model
 
 RESULTS = Path(__file__).parent / "results" / "backbones.csv"
 PACKAGES = ("phosphene", "torch", "torchvision", "timm", "numpy")

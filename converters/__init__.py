@@ -3,15 +3,17 @@
 from .audio.signal import Audio
 from .binary.signal import Binary
 from .channels import Channels
-from .converter import Converter, converters, make, register
-from .errors import MissingExtra, ParameterError, PhospheneError, ReadError, SignalError, WeightsError
-from .fragment import Fragment
-from .image import Axes, Axis, Box, Image, Layout, Offsets, Region, Span
+from .core.converter import Converter, register
+from .core.errors import MissingExtra, ParameterError, PhospheneError, ReadError, SignalError, WeightsError
+from .core.fragment import Fragment
+from .core.image import Axes, Axis, Box, Image, Layout, Offsets, Region, Span
+from .core.parameters import Between
+from .core.reader import Reader
+from .core.signal import Signal
 from .mouse.signal import MouseTrace
-from .parameters import Between
-from .reader import Reader, read
+from .reading import read
+from .registry import converters, make
 from .series.signal import Series
-from .signal import Signal
 from .views import default_views, from_config, parse_views
 
 __all__ = [

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .converter import Converter
-from .errors import ParameterError
-from .image import Image
-from .signal import Kind, Signal
+from .core.converter import Converter
+from .core.errors import ParameterError
+from .core.image import Image
+from .core.signal import Kind, Signal
 
 
 class Channels(Converter):

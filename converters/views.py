@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from . import parameters
 from .channels import Channels
-from .converter import Converter, converter_class, make
-from .errors import ParameterError
-from .signal import Kind
+from .core import parameters
+from .core.converter import Converter
+from .core.errors import ParameterError
+from .core.signal import Kind
+from .registry import converter_class, make
 
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 

@@ -1,17 +1,5 @@
-"""Published data sets as manifests with their protocols, and synthetic ones."""
+"""What is learned from: manifests, windows, splits, leaks, scores; published data sets and synthetic ones."""
 
-from .malimg import unpack as unpack_malimg
-from .protocol import Protocol
-from .registry import find_protocol, open_protocol, protocols
-from .synthetic import make_synthetic
-from .ucr import UCR_SETS
+import lazy_loader as _lazy
 
-__all__ = [
-    "UCR_SETS",
-    "Protocol",
-    "find_protocol",
-    "make_synthetic",
-    "open_protocol",
-    "protocols",
-    "unpack_malimg",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

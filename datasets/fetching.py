@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from phosphene.converters.errors import ReadError
+from phosphene.converters.core.errors import ReadError
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phosphene.converters.errors import ParameterError, ReadError
-from phosphene.converters.signal import Kind
-from phosphene.pipeline.data.manifest import Item, Manifest, Metric
+from phosphene.converters.core.errors import ParameterError, ReadError
+from phosphene.converters.core.signal import Kind
 
 from .fetching import Archive, download
-from .table import require_files
+from .manifest import Item, Manifest, Metric
+from .published.table import require_files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,17 +3,17 @@
 import re
 from pathlib import Path
 
-from phosphene.converters.errors import ParameterError
-from phosphene.pipeline.data.manifest import Manifest
+from phosphene.converters.core.errors import ParameterError
 
-from .balabit import BALABIT
-from .binaries import BINARIES
-from .esc import ESC10, ESC50
-from .malimg import MALIMG
+from .manifest import Manifest
 from .protocol import Protocol
-from .synthetic import SYNTHETIC
-from .ucr import UCR_SETS, ucr_protocol
-from .urbansound import URBANSOUND8K
+from .published.balabit import BALABIT
+from .published.binaries import BINARIES
+from .published.esc import ESC10, ESC50
+from .published.malimg import MALIMG
+from .published.ucr import UCR_SETS, ucr_protocol
+from .published.urbansound import URBANSOUND8K
+from .synthetic.makers import SYNTHETIC
 
 _UCR_NAME = re.compile(r"ucr/(\w+)")
 

@@ -1,87 +1,125 @@
-"""What every protocol reads first: a table in CSV, and the question whether its files are there."""
+"""Tables of items: a CSV with `path,label[,split|fold|group]`, paths counted from the folder it lies in."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from phosphene.converters.errors import ReadError
-from phosphene.pipeline.data.manifest import Item
+from phosphene.converters import Fragment, ParameterError, ReadError
+from phosphene.converters.core.fragment import parse_address
 
-NAMED = 3
-"""How many missing files a message names before it only counts."""
+from .manifest import Item, SplitName
+
+SPLITS: dict[str, SplitName] = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+_PATH_LIKE = {"file", "filename", "file_name", "filepath", "name"}
 
 
-def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    r"""Return the rows of a CSV file with a header.
+def is_table(path: Path) -> bool:
+    """Tell from its header whether a file is a table of items: it names paths, or files and labels."""
+    if path.suffix.lower() != ".csv":
+        return False
+    try:
+        with path.open("rb") as file:
+            header = file.readline(65536).decode("utf-8-sig", errors="replace")
+        columns = _columns(next(csv.reader([header]), []))
+    except (OSError, csv.Error):
+        return False
+    return "path" in columns or ("label" in columns and bool(_PATH_LIKE & set(columns)))
+
+
+def read_table(path: Path) -> tuple[Item, ...]:
+    """Read the items of a table.
 
     Parameters
     ----------
     path
-        A UTF-8 file whose first line names its columns.
-    columns
-        Those that must be there, with a value in every row.
+        A CSV in UTF-8. `path` may be `file#fragment`; columns of other names are left alone.
 
     Raises
     ------
     ReadError
-        The file is missing, no text, has no rows, lacks a column or a value.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     table = Path(folder, "meta.csv")
-    ...     _ = table.write_text("path,label\na.wav,dog\n")
-    ...     read_table(table, ["path", "label"])
-    [{'path': 'a.wav', 'label': 'dog'}]
+        The message names the line: a missing column, an empty label, a file that is not there, one item
+        twice, an unknown split, a cell left empty in a column that others fill.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            header = reader.fieldnames or []
-    except FileNotFoundError as error:
-        raise ReadError(f"{path}: no such file; unpack the data set again") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ReadError(f"{path}: is no table of text ({error}); unpack the data set again") from error
-    absent = [column for column in columns if column not in header]
-    if absent:
+            items = dict(_items(path, csv.reader(file)))
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except ReadError:
+        raise
+    except (OSError, csv.Error) as error:
         raise ReadError(
-            f"{path}: has no column {', '.join(absent)}, only {', '.join(header) or 'an empty header'}; "
-            "check that this is the folder of the data set that was asked for"
+            f"{path}: cannot be read as a table ({error}); write a CSV with path,label"
+        ) from error
+    if not items:
+        raise ReadError(f"{path}: has a header but no rows; write one row an item")
+    _check_there(path, items)
+    _check_once(path, items)
+    return tuple(items.values())
+
+
+def _columns(header: list[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
+
+
+def _items(table: Path, rows: Any) -> Iterator[tuple[int, Item]]:
+    """Yield line and item of each row."""
+    columns = _columns(next(rows, []))
+    for name in ("path", "label"):
+        if columns.count(name) != 1:
+            found = ", ".join(columns) or "nothing"
+            raise ReadError(f"{table}: line 1 must have one column {name!r}, got {found}; add it")
+    for row in rows:
+        if any(cell.strip() for cell in row):
+            yield rows.line_num, _item(table, rows.line_num, columns, row)
+
+
+def _item(table: Path, line: int, columns: list[str], row: list[str]) -> Item:
+    if len(row) != len(columns):
+        raise ReadError(
+            f"{table}: line {line} has {len(row)} cells, the header {len(columns)}; quote cells with commas"
         )
-    if not rows:
-        raise ReadError(f"{path}: has a header and no rows; unpack the data set again")
-    for number, row in enumerate(rows, start=2):
-        _check_row(path, number, row, columns)
-    return rows
+    cells = {name: cell.strip() for name, cell in zip(columns, row, strict=True)}
+    for name in ("path", "label", "split", "fold", "group"):
+        if cells.get(name) == "":
+            raise ReadError(f"{table}: line {line} has an empty {name}; fill it in")
+    path, fragment = _address(table, line, cells["path"])
+    split = _split(table, line, cells.get("split"))
+    return Item(path, cells["label"], fragment, split, cells.get("fold"), cells.get("group"))
 
 
-def _check_row(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> None:
-    empty = [column for column in columns if not row[column]]
-    if empty:
-        raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
+def _address(table: Path, line: int, text: str) -> tuple[Path, Fragment | None]:
+    try:
+        return parse_address(table.parent / text)
+    except ParameterError as error:
+        raise ReadError(f"{table}: line {line}: {error}") from error
 
 
-def require_files(folder: Path, items: Sequence[Item], *, advice: str) -> None:
-    """Raise ReadError, naming the first few, where files of a manifest are missing."""
-    paths = dict.fromkeys(item.path for item in items)
-    missing = [path for path in paths if not path.is_file()]
+def _split(table: Path, line: int, text: str | None) -> SplitName | None:
+    if text is None:
+        return None
+    if text.lower() not in SPLITS:
+        raise ReadError(f"{table}: line {line} has the split {text!r}; write train, valid or test")
+    return SPLITS[text.lower()]
+
+
+def _check_there(table: Path, items: dict[int, Item]) -> None:
+    missing = [(line, item.path) for line, item in items.items() if not item.path.exists()]
     if missing:
-        raise ReadError(
-            f"{folder}: {len(missing)} of {len(paths)} files are missing: "
-            f"{name_some(folder, missing)}; {advice}"
-        )
+        line, path = missing[0]
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ReadError(f"{table}: line {line}: {path}: no such file{more}; paths count from {table.parent}")
 
 
-def name_some(folder: Path, paths: Sequence[Path]) -> str:
-    """Name the first few paths, seen from a folder, and count the others.
-
-    Examples
-    --------
-    >>> name_some(Path("data"), [Path(f"data/{letter}.wav") for letter in "abcde"])
-    'a.wav, b.wav, c.wav and 2 more'
-    """
-    named = ", ".join(path.relative_to(folder).as_posix() for path in paths[:NAMED])
-    more = len(paths) - NAMED
-    return f"{named} and {more} more" if more > 0 else named
+def _check_once(table: Path, items: dict[int, Item]) -> None:
+    lines: dict[str, int] = {}
+    for line, item in items.items():
+        first = lines.setdefault(str(item), line)
+        if first != line:
+            other = items[first].label
+            labels = f" as {other!r}, now as {item.label!r}" if other != item.label else ""
+            raise ReadError(f"{table}: line {line}: {item} stands in line {first} already{labels}; keep one")

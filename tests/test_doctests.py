@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 # Started as programs; importing them does their work.
 PROGRAMS = {"__main__"}
 MODULES = sorted(
-    ".".join(("phosphene", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+    ".".join(("phosphene", *path.relative_to(ROOT).with_suffix("").parts))
+    .removesuffix(".__init__")
+    .replace("phosphene.pipeline.front", "phosphene")
     for folder in ("converters", "datasets", "pipeline")
     for path in (ROOT / folder).rglob("*.py")
     if path.stem not in PROGRAMS

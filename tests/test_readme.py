@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phosphene.pipeline.models.names import TABULATED
+from phosphene.pipeline.backbones.names import TABULATED
 
 ROOT = Path(__file__).parents[1]
 

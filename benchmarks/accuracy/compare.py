@@ -15,9 +15,9 @@ from pathlib import Path
 from results import Row, origin, rows_of, write_rows
 
 from phosphene.datasets import UCR_SETS, open_protocol
-from phosphene.pipeline.evaluation.benchmark import benchmark
-from phosphene.pipeline.evaluation.reporting.tables import csv_rows
-from phosphene.pipeline.evaluation.summary import Summary
+from phosphene.pipeline.compare.benchmark import benchmark
+from phosphene.pipeline.compare.summary import Summary
+from phosphene.pipeline.report.tables import csv_rows
 
 PROTOCOLS = ("esc10", "binaries", "ucr", "balabit")
 PACKAGES = ("phosphene", "torch", "scikit-learn", "lightgbm", "aeon", "librosa", "lief", "numpy")

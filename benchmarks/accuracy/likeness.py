@@ -24,12 +24,12 @@ from scipy.ndimage import gaussian_filter
 
 from phosphene.converters import parse_views
 from phosphene.datasets import open_protocol
-from phosphene.pipeline.data.pieces import cut_each
-from phosphene.pipeline.data.render import render
-from phosphene.pipeline.data.stores import TileStore
-from phosphene.pipeline.data.windows import MOUSE_WINDOW_EVENTS
-from phosphene.pipeline.models.backbones import load_backbone
-from phosphene.pipeline.models.likeness import THRESHOLD, measure_likeness
+from phosphene.datasets.cutting import cut_each
+from phosphene.datasets.windows import MOUSE_WINDOW_EVENTS
+from phosphene.pipeline.backbones.backbone import load_backbone
+from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_likeness
+from phosphene.pipeline.tiles.render import render
+from phosphene.pipeline.tiles.store import TileStore
 
 PACKAGES = ("phosphene", "torch", "timm", "numpy", "scikit-image", "scikit-learn")
 ARCH, SEED, N, SIZE = "efficientnet_lite0", 0, 32, 224

@@ -15,10 +15,10 @@ from results import origin, write_rows
 
 from phosphene.datasets import open_protocol
 from phosphene.pipeline import Recipe, cross_validate
-from phosphene.pipeline.models import features
-from phosphene.pipeline.models.decisions import Plan
-from phosphene.pipeline.models.frozen import freeze
-from phosphene.pipeline.models.speed import multiplies_bfloat16
+from phosphene.pipeline.backbones import features
+from phosphene.pipeline.backbones.autotune import Plan
+from phosphene.pipeline.backbones.cpu import multiplies_bfloat16
+from phosphene.pipeline.backbones.frozen import freeze
 
 COARSE = (Plan(engine="fused", precision="bfloat16"),) if multiplies_bfloat16() else ()
 PLANS = (Plan(engine="plain"), Plan(engine="fused"), *COARSE)

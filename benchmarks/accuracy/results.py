@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from phosphene.converters.files import atomic_write
+from phosphene.converters.core.files import atomic_write
 
 RESULTS = Path(__file__).parents[1] / "results"
 CODE = ("converters", "datasets", "pipeline")

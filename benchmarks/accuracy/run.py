@@ -19,10 +19,10 @@ import numpy as np
 from results import Row, origin, rows_of, write_rows
 
 from phosphene.converters.views import DEFAULT_VIEWS
-from phosphene.datasets import open_protocol
-from phosphene.pipeline import Manifest, Recipe, cross_validate
-from phosphene.pipeline.models.recipe import RANDOM
-from phosphene.pipeline.models.training import CrossValidation
+from phosphene.datasets import Manifest, open_protocol
+from phosphene.pipeline import Recipe, cross_validate
+from phosphene.pipeline.classifier.training import CrossValidation
+from phosphene.pipeline.strategies.recipe import RANDOM
 
 UCR = (
     "ACSF1", "ArrowHead", "Beef", "BeetleFly", "BirdChicken", "Car", "Chinatown", "Coffee", "DodgerLoopDay",

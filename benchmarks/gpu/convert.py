@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from timing import Row, Side, calls_for, compare, device_name, seconds, show, table, versions, write
 
 from phosphene.converters import Audio, Series, make
-from phosphene.pipeline.data.device import batch_on, draw_on
+from phosphene.pipeline.gpu.draw import batch_on, draw_on
 
 RATE_HZ, CLIP_S, N_FFT, HOP_LENGTH, N_MELS, LOW_HZ, HIGH_HZ = 44_100, 5, 2048, 441, 224, 20.0, 20_000.0
 SAMPLES = 150  # of a series

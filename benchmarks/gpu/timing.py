@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from phosphene.converters.files import atomic_write
+from phosphene.converters.core.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (

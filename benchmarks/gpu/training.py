@@ -43,8 +43,8 @@ class Bench:
 
     def __init__(self, device: torch.device, *, quick: bool, folder: Path) -> None:
         from phosphene.converters import make
-        from phosphene.datasets import make_synthetic
-        from phosphene.pipeline import TileStore, open_manifest, render
+        from phosphene.datasets import make_synthetic, open_manifest
+        from phosphene.pipeline import TileStore, render
 
         self.device, self.folder = device, folder
         self.rounds, self.count, self.size = (1, BATCH, 32) if quick else (3, 32 * BATCH, 224)
@@ -86,7 +86,7 @@ class Bench:
 
     def synthetic(self, name: str) -> Side:
         """Train by the same learner on tensors that are made already."""
-        from phosphene.pipeline.models.callbacks import DataLoader, DataLoaders
+        from phosphene.pipeline.networks.callbacks import DataLoader, DataLoaders
 
         class Tensors(DataLoader):
             """Gives one batch again and again."""
@@ -105,9 +105,9 @@ class Bench:
         return Side(partial(epoch, learn), self.count)
 
     def _learner(self, name: str) -> Any:
-        from phosphene.pipeline.data.loaders import tile_loaders
-        from phosphene.pipeline.models.backbones import load_backbone
-        from phosphene.pipeline.models.learners import learner
+        from phosphene.pipeline.backbones.backbone import load_backbone
+        from phosphene.pipeline.networks.learners import learner
+        from phosphene.pipeline.tiles.loaders import tile_loaders
 
         backbone = load_backbone(name, pretrained=False)
         dls = tile_loaders(

@@ -13,9 +13,9 @@ import PIL.Image
 import soundfile
 
 from phosphene.converters import Audio, make
-from phosphene.converters.audio.levels import decibels
+from phosphene.converters.audio.dsp.levels import decibels
+from phosphene.converters.audio.dsp.spectrum import band_power
 from phosphene.converters.audio.mel import mel_filterbank
-from phosphene.converters.audio.spectrum import band_power
 
 RATE_HZ, N_FFT, HOP_LENGTH, N_MELS = 22050, 2048, 512, 128
 ROUNDS = 25  # of every comparison; each round draws a clip a few times

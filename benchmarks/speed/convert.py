@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 
 from phosphene.converters import make
-from phosphene.pipeline.data import convert
+from phosphene.pipeline.tiles.convert import convert
 
 Peer = Callable[[list[Path]], object]
 WORKERS, SMALL, LARGE, ROUNDS = 2, 400, 1200, 5

@@ -26,19 +26,19 @@ import numpy as np
 import torch
 
 from phosphene.converters import make
-from phosphene.pipeline.data.manifest import Item
-from phosphene.pipeline.data.render import Tiles, render
-from phosphene.pipeline.data.stores import TileStore
-from phosphene.pipeline.models.backbones import Backbone, feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.models.decisions import text
-from phosphene.pipeline.models.frozen import Frozen, freeze
+from phosphene.datasets.manifest import Item
+from phosphene.pipeline.backbones.autotune import text
+from phosphene.pipeline.backbones.backbone import Backbone, feature_maps, input_tensor, load_backbone
+from phosphene.pipeline.backbones.frozen import Frozen, freeze
+from phosphene.pipeline.tiles.render import Tiles, render
+from phosphene.pipeline.tiles.store import TileStore
 
 WORK = "features of EfficientNet-Lite0 from tiles, all cores, a tile"
 N_TILES, PLAIN_BATCH, ROUNDS = 64, 64, 7
 
 PLAIN = """
 import sys, time, torch
-from phosphene.pipeline.models.architectures import load
+from phosphene.pipeline.backbones.catalog import load
 network = load("efficientnet_lite0", weights=None, pretrained=True, seed=0).network.eval()
 images = torch.randn(int(sys.argv[1]), 3, 224, 224)
 with torch.inference_mode():

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from phosphene.converters.files import atomic_write
+from phosphene.converters.core.files import atomic_write
 
 RESULTS = Path(__file__).parents[1] / "results" / "speed.csv"
 

@@ -30,8 +30,8 @@ import numpy as np
 from harness import Row, row_of, write
 
 from phosphene.converters import make
-from phosphene.datasets import make_synthetic
-from phosphene.pipeline import TileStore, open_manifest, render
+from phosphene.datasets import make_synthetic, open_manifest
+from phosphene.pipeline import TileStore, render
 
 # The name by which phosphene and by which fastai knows a network, and the ratio that was asked.
 NETWORKS = (("efficientnet_lite0", "tf_efficientnet_lite0", 3.3), ("resnet18", "resnet18", 2.4))
@@ -96,9 +96,9 @@ class Ours:
     """A network that learns by phosphene's loaders and learner, an epoch at a time."""
 
     def __init__(self, work: Work, name: str) -> None:
-        from phosphene.pipeline.data.loaders import tile_loaders
-        from phosphene.pipeline.models.backbones import load_backbone
-        from phosphene.pipeline.models.learners import learner
+        from phosphene.pipeline.backbones.backbone import load_backbone
+        from phosphene.pipeline.networks.learners import learner
+        from phosphene.pipeline.tiles.loaders import tile_loaders
 
         backbone = load_backbone(name, pretrained=False)
         self.dls = tile_loaders(

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from ..image import Axis, Image
-from ..parameters import Between
-from ..wavelet import Filter, log_centres
+from ..core.image import Axis, Image
+from ..core.parameters import Between
+from ..kernels.wavelet import Filter, log_centres
+from .dsp.levels import decibels, grey
+from .dsp.mixing import mixes
 from .layout import SoundAxes, heights, stacked
-from .levels import decibels, grey
-from .mixing import mixes
 from .picture import SoundPicture
 from .signal import Audio
 
 if TYPE_CHECKING:
-    from ..filterbank import Read
+    from ..kernels.filterbank import Read
 
 
 class OctavePicture(SoundPicture):
@@ -106,7 +106,7 @@ def octave_power(
     >>> octave_power(tone, 4000, ends=(0.12, 0.1302), size=(1, 5), form=Filter("hann", 10.0))[0, 2].round(2)
     np.float32(1.0)
     """
-    from ..filterbank import mean_power
+    from ..kernels.filterbank import mean_power
 
     rows, columns = size
     centres = log_centres(*ends, rows, form=form)

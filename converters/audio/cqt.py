@@ -2,10 +2,10 @@
 
 from typing import Annotated, ClassVar
 
-from ..converter import register
-from ..errors import ParameterError
-from ..parameters import Between
-from ..wavelet import Filter
+from ..core.converter import register
+from ..core.errors import ParameterError
+from ..core.parameters import Between
+from ..kernels.wavelet import Filter
 from .constant_q import OctavePicture
 from .signal import Audio
 

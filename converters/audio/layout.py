@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..image import Axes, Axis, Box, Layout, Region, Span, join_stretches
+from ..core.image import Axes, Axis, Box, Layout, Region, Span, join_stretches
 
 Fill = Literal["silence", "repeat"]
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..parameters import Between
-from .resample import area_weights
+from ..core.converter import register
+from ..core.parameters import Between
+from .dsp.resample import area_weights
 from .spectrogram import Bands, Spectrogram
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import register
-from ..errors import ParameterError
-from ..image import Axis, Span
-from ..parameters import Between
+from ..core.converter import register
+from ..core.errors import ParameterError
+from ..core.image import Axis, Span
+from ..core.parameters import Between
 from .layout import SoundAxes
 from .mel import MelSpectrogram, mel_filterbank
 from .signal import Audio

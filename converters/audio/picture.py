@@ -4,12 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import Converter, Size
-from ..errors import ParameterError, SignalError
-from ..parameters import Between
-from ..signal import Signal
+from ..core.converter import Converter, Size
+from ..core.errors import ParameterError, SignalError
+from ..core.parameters import Between
+from ..core.signal import Signal
+from .dsp.mixing import ChannelChoice
 from .layout import Fill
-from .mixing import ChannelChoice
 from .signal import Audio
 
 _HIGHEST_HZ = 20_000.0

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from ..errors import ParameterError, ReadError, SignalError
-from ..fragment import Fragment, Unit
-from ..reader import Reader, read_head
-from ..signal import Kind
+from ..core.errors import ParameterError, ReadError, SignalError
+from ..core.fragment import Fragment, Unit
+from ..core.reader import Reader, read_head
+from ..core.signal import Kind
 from .magic import sounds_like
 from .signal import Audio
 

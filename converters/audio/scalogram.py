@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from ..converter import register
-from ..parameters import Between
-from ..wavelet import Filter, Wavelet, wavelet_filter
+from ..core.converter import register
+from ..core.parameters import Between
+from ..kernels.wavelet import Filter, Wavelet, wavelet_filter
 from .constant_q import OctavePicture
 
 

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..arrays import channels_first
-from ..errors import SignalError
-from ..signal import Kind, Signal
+from ..core.arrays import channels_first
+from ..core.errors import SignalError
+from ..core.signal import Kind, Signal
 
 
 @dataclass(frozen=True, eq=False)

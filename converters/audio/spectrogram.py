@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from ..image import Axis, Image
-from ..parameters import Between
+from ..core.image import Axis, Image
+from ..core.parameters import Between
+from .dsp.levels import compressed_peak, decibels, delta, grey, pcen_blocks, shades, smoothing
+from .dsp.mixing import mixes
+from .dsp.resample import interpolate, overlaps
+from .dsp.spectrum import Quantity, band_blocks, on_columns
 from .layout import Fill, SoundAxes, heard, heights, stacked
-from .levels import compressed_peak, decibels, delta, grey, pcen_blocks, shades, smoothing
-from .mixing import mixes
 from .picture import SoundPicture
-from .resample import interpolate, overlaps
 from .signal import Audio
-from .spectrum import Quantity, band_blocks, on_columns
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..converter import register
-from .resample import area_weights
+from ..core.converter import register
+from .dsp.resample import area_weights
 from .spectrogram import Bands, Spectrogram
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Axis, Box, Image, Layout, Region, Span
-from ..parameters import Between
-from .blocks import blocks
+from ..core.converter import Converter, Size, register
+from ..core.image import Axis, Box, Image, Layout, Region, Span
+from ..core.parameters import Between
+from .files.blocks import blocks
 from .signal import Binary
 
 Blocks = Iterable[tuple[int, np.ndarray]]

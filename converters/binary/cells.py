@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from .blocks import BLOCK_BYTES
+from .files.blocks import BLOCK_BYTES
 
 Fit = Literal["stretch", "keep", "crop"]
 How = Literal["sum", "largest", "first"]

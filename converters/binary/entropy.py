@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
-from .blocks import read_only, release
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from .cells import Fit, Stretches, spread
+from .files.blocks import read_only, release
 from .hilbert import draw_along
 from .inks import Grey
 from .signal import Binary

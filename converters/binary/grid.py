@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Box, Image, Layout, Offsets, Region, Span, join_stretches
-from ..parameters import Between
+from ..core.converter import register
+from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_stretches
+from ..core.parameters import Between
 from .cells import Stretches, Table, spread
 from .inks import INKS
 from .painting import ByteCells

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Image, Offsets
+from ..core.converter import register
+from ..core.image import Image, Offsets
 from .cells import Stretches, spread
 from .curves import Curve, visits
 from .inks import INKS, Ink, Reduce

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from .blocks import blocks, read_only
 from .cells import Cells, means
-from .sections import SectionKind, Structure
+from .files.blocks import blocks, read_only
+from .files.sections import SectionKind, Structure
 from .signal import Binary
 
 InkName = Literal["value", "class", "section"]

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from ..converter import Converter, Size
-from ..errors import ParameterError
+from ..core.converter import Converter, Size
+from ..core.errors import ParameterError
 from .cells import Fit
 from .inks import InkName, Reduce
 from .signal import Binary

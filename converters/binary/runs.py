@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image, Offsets
-from ..parameters import Between
-from .blocks import release
+from ..core.converter import Converter, Size, register
+from ..core.image import Image, Offsets
+from ..core.parameters import Between
+from .files.blocks import release
 from .signal import Binary
 
 PRINTABLE = np.zeros(256, np.bool_)

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import SignalError
-from ..signal import Kind, Signal
-from .sections import Format, Section, Structure, parse_bytes, parse_file
+from ..core.errors import SignalError
+from ..core.signal import Kind, Signal
+from .files.sections import Format, Section, Structure, parse_bytes, parse_file
 
 
 @dataclass(frozen=True, eq=False)

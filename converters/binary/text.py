@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from .bigram import CHUNK_BYTES, PairLayout, draw_pairs, tally
-from .blocks import read_only, release
+from .files.blocks import read_only, release
 from .signal import Binary
 
 CHARACTERS = range(ord(" "), ord("~") + 1)

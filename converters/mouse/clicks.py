@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from .kinematics import dragging
 from .layout import Lines, Scale, trace_frame
 from .signal import PRESS, MouseTrace
@@ -46,7 +46,7 @@ class ClickMap(Converter):
 
     Examples
     --------
-    >>> from phosphene.converters.image import Box
+    >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 1, 2, 3], [0, 40, 40, 80], [0, 10, 10, 0], [0, 2, 3, 0])
     >>> picture = ClickMap(size=32)(session)
     >>> str(picture.locate(Box(15, 17, 17, 19)))

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from .kinematics import SHORTEST_S
 from .layout import Lines, Scale, trace_frame
 from .signal import MouseTrace

@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from . import kinematics
 from .layout import Lines, join_lines
 from .motion import compose
@@ -55,7 +55,7 @@ class HabitPanels(Converter):
 
     Examples
     --------
-    >>> from phosphene.converters.image import Box
+    >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 0.3], [10, 20, 30, 30], [5, 5, 5, 5], [0, 0, 2, 3])
     >>> picture = HabitPanels(size=50)(session)
     >>> str(picture.locate(Box(11, 0, 14, 25)))  # the strip of presses

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..image import Box, Layout, Region, Span, join_stretches
+from ..core.image import Box, Layout, Region, Span, join_stretches
 from .signal import MouseTrace
 
 Scale = Literal["box", "screen"]

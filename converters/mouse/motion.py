@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Image
+from ..core.parameters import Between
 from . import kinematics
 from .layout import join_lines
 from .panels import Panel, bar_panel, step_panel, stroke_panel
@@ -56,7 +56,7 @@ class MotionPanels(Converter):
 
     Examples
     --------
-    >>> from phosphene.converters.image import Box
+    >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 9], [10, 20, 30, 30], [5, 5, 5, 5], [0, 0, 2, 3])
     >>> picture = MotionPanels(size=32)(session)
     >>> str(picture.locate(Box(24, 24, 32, 32)))

@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..image import Axes, Axis, Box, Image, Layout, Region
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.image import Axes, Axis, Box, Image, Layout, Region
+from ..core.parameters import Between
 from .kinematics import accelerations
 from .layout import Lines
 from .signal import MouseTrace
@@ -51,7 +51,7 @@ class VelocityAcceleration(Converter):
 
     Examples
     --------
-    >>> from phosphene.converters.image import Box
+    >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 0.3], [0, 50, 150, 160], [0, 0, 0, 0], [0, 0, 0, 0])
     >>> image = VelocityAcceleration(size=32)(session)
     >>> str(image.locate(Box(16, 0, 32, 16)))  # fast, and speeding up
@@ -143,7 +143,7 @@ def polyline(column: np.ndarray, row: np.ndarray, last: np.ndarray) -> tuple[np.
 
 def drawn(ends: np.ndarray, size: int) -> np.ndarray:
     """Return lines of one brightness: uint8 (size, size, 1)."""
-    from ..strokes import draw_lines
+    from ..kernels.strokes import draw_lines
 
     pixels = np.zeros((size, size, 1), np.uint8)
     draw_lines(pixels, ends, np.full((len(ends), 1), _SHADE), np.full(len(ends), _LINE_PX), False)

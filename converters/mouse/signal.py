@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..arrays import frozen_vector
-from ..errors import SignalError
-from ..signal import Kind, Signal
+from ..core.arrays import frozen_vector
+from ..core.errors import SignalError
+from ..core.signal import Kind, Signal
 
 EVENTS = ("move", "drag", "press", "release", "scroll")
 MOVE, DRAG, PRESS, RELEASE, SCROLL = range(len(EVENTS))

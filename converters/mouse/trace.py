@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import Converter, Size, register
-from ..errors import ParameterError
-from ..image import Image
-from ..parameters import Between
+from ..core.converter import Converter, Size, register
+from ..core.errors import ParameterError
+from ..core.image import Image
+from ..core.parameters import Between
 from .inks import Colors, Ink, palette
 from .layout import Lines, Scale, trace_frame
 from .signal import MouseTrace
@@ -71,7 +71,7 @@ class TraceDrawing(Converter):
 
     Examples
     --------
-    >>> from phosphene.converters.image import Box
+    >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2], [10, 20, 30], [5, 5, 5], [0, 0, 2])
     >>> picture = TraceDrawing(size=30)(session)
     >>> picture.pixels.shape
@@ -113,8 +113,8 @@ class TraceDrawing(Converter):
         return np.zeros((self.size, self.size, len(palette(self.ink, self.colors).shown)), np.uint8)
 
     def _draw(self, trace: MouseTrace, picture: np.ndarray) -> Lines:
-        from ..strokes import draw_lines
-        from .pen import corners, pen_marks
+        from ..kernels.strokes import draw_lines
+        from .loops.pen import corners, pen_marks
 
         pen, widths = palette(self.ink, self.colors), _WIDTHS * self.line_width_px
         events = np.array((trace.time_s, trace.x, trace.y, trace.event))

@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Box
+from ..core.converter import register
+from ..core.image import Box
 from .pairs import PairPicture, Points, finish, points
 
 

@@ -8,7 +8,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from .blocks import WIDTH, data_of, load, operation, same, spread, store
+from ..kernels.blocks import WIDTH, data_of, load, operation, same, spread, store
 
 _WORD, _BYTE, _SIZE = ir.IntType(16), ir.IntType(8), ir.IntType(32)
 

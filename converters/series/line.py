@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Axes, Axis, Box, Image, Layout, Region, Span
-from ..parameters import Between
-from .field import SeriesPicture, sample_axis, spread
+from ..core.converter import register
+from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span
+from ..core.parameters import Between
+from .picture import SeriesPicture, sample_axis, spread
 from .signal import Series
 
 _FILL_LEVEL = 112.0  # far enough from the line's 255 and from black
@@ -84,7 +84,7 @@ def plot(
     values: np.ndarray, shape: tuple[int, int], fill: Literal["none", "below", "mean"], line_width_px: float
 ) -> np.ndarray:
     """Draw values (n,), NaN where missing, as a line: uint8 (rows, columns) of the given shape."""
-    from ..strokes import draw_lines
+    from ..kernels.strokes import draw_lines
     from .line_loops import fill_area, plot_lines
 
     picture = np.zeros((*shape, 1), np.uint8)

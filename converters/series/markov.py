@@ -4,12 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Box
-from ..parameters import Between
-from .field import mean_present
+from ..core.converter import register
+from ..core.image import Box
+from ..core.parameters import Between
+from .layout import segments
 from .pairs import PairPicture, finish, points, wide
-from .places import segments
+from .picture import mean_present
 
 Strategy = Literal["quantile", "uniform", "normal"]
 

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from .blocks import WIDTH, copy_bytes, write_sums
+from ..kernels.blocks import WIDTH, copy_bytes, write_sums
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..image import Box, Layout
-from .field import MID_GREY, SeriesPicture
-from .places import sample_axes, segments
+from ..core.image import Box, Layout
+from .layout import sample_axes, segments
+from .picture import MID_GREY, SeriesPicture
 
 
 class PairPicture(SeriesPicture):
@@ -113,7 +113,7 @@ def wide(columns: np.ndarray) -> np.ndarray:
     >>> wide(np.ones((2, 20))).shape, wide(np.ones((2, 50))).shape
     ((2, 32), (2, 50))
     """
-    from .blocks import WIDTH
+    from ..kernels.blocks import WIDTH
 
     missing = max(0, WIDTH - columns.shape[-1])
     return np.pad(columns, [*[(0, 0)] * (columns.ndim - 1), (0, missing)], "edge") if missing else columns

@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import register
-from ..errors import ParameterError
-from ..image import Box, Layout, Region, Span, join_stretches
-from ..parameters import Between
-from .field import SeriesPicture, flat_grey, grey, reduced, segments, spread
+from ..core.converter import register
+from ..core.errors import ParameterError
+from ..core.image import Box, Layout, Region, Span, join_stretches
+from ..core.parameters import Between
+from .picture import SeriesPicture, flat_grey, grey, reduced, segments, spread
 
 
 @register

@@ -5,11 +5,11 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..converter import register
-from ..image import Axes, Box
-from ..parameters import Between
+from ..core.converter import register
+from ..core.image import Axes, Box
+from ..core.parameters import Between
+from .layout import sample_axis
 from .pairs import PairPicture, finish, wide
-from .places import sample_axis
 from .states import States, deviations, distances_at, greatest_distances, standardised, states
 
 # Of distances in a series that spans 0 to 1, so that pairs just as far apart as the threshold all count as far.

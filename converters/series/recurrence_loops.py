@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from .blocks import (
+from ..kernels.blocks import (
     TILE,
     WIDTH,
     copy_bytes,

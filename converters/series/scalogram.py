@@ -4,11 +4,11 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..converter import register
-from ..image import Axes, Axis, Layout
-from ..parameters import Between
-from ..wavelet import Filter, Wavelet, log_centres, wavelet_filter
-from .field import SeriesPicture, grey, sample_axis, segments
+from ..core.converter import register
+from ..core.image import Axes, Axis, Layout
+from ..core.parameters import Between
+from ..kernels.wavelet import Filter, Wavelet, log_centres, wavelet_filter
+from .picture import SeriesPicture, grey, sample_axis, segments
 
 _HIGHEST = 0.5  # cycles a sample
 _AT_A_TIME = 1 << 16  # samples that are float64 at a time
@@ -116,7 +116,7 @@ def scalogram(values: np.ndarray, borders: np.ndarray, *, rows: int, form: Filte
     array([[0., 0., 0.],
            [0., 0., 0.]])
     """
-    from ..filterbank import mean_power, reader
+    from ..kernels.filterbank import mean_power, reader
 
     missing = np.isnan(values)
     waves, is_flat = _mean_free(values)

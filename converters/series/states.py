@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import SignalError
-from ..image import Box
-from .field import mean_present
+from ..core.errors import SignalError
+from ..core.image import Box
 from .pairs import averaged, spans, wide
+from .picture import mean_present
 
 _SAMPLED = 8192
 LONG = 100_000
@@ -180,7 +180,7 @@ def _squares(states: States) -> Iterator[tuple[np.ndarray, int, int]]:
     They are left out where rows and columns are the same: a state with itself, and each pair backwards. What is
     yielded is written over by the next.
     """
-    from .blocks import WIDTH
+    from ..kernels.blocks import WIDTH
     from .recurrence_loops import pair_squares
 
     mirrored = states.rows is states.columns

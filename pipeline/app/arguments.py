@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from phosphene.converters import Converter, ParameterError, default_views, parse_views
-from phosphene.converters.fragment import parse_address
-from phosphene.converters.signal import KINDS, Kind
+from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.signal import KINDS, Kind
 from phosphene.converters.views import set_parameters
-from phosphene.pipeline.data.manifest import Manifest
+from phosphene.datasets.manifest import Manifest
 
 if TYPE_CHECKING:
-    from phosphene.pipeline.models.recipe import Recipe
-    from phosphene.pipeline.models.schedule import Schedule
+    from phosphene.pipeline.networks.schedule import Schedule
+    from phosphene.pipeline.strategies.recipe import Recipe
 
 
 def source_of(options: argparse.Namespace) -> str | Manifest:
@@ -50,7 +50,7 @@ def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Man
     ParameterError
         SRC is none, its items have no labels, or they are of another kind than wanted.
     """
-    from phosphene.pipeline.data.sources import open_manifest
+    from phosphene.datasets.sources import open_manifest
 
     kind = kind or options.kind
     source = source_of(options)
@@ -76,8 +76,8 @@ def manifests_of(options: argparse.Namespace) -> tuple[Manifest, ...]:
 
 def recipe_of(options: argparse.Namespace) -> "Recipe":
     """Return how a classifier shall be made; wrong names are told before any work is done."""
-    from phosphene.pipeline.models.architectures import blueprint
-    from phosphene.pipeline.models.recipe import RANDOM, Recipe
+    from phosphene.pipeline.backbones.catalog import blueprint
+    from phosphene.pipeline.strategies.recipe import RANDOM, Recipe
 
     names = (
         "views", "windows", "arch", "weights", "strategy", "epochs", "augment", "copies", "members", "seed", "workers"
@@ -94,7 +94,7 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
 
 def _schedule_of(options: argparse.Namespace) -> "Schedule":
     """Return how networks are trained; what is not named stays as `Schedule` has it."""
-    from phosphene.pipeline.models.schedule import Schedule
+    from phosphene.pipeline.networks.schedule import Schedule
 
     names = ("mixup", "label_smoothing", "class_weights", "patience")
     named = {name: getattr(options, name) for name in names if getattr(options, name) is not None}

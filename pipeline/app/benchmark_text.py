@@ -4,21 +4,9 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from phosphene.pipeline.evaluation.reporting.tables import (
-    BOTH,
-    IMAGES,
-    TABLES,
-    all_warnings,
-    best_score,
-    common_metric,
-)
-from phosphene.pipeline.evaluation.reporting.words import (
-    cost_cells,
-    metric_words,
-    plain,
-    score_words,
-)
-from phosphene.pipeline.evaluation.summary import SetSummary, Summary
+from phosphene.pipeline.compare.summary import SetSummary, Summary
+from phosphene.pipeline.report.tables import BOTH, IMAGES, TABLES, all_warnings, best_score, common_metric
+from phosphene.pipeline.report.words import cost_cells, metric_words, plain, score_words
 
 from .text import MOST_FAILURES, table, terminal_width
 

@@ -63,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     """Carry out a command; return the exit status and the answer, for programs and for people."""
-    from phosphene.converters.errors import MissingExtra, ParameterError, PhospheneError, ReadError
+    from phosphene.converters.core.errors import MissingExtra, ParameterError, PhospheneError, ReadError
 
     try:
         from . import commands

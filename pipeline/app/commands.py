@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phosphene.converters.errors import ParameterError
-from phosphene.pipeline.data.render import Failure
+from phosphene.converters.core.errors import ParameterError
+from phosphene.datasets.manifest import Failure
 
 from .arguments import (
     check_classes,
@@ -22,7 +22,7 @@ from .arguments import (
 from .text import failure_table, figure, share, table, terminal_width
 
 if TYPE_CHECKING:
-    from phosphene.pipeline.evaluation.metrics import Scores
+    from phosphene.datasets.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _show(options: argparse.Namespace) -> Outcome:
 
 
 def _convert(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.data.convert import convert
+    from phosphene.pipeline.tiles.convert import convert
 
     source = source_of(options)
     check_folder(options.out, source)
@@ -93,8 +93,8 @@ def _convert(options: argparse.Namespace) -> Outcome:
 
 
 def _train(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.models.card import held_out_words
-    from phosphene.pipeline.models.training import train
+    from phosphene.pipeline.classifier.card import held_out_words
+    from phosphene.pipeline.classifier.training import train
 
     check_folder(options.out)
     done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out)
@@ -116,7 +116,7 @@ def _train(options: argparse.Namespace) -> Outcome:
 
 
 def _cross_validate(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.models.training import cross_validate
+    from phosphene.pipeline.classifier.training import cross_validate
 
     done = cross_validate(manifest_of(options), recipe_of(options))
     folds = [
@@ -145,7 +145,7 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
 
 
 def _predict(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.models.classifier import Classifier
+    from phosphene.pipeline.classifier.classifier import Classifier
 
     done = Classifier.load(options.model).predict(options.files, workers=options.workers)
     answers = [
@@ -157,8 +157,8 @@ def _predict(options: argparse.Namespace) -> Outcome:
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.evaluation.reporting.report import write_report
-    from phosphene.pipeline.models.classifier import Classifier
+    from phosphene.pipeline.classifier.classifier import Classifier
+    from phosphene.pipeline.report.classifier_page import write_report
 
     if options.report:
         check_target(options.report, ".html", ".htm")
@@ -181,8 +181,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
 
 
 def _benchmark(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.evaluation.benchmark import benchmark
-    from phosphene.pipeline.evaluation.reporting.tables import json_result
+    from phosphene.pipeline.compare.benchmark import benchmark
+    from phosphene.pipeline.report.tables import json_result
 
     from .benchmark_text import terminal_table
 

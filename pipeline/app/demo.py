@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import Converter, Image, default_views, parse_views, read
-from phosphene.converters.files import atomic_write
-from phosphene.converters.signal import KINDS, Kind
+from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.signal import KINDS, Kind
 from phosphene.datasets import make_synthetic
-from phosphene.pipeline.data.convert import convert
-from phosphene.pipeline.data.manifest import Manifest
-from phosphene.pipeline.data.sources import open_manifest
-from phosphene.pipeline.models.classifier import Classifier, Predictions
-from phosphene.pipeline.models.recipe import Recipe
-from phosphene.pipeline.models.training import train
+from phosphene.datasets.manifest import Manifest
+from phosphene.datasets.sources import open_manifest
+from phosphene.pipeline.classifier.classifier import Classifier, Predictions
+from phosphene.pipeline.classifier.training import train
+from phosphene.pipeline.strategies.recipe import Recipe
+from phosphene.pipeline.tiles.convert import convert
 
 from .pictures import draw_sheet
 from .text import share, table

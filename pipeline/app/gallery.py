@@ -9,12 +9,12 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from phosphene.converters import Converter, Image, ParameterError, PhospheneError, Signal, converters, read
-from phosphene.converters.files import atomic_write
-from phosphene.converters.parameters import rules
-from phosphene.converters.signal import KINDS, Kind
+from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.parameters import rules
+from phosphene.converters.core.signal import KINDS, Kind
 from phosphene.datasets import Protocol, make_synthetic, protocols
-from phosphene.pipeline.data.manifest import Item
-from phosphene.pipeline.data.windows import cut, lengths_for, plan_windows
+from phosphene.datasets.manifest import Item
+from phosphene.datasets.windows import cut, lengths_for, plan_windows
 
 from .pictures import draw_sheet
 

@@ -5,10 +5,10 @@ import inspect
 from typing import Any
 
 from phosphene.converters import Converter, converters
-from phosphene.converters.parameters import describe, rules
-from phosphene.converters.signal import Kind
+from phosphene.converters.core.parameters import describe, rules
+from phosphene.converters.core.signal import Kind
 from phosphene.datasets import protocols
-from phosphene.pipeline.models.names import NETWORKS, TABULATED, Tabulated
+from phosphene.pipeline.backbones.names import NETWORKS, TABULATED, Tabulated
 
 from .text import table, terminal_width
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import Axis, Image
-from phosphene.converters.files import atomic_write
+from phosphene.converters.core.files import atomic_write
 
 TICKS = 5
 DPI = 100

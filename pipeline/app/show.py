@@ -17,10 +17,10 @@ from phosphene.converters import (
     parse_views,
     read,
 )
-from phosphene.converters.fragment import parse_address
-from phosphene.converters.reader import readers, recognise
-from phosphene.converters.signal import Kind
-from phosphene.pipeline.data.augment import augment, parse_augmentations
+from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.signal import Kind
+from phosphene.converters.reading import readers, recognise
+from phosphene.pipeline.augment.registry import augment, parse_augmentations
 
 from .pictures import draw_sheet
 from .text import clean

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from phosphene.pipeline.data.render import Failure
+    from phosphene.datasets.manifest import Failure
 
 MOST_FAILURES = 20
 MOST_LINES = 3

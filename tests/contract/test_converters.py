@@ -16,15 +16,8 @@ import pytest
 from example_signals import DRAWN, DRAWN_OR_REFUSED, RANDOM
 from hypothesis import given
 
-from phosphene.converters import (
-    Box,
-    ParameterError,
-    SignalError,
-    converters,
-    from_config,
-    parse_views,
-)
-from phosphene.converters.parameters import Between, describe, holds, rules
+from phosphene.converters import Box, ParameterError, SignalError, converters, from_config, parse_views
+from phosphene.converters.core.parameters import Between, describe, holds, rules
 
 # (test, converter class): why it need not hold.
 EXCUSED: dict[tuple[str, str], str] = {

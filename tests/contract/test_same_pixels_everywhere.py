@@ -12,9 +12,9 @@ import soundfile
 from example_signals import DRAWN, noise
 
 from phosphene.converters import converters, read
-from phosphene.pipeline.data.drawing import Job, Painter, Task
-from phosphene.pipeline.data.engines import LocalEngine
-from phosphene.pipeline.data.png import decode_png
+from phosphene.pipeline.tiles.drawing import Job, Painter, Task
+from phosphene.pipeline.tiles.engines import LocalEngine
+from phosphene.pipeline.tiles.png import decode_png
 
 KINDS = ("audio", "series", "mouse", "binary")
 SIZE = 64

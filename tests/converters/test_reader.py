@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from phosphene.converters import ParameterError, ReadError, read
-from phosphene.converters.reader import recognise
-from phosphene.converters.signal import KINDS
+from phosphene.converters.core.signal import KINDS
+from phosphene.converters.reading import recognise
 
 CSV = "time,value\n" + "".join(f"{i / 10},{i % 7}\n" for i in range(50))
 MOUSE = "time,x,y,event\n" + "".join(f"{i / 10},{i},{2 * i},move\n" for i in range(50))

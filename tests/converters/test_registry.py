@@ -21,7 +21,8 @@ from phosphene.converters import (
     make,
     register,
 )
-from phosphene.converters.converter import _registry, converter_class
+from phosphene.converters.core.converter import registered
+from phosphene.converters.registry import converter_class
 
 
 class Flat(Converter):
@@ -86,7 +87,7 @@ def test_a_name_is_given_once_a_kind():
 
 
 def test_a_name_of_two_kinds_needs_the_kind(monkeypatch):
-    monkeypatch.setitem(_registry, "twice", {"audio": converter_class("mel"), "series": Flat})
+    monkeypatch.setitem(registered, "twice", {"audio": converter_class("mel"), "series": Flat})
     assert make("twice", kind="series") == Flat()
     with pytest.raises(
         ParameterError, match="^'twice' is a converter of several kinds .audio, series.; name the kind$"

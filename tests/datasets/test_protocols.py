@@ -9,7 +9,7 @@ from PIL import Image
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.datasets import UCR_SETS, find_protocol, open_protocol, protocols, unpack_malimg
-from phosphene.pipeline.data import open_manifest
+from phosphene.datasets.sources import open_manifest
 
 
 def write(path: Path, text: str = "x") -> Path:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as npst
 from phosphene.converters import Audio, Fragment, ParameterError, ReadError, read
 from phosphene.converters.audio.magic import sounds_like
 from phosphene.converters.audio.reader import AudioReader
-from phosphene.converters.reader import recognise
+from phosphene.converters.reading import recognise
 
 READER = AudioReader()
 NOISE = np.random.default_rng(0).standard_normal(44100).astype(np.float32) * 0.1

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters import Audio, Box, ParameterError, SignalError, filterbank, make
+from phosphene.converters import Audio, Box, ParameterError, SignalError, make
 from phosphene.converters.audio.constant_q import octave_power
 from phosphene.converters.audio.cqt import constant_q
-from phosphene.converters.filterbank import mean_power, reader
-from phosphene.converters.wavelet import Filter
+from phosphene.converters.kernels import filterbank
+from phosphene.converters.kernels.filterbank import mean_power, reader
+from phosphene.converters.kernels.wavelet import Filter
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RATE_HZ = 16_000

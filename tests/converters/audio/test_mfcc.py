@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Audio, Box, ParameterError, make
-from phosphene.converters.audio.levels import decibels
+from phosphene.converters.audio.dsp.levels import decibels
+from phosphene.converters.audio.dsp.spectrum import band_power
 from phosphene.converters.audio.mel import mel_filterbank
 from phosphene.converters.audio.mfcc import cepstrum, coefficient_shades, lifter_weights, on_rows
-from phosphene.converters.audio.spectrum import band_power
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "audio_mfcc.npy"
 RATE_HZ = 16_000

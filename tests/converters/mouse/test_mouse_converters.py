@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import make
-from phosphene.converters.errors import ParameterError
-from phosphene.converters.image import Box
+from phosphene.converters.core.errors import ParameterError
+from phosphene.converters.core.image import Box
+from phosphene.converters.kernels.strokes import draw_lines
 from phosphene.converters.mouse import (
     ClickMap,
     DwellMap,
@@ -23,7 +24,6 @@ from phosphene.converters.mouse import (
 from phosphene.converters.mouse.layout import crosses
 from phosphene.converters.mouse.panels import bar_panel
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
-from phosphene.converters.strokes import draw_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 VIEWS = [

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters.image import Box
+from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import HabitPanels
 from phosphene.converters.mouse.panels import share_rows
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace

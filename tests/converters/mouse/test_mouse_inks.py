@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters.mouse import TraceDrawing, kinematics
 from phosphene.converters.mouse.inks import hue_wheel, palette
-from phosphene.converters.mouse.pen import DIRECTION, LINE, SPEED, TIME, pen_marks
+from phosphene.converters.mouse.loops.pen import DIRECTION, LINE, SPEED, TIME, pen_marks
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 
 RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)

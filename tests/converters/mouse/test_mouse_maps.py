@@ -6,7 +6,7 @@ import scipy.ndimage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters.image import Box
+from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import ClickMap, DwellMap, VelocityAcceleration
 from phosphene.converters.mouse.kinematics import accelerations
 from phosphene.converters.mouse.phase import polyline, signed_share, signed_value

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters.image import Box
+from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import MotionPanels
 from phosphene.converters.mouse.panels import density, share_out
 from phosphene.converters.mouse.signal import MOVE, PRESS, MouseTrace

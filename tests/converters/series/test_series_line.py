@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from phosphene.converters import Box, ParameterError, Series, make
+from phosphene.converters.kernels.strokes import draw_lines
 from phosphene.converters.series.line_loops import plot_lines
-from phosphene.converters.strokes import draw_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FILLS = ("none", "below", "mean")

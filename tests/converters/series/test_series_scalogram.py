@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Box, ParameterError, Series, make
-from phosphene.converters.filterbank import mean_power, reader
+from phosphene.converters.kernels.filterbank import mean_power, reader
+from phosphene.converters.kernels.wavelet import Filter
 from phosphene.converters.series.scalogram import scalogram
-from phosphene.converters.wavelet import Filter
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "series_scalogram.npy"
 WAVELETS = ("morlet", "morse", "ricker")

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Fragment
+from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.app.text import clean, failure_table, reason, share, table
-from phosphene.pipeline.data.manifest import Item
-from phosphene.pipeline.data.render import Failure
 
 
 def failure(path, words, fragment=None):

@@ -13,12 +13,12 @@ from typing import get_args
 import pytest
 
 from phosphene.converters import converters
-from phosphene.converters.signal import KINDS
+from phosphene.converters.core.signal import KINDS
 from phosphene.datasets import make_synthetic, protocols
 from phosphene.pipeline.app import cli, commands
-from phosphene.pipeline.data.convert import Form
-from phosphene.pipeline.models.backbones import backbone_names
-from phosphene.pipeline.models.recipe import STRATEGIES
+from phosphene.pipeline.backbones.backbone import backbone_names
+from phosphene.pipeline.strategies.recipe import STRATEGIES
+from phosphene.pipeline.tiles.convert import Form
 
 COMMANDS = ("list", "show", "convert", "train", "cross-validate", "predict", "evaluate", "benchmark", "demo")
 PROGRAM = "import sys; from phosphene.pipeline.app.cli import main; sys.exit(main())"

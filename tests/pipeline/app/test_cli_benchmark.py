@@ -66,7 +66,7 @@ def test_wrong_use_is_told_before_any_work(raw, cache, phosphene, options, words
 
 
 def test_missing_packages_are_named(raw, cache, phosphene, monkeypatch):
-    from phosphene.pipeline.evaluation import benchmark
+    from phosphene.pipeline.compare import benchmark
 
     monkeypatch.setattr(benchmark, "_EXTRA", ("lightgbm", "nosuchpackage"))
     wrong = phosphene("benchmark", raw / "raw", *QUICK)

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from phosphene.datasets import make_synthetic
+from phosphene.datasets.scores import Scores
 from phosphene.pipeline.app import commands
-from phosphene.pipeline.evaluation.metrics import Scores
-from phosphene.pipeline.models import training
+from phosphene.pipeline.classifier import training
 
 CLASSES = ["bearing", "imbalance", "normal"]
 SMALL = ("--as", "gasf(size=64)", "--workers", "1")

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from phosphene.converters import converters
-from phosphene.converters.parameters import rules
+from phosphene.converters.core.parameters import rules
 from phosphene.pipeline.app.cli import main
 from phosphene.pipeline.app.gallery import choices, write_gallery
 

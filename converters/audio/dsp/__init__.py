@@ -1,0 +1,1 @@
+"""Signal processing of sound: framing, spectra, levels, mixing, resampling."""

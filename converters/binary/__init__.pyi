@@ -1,0 +1,10 @@
+from .bigram import ByteBigrams as ByteBigrams
+from .entropy import LocalEntropy as LocalEntropy
+from .files.reader import BinaryReader as BinaryReader
+from .files.sections import Section as Section
+from .files.sections import Structure as Structure
+from .grid import ByteGrid as ByteGrid
+from .hilbert import HilbertCurve as HilbertCurve
+from .runs import PrintableRuns as PrintableRuns
+from .signal import Binary as Binary
+from .text import TextBigrams as TextBigrams

@@ -1,0 +1,1 @@
+"""Program files on disk: reading, sections by LIEF."""

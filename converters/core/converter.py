@@ -1,0 +1,138 @@
+"""The base of every converter, and `register`, which makes one known by its name.
+
+A converter is a frozen dataclass that is its parameters. A subclass names itself and the signal it draws, declares its
+parameters as annotated fields, and writes one method, `_convert`. The base checks the parameters when constructed, the
+signal when called, and what came back.
+"""
+
+import dataclasses
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
+
+import numpy as np
+
+from . import parameters
+from .errors import ParameterError, SignalError
+from .image import Image
+from .parameters import Between
+from .signal import Kind, Signal
+
+Size = Annotated[int, Between(8, 4096)]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Converter(ABC):
+    """Signal in, image out; equal parameters give equal pixels, always.
+
+    Class data of a subclass: `name` (in the registry), `accepts` (the signal class), and `version`, a number to raise
+    when the same parameters give other pixels than before. Subclasses become frozen keyword-only dataclasses by
+    themselves.
+    """
+
+    name: ClassVar[str]
+    accepts: ClassVar[type[Signal]]
+    version: ClassVar[int] = 1
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+    def __post_init__(self) -> None:
+        parameters.check(self)
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Into how many rows and columns of cells the picture falls in which one pattern means different things.
+
+        Low notes and high ones, for instance; (1, 1) where a pattern means the same wherever it stands.
+        """
+        return (1, 1)
+
+    def __call__(self, signal: Signal) -> Image:
+        """Draw one signal.
+
+        Raises
+        ------
+        SignalError
+            The signal is of another kind, or has too little in it to be drawn.
+        """
+        self._check_kind(signal)
+        image = self._convert(signal)
+        if not isinstance(image, Image):
+            raise TypeError(
+                f"{type(self).__name__}._convert must return an Image, got {type(image).__name__}"
+            )
+        return image
+
+    def batch(self, signals: Sequence[Signal]) -> np.ndarray:
+        """Draw many signals: uint8 (n, height, width, channels), the same pixels as one by one."""
+        if not signals:
+            raise SignalError(f"{type(self).__name__}.batch needs at least one signal, got none")
+        for signal in signals:
+            self._check_kind(signal)
+        return self._batch(signals)
+
+    @abstractmethod
+    def _convert(self, signal: Any) -> Image:
+        """Draw one signal that is of the accepted kind."""
+
+    def _batch(self, signals: Sequence[Any]) -> np.ndarray:
+        return np.stack([self._convert(signal).pixels for signal in signals])
+
+    def _check_kind(self, signal: Signal) -> None:
+        if not isinstance(signal, self.accepts):
+            raise SignalError(f"{self.name} draws {self.accepts.kind} signals, got {type(signal).__name__}")
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of signal that this converter draws."""
+        return self.accepts.kind
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    @property
+    def spec(self) -> str:
+        """The shortest text that `parse_views` turns into this converter: `mel(n_mels=64)`."""
+        changed = [
+            f"{field.name}={getattr(self, field.name)}"
+            for field in dataclasses.fields(self)
+            if getattr(self, field.name) != field.default
+        ]
+        return f"{self.name}({','.join(changed)})" if changed else self.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything that makes this converter again, as JSON takes it, for `from_config`."""
+        return {"name": self.name, "kind": self.kind, "parameters": self.parameters}
+
+    @property
+    def fingerprint(self) -> str:
+        """A short digest of name, parameters and version of the algorithm: the same for the same pixels."""
+        text = json.dumps([self.config, self.version], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def replace(self, **changes: Any) -> Self:
+        """Return this converter with some parameters changed."""
+        parameters.check_names(type(self), changes)
+        return dataclasses.replace(self, **changes)
+
+
+Registered = TypeVar("Registered", bound=type[Converter])
+registered: dict[str, dict[Kind, type[Converter]]] = {}
+
+
+def register(converter: Registered) -> Registered:
+    """Make a converter known by its name; used as a decorator of the class."""
+    known = registered.setdefault(converter.name, {}).setdefault(converter.accepts.kind, converter)
+    if known.__qualname__ != converter.__qualname__ or known.__module__ != converter.__module__:
+        raise ParameterError(
+            f"{converter.accepts.kind} converter {converter.name!r} is registered already, by {known}"
+        )
+    return converter

@@ -1,0 +1,1 @@
+"""Compiled loops that know no kind: FFT, filter banks, wavelets, line strokes."""

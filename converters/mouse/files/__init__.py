@@ -1,0 +1,1 @@
+"""Mouse sessions on disk: tables, columns, reading, cutting."""

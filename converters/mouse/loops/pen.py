@@ -1,0 +1,152 @@
+"""What the pen draws for a session, by a compiled loop: places, brightness, widths and times in one pass."""
+
+import numba
+import numpy as np
+
+from ..kinematics import SHORTEST_S, SPEEDS_PX_S
+from ..signal import DRAG, MOVE, PRESS, RELEASE, SCROLL
+
+LINE, SPEED, TIME, DIRECTION = range(4)
+"""What an ink may show, as `pen_marks` takes it."""
+
+
+@numba.njit(cache=True, nogil=True)
+def pen_marks(
+    events: np.ndarray,
+    pause_s: float,
+    frame: tuple[float, float, float],
+    width_px: np.ndarray,
+    shown: np.ndarray,
+    scale: np.ndarray,
+    dots: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a line to every event, then a dot for every press and turn of the wheel.
+
+    Parameters
+    ----------
+    events
+        float64 (4, n): time in seconds, x and y, and the event.
+    pause_s
+        Longest time between two events that a line joins; after a longer one the line begins where it ends.
+    frame
+        What lies at the left and at the top of the picture, and how wide a pixel is, in pixels of the screen.
+    width_px
+        float64 (5,): the width of the mark of each sort of event.
+    shown
+        int64 (planes,): what each plane shows, LINE, SPEED, TIME or DIRECTION, each a share from 0 to 1.
+    scale
+        float64 (planes, k): the brightness for shares from 0 to 1, evenly spaced.
+    dots
+        float64 (3, planes): the brightness of a press, of a turn of the wheel, and of what has no direction.
+
+    Returns
+    -------
+    ends
+        float64 (m, 4): x and y where each mark begins and ends, in pixels of the picture.
+    value
+        float64 (m, planes), from 0 to 1.
+    width_px
+        float64 (m,).
+    times
+        float64 (2, m): when each mark begins, and when it ends.
+    """
+    time_s, x, y, event = events
+    n, extra = len(time_s), _count_dots(event)
+    ends, value = np.empty((n + extra, 4)), np.empty((n + extra, len(shown)))
+    width, times = np.empty(n + extra), np.empty((2, n + extra))
+    left, top, pixel_px = frame
+    passed, whole, place = 0.0, _brisk_s(time_s, pause_s), n
+    for i in range(n):
+        origin = i - 1 if i > 0 and time_s[i] - time_s[i - 1] <= pause_s else i
+        if i > 0:
+            passed += min(time_s[i] - time_s[i - 1], pause_s)
+        column, row = (x[i] - left) / pixel_px, (y[i] - top) / pixel_px
+        ends[i] = (x[origin] - left) / pixel_px, (y[origin] - top) / pixel_px, column, row
+        times[0, i], times[1, i] = time_s[origin], time_s[i]
+        sort = DRAG if _held(event, i) else MOVE
+        width[i], right, down = width_px[sort], x[i] - x[origin], y[i] - y[origin]
+        lasted_s, age = time_s[i] - time_s[origin], passed / whole if whole > 0 else 1.0
+        for plane in range(len(shown)):
+            share = _share(shown[plane], sort, right, down, lasted_s, age)
+            value[i, plane] = dots[2, plane] if np.isnan(share) else _between(scale, plane, share)
+        if event[i] in (PRESS, SCROLL):
+            ends[place] = column, row, column, row
+            width[place] = width_px[int(event[i])]
+            times[0, place] = times[1, place] = time_s[i]
+            for plane in range(len(shown)):
+                value[place, plane] = dots[0 if event[i] == PRESS else 1, plane]
+            place += 1
+    return ends, value, width, times
+
+
+@numba.njit(cache=True, nogil=True)
+def corners(events: np.ndarray) -> tuple[float, float, float, float]:
+    """Return the lowest x and y of events (4, n), and the highest."""
+    left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+    for i in range(events.shape[1]):
+        left, right = min(left, events[1, i]), max(right, events[1, i])
+        top, bottom = min(top, events[2, i]), max(bottom, events[2, i])
+    return left, top, right, bottom
+
+
+@numba.njit(cache=True, nogil=True)
+def _share(shown: int, sort: int, right_px: float, down_px: float, lasted_s: float, age: float) -> float:
+    """Return where on the scale of what is shown a line lies; NaN for the direction of none."""
+    if shown == LINE:
+        return sort / SCROLL
+    if shown == SPEED:
+        return _speed(right_px, down_px, lasted_s)
+    if shown == TIME:
+        return age
+    return _direction(right_px, down_px)
+
+
+@numba.njit(cache=True, nogil=True)
+def _speed(right_px: float, down_px: float, lasted_s: float) -> float:
+    """Return the share of a speed on its logarithmic scale."""
+    slow, fast = SPEEDS_PX_S
+    speed = np.sqrt(right_px * right_px + down_px * down_px) / max(lasted_s, SHORTEST_S)
+    share: float = np.log(min(max(speed, slow), fast) / slow) / np.log(fast / slow)
+    return share
+
+
+@numba.njit(cache=True, nogil=True)
+def _direction(right_px: float, down_px: float) -> float:
+    """Return the share of a whole turn: 0 to the right, a quarter down, a half to the left; NaN at rest."""
+    if right_px == 0 and down_px == 0:
+        return np.nan
+    turn: float = np.arctan2(down_px, right_px) / (2 * np.pi)
+    return turn + (turn < 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _between(scale: np.ndarray, plane: int, share: float) -> float:
+    """Return the level at a share of the way along the evenly spaced levels of a plane."""
+    place = share * (scale.shape[1] - 1)
+    low = min(int(place), scale.shape[1] - 2)
+    level: float = scale[plane, low] + (place - low) * (scale[plane, low + 1] - scale[plane, low])
+    return level
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_dots(event: np.ndarray) -> int:
+    count = 0
+    for sort in event:
+        count += sort in (PRESS, SCROLL)
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _brisk_s(time_s: np.ndarray, pause_s: float) -> float:
+    """Return how long a session lasts with its pauses cut."""
+    total = 0.0
+    for i in range(1, len(time_s)):
+        total += min(time_s[i] - time_s[i - 1], pause_s)
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def _held(event: np.ndarray, i: int) -> bool:
+    """Tell whether an event was reached with a button down."""
+    before = event[max(i - 1, 0)]
+    return event[i] == DRAG or (event[i] == RELEASE and before in (PRESS, DRAG))

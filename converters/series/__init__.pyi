@@ -1,0 +1,9 @@
+from .files.reader import SeriesReader as SeriesReader
+from .gramian import GramianDifferenceField as GramianDifferenceField
+from .gramian import GramianSummationField as GramianSummationField
+from .line import LinePlot as LinePlot
+from .markov import MarkovTransitionField as MarkovTransitionField
+from .patches import Patches as Patches
+from .recurrence import RecurrencePlot as RecurrencePlot
+from .scalogram import Scalogram as Scalogram
+from .signal import Series as Series

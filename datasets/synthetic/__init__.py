@@ -1,0 +1,1 @@
+"""Small made-up data sets of every kind."""

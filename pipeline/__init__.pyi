@@ -1,0 +1,9 @@
+from .backbones.backbone import load_backbone as load_backbone
+from .classifier.classifier import Classifier as Classifier
+from .classifier.training import cross_validate as cross_validate
+from .classifier.training import train as train
+from .strategies.recipe import Recipe as Recipe
+from .tiles.convert import convert as convert
+from .tiles.loaders import tile_loaders as tile_loaders
+from .tiles.render import render as render
+from .tiles.store import TileStore as TileStore

@@ -1,0 +1,1 @@
+"""Training, cross-validation, the saved classifier and its model card."""

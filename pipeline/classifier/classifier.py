@@ -1,0 +1,257 @@
+"""The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phosphene.converters import Converter, ParameterError, ReadError, from_config
+from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.signal import Kind
+from phosphene.datasets.cutting import cut_from_config
+from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.scores import Scores, judge
+from phosphene.datasets.segments import item_failures
+from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.windows import Cut, combine, cut, lengths_for
+from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
+from phosphene.pipeline.strategies.base import Model
+from phosphene.pipeline.strategies.trainers import load_model
+from phosphene.pipeline.tiles.render import render
+
+from .card import model_card
+
+FORMAT = 3
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one item: the label and the probability of every class."""
+
+    item: Item
+    label: str
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The answers for items, and the items that could not be read or drawn."""
+
+    answers: tuple[Prediction, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """Converters, a backbone and a head that together name the class of a raw file.
+
+    Parameters
+    ----------
+    kind
+        The kind of file it takes.
+    views
+        The converters whose images are looked at.
+    classes
+        The labels it can give, sorted.
+    windows
+        How long recordings are cut; the answers for windows are put together. None leaves all whole.
+    model
+        The trained networks, with the input they expect.
+    notes
+        What is known about the training: strategy, why, metrics, versions.
+
+    Examples
+    --------
+    >>> classifier = Classifier.load("model")  # doctest: +SKIP
+    >>> classifier.predict(["new.wav"]).answers[0].label  # doctest: +SKIP
+    'dog_bark'
+    """
+
+    kind: Kind
+    views: tuple[Converter, ...]
+    classes: tuple[str, ...]
+    windows: Cut | None
+    model: Model
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def predict(self, paths: Sequence[str | Path | Item], *, workers: int | None = None) -> Predictions:
+        """Name the class of raw files, or of parts of files written `path#fragment`.
+
+        An archive of many items is predicted row by row. Files that cannot be read are in `failures`.
+        """
+        items = [item for path in paths for item in self._items(path)]
+        log_probabilities, failures = self.log_probabilities(items, workers=workers)
+        failed = {failure.item for failure in failures}
+        answers = [
+            Prediction(
+                item,
+                self.classes[int(row.argmax())],
+                dict(zip(self.classes, np.exp(row).tolist(), strict=True)),
+            )
+            for item, row in zip(items, log_probabilities, strict=True)
+            if item not in failed
+        ]
+        return Predictions(tuple(answers), failures)
+
+    def evaluate(
+        self, src: str | Path | Manifest, *, workers: int | None = None
+    ) -> tuple[Scores, tuple[Failure, ...]]:
+        """Judge the answers for labelled items: their scores, and the items that failed.
+
+        Of a manifest with a test split, that split alone is judged.
+
+        Raises
+        ------
+        SignalError
+            No item has a label.
+        """
+        manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind)
+        tests = [item for item in manifest.items if item.split == "test"]
+        items = tests or list(manifest.items)
+        log_probabilities, failures = self.log_probabilities(items, workers=workers)
+        failed = {failure.item for failure in failures}
+        kept = [place for place, item in enumerate(items) if item not in failed]
+        return judge([items[place] for place in kept], log_probabilities[kept], self.classes), failures
+
+    def log_probabilities(
+        self, items: Sequence[Item], *, workers: int | None = None, progress: bool = True
+    ) -> tuple[np.ndarray, tuple[Failure, ...]]:
+        """Return float64 (n_items, n_classes), and the items that failed, whose rows mean nothing."""
+        if not items:
+            raise ParameterError("nothing to predict: name at least one file")
+        pieces, source = cut(items, self.windows, lengths_for(items, self.kind, self.windows))
+        tiles = render(pieces, self.views, workers=workers, progress=progress)
+        drawn = tiles.drawn
+        answers = np.zeros((0, len(self.classes)))
+        if len(drawn):
+            answers = self.model.log_probabilities(tiles, progress=progress)[drawn]
+        return combine(answers, source[drawn], len(items)), item_failures(
+            items, source, tiles.items, tiles.failures
+        )
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the classifier as a folder: `model.safetensors`, `config.json`, `README.md`.
+
+        The configuration is written last: a folder that has it is whole.
+        """
+        from safetensors.torch import save
+
+        folder = Path(folder)
+        contents = (
+            (WEIGHTS, save({name: tensor.contiguous() for name, tensor in self.model.tensors().items()})),
+            (CARD, model_card(self.config).encode()),
+            (CONFIG, (json.dumps(self.config, indent=2, allow_nan=False) + "\n").encode()),
+        )
+        for name, content in contents:
+            with atomic_write(folder / name) as file:
+                file.write(content)
+        return folder
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON takes it."""
+        return {
+            "format": FORMAT,
+            "phosphene": version("phosphene"),
+            "kind": self.kind,
+            "classes": list(self.classes),
+            "views": [view.config for view in self.views],
+            "windows": self.windows.config if self.windows else None,
+            "backbones": [_described(backbone) for backbone in self.model.backbones],
+            "model": self.model.config,
+            "notes": self.notes,
+        }
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Classifier":
+        """Read a classifier that `save` wrote.
+
+        Raises
+        ------
+        ReadError
+            A file is missing or broken, or was written by a later version.
+        """
+        folder = Path(folder)
+        config = _read_config(folder / CONFIG)
+        tensors = _read_tensors(folder / WEIGHTS)
+        try:
+            backbones = [_backbone(one) for one in config["backbones"]]
+            return cls(
+                kind=config["kind"],
+                views=tuple(from_config(view) for view in config["views"]),
+                classes=tuple(config["classes"]),
+                windows=cut_from_config(config["windows"]) if config["windows"] else None,
+                model=load_model(config["model"], backbones, tensors),
+                notes=config["notes"],
+            )
+        except (KeyError, TypeError, RuntimeError, ParameterError) as error:
+            raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
+
+    def _items(self, path: str | Path | Item) -> tuple[Item, ...]:
+        if isinstance(path, Item):
+            return (path,)
+        return items_of(path, self.kind)
+
+
+def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
+    """Return the items of a file named by a user: itself, the part it names, or the rows of an archive."""
+    from phosphene.converters import PhospheneError
+    from phosphene.converters.core.fragment import parse_address
+    from phosphene.converters.reading import readers
+
+    file, fragment = parse_address(path)
+    if fragment or not file.is_file():
+        return (Item(file, fragment=fragment),)
+    try:
+        labels = readers()[kind].labels(file)
+    except PhospheneError:
+        labels = None  # the file fails by name when it is read
+    if labels is None:
+        return (Item(file),)
+    return open_manifest(file, kind=kind).items
+
+
+def _described(backbone: Backbone) -> dict[str, Any]:
+    """Return what is needed to build a network anew, with the input of the weights it was trained from."""
+    wanted = {"size": backbone.size, "mean": list(backbone.mean), "std": list(backbone.std)}
+    return {"name": backbone.name, "weights": backbone.weights_source, "input": wanted}
+
+
+def _backbone(config: dict[str, Any]) -> Backbone:
+    wanted = config["input"]
+    return replace(
+        load_backbone(config["name"], pretrained=False),
+        size=wanted["size"],
+        mean=tuple(wanted["mean"]),
+        std=tuple(wanted["std"]),
+        weights_source=config["weights"],
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+        written_by = config["format"]
+    except FileNotFoundError as error:
+        raise ReadError(f"{path}: no such file; name a folder that `phosphene train --out` wrote") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReadError(f"{path}: not the configuration of a classifier ({error}); train it again") from error
+    if written_by != FORMAT:
+        remedy = "train it again" if written_by in range(FORMAT) else "update phosphene"
+        raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; {remedy}")
+    return config
+
+
+def _read_tensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ReadError(f"{path}: the weights cannot be read ({error}); train again") from error

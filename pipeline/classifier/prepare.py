@@ -1,0 +1,178 @@
+"""A manifest made ready to be learned from: cut, rendered, the strategy chosen, the trainer made."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from phosphene.converters import Converter, default_views, parse_views
+from phosphene.converters.core.parameters import rules
+from phosphene.datasets.manifest import Failure, Manifest, Split
+from phosphene.datasets.scores import Scores, judge
+from phosphene.datasets.segments import CutItems, cut_items, item_failures
+from phosphene.datasets.windows import Cut, Windows
+from phosphene.pipeline.augment.registry import parse_augmentations
+from phosphene.pipeline.augment.views import augmented_views
+from phosphene.pipeline.backbones.backbone import Backbone
+from phosphene.pipeline.backbones.cpu import keep_memory
+from phosphene.pipeline.backbones.domain_shift import tiles_likeness
+from phosphene.pipeline.strategies.auto import Amount, Choice, choose_strategy
+from phosphene.pipeline.strategies.base import Fitted, Model, Trainer
+from phosphene.pipeline.strategies.recipe import Recipe
+from phosphene.pipeline.strategies.trainers import backbones_of, make_trainer
+from phosphene.pipeline.tiles.render import Tiles, render
+
+from .classifier import Classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A manifest cut, rendered and ready to be learned from.
+
+    `copies_failed` of the pieces have no changed copies, for these could not be drawn; they stand in for themselves.
+    """
+
+    cut: CutItems
+    recipe: Recipe
+    choice: Choice
+    tiles: Tiles
+    trainer: Trainer
+    copies_failed: int
+
+    def expect(self, splits: Sequence[Split]) -> None:
+        """Tell the trainer of the splits that it is to be fitted to, so that they share what they can."""
+        self.trainer.expect([self.cut.to_learn(split, failed=self._failed) for split in splits])
+
+    def fit(self, split: Split) -> Fitted:
+        """Fit a model to the pieces of the items to learn from."""
+        learned = self.cut.to_learn(split, failed=self._failed)
+        return self.trainer.fit(learned.places, learned.targets, learned.groups)
+
+    def judge(self, model: Model, split: Split) -> Scores:
+        """Judge a model by the items to answer for."""
+        places = self.cut.places(split.test, failed=self._failed)
+        items, answers = self.cut.by_item(self.trainer.answer(model, places), places)
+        return judge([self.manifest.items[item] for item in items], answers, self.manifest.classes)
+
+    def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
+        """Put a fitted model together with all that raw files go through before it."""
+        manifest = self.manifest
+        return Classifier(
+            manifest.kind,
+            self.tiles.views,
+            manifest.classes,
+            self.cut.windows,
+            model,
+            notes,
+        )
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was cut."""
+        return self.cut.manifest
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The items of which a piece could not be drawn."""
+        return item_failures(self.manifest.items, self.cut.source, self.cut.pieces, self.tiles.failures)
+
+    @functools.cached_property
+    def _failed(self) -> frozenset[int]:
+        failed = {failure.item for failure in self.failures}
+        return frozenset(place for place, item in enumerate(self.manifest.items) if item in failed)
+
+
+def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
+    """Cut, render and look at what is to be learned from; bad choices and missing weights are told before that."""
+    keep_memory()
+    backbones = backbones_of(recipe)
+    cut = cut_items(manifest, recipe.windows, splits)
+    views = fit_views(_views(recipe, manifest), cut.windows)
+    changed = _changed_views(recipe, manifest, views)
+    learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
+    tiles = render(cut.pieces, views, workers=recipe.workers, progress=progress)
+    choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
+    recipe = replace(recipe, strategy=choice.strategy)
+    copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
+    trainer = make_trainer(recipe, backbones, tiles, copies, progress=progress)
+    return Prepared(cut, recipe, choice, tiles, trainer, copies_failed)
+
+
+def _changed_views(
+    recipe: Recipe, manifest: Manifest, views: Sequence[Converter]
+) -> tuple[tuple[Converter, ...], ...]:
+    """Return the views of every changed copy."""
+    if recipe.augment is None:
+        return ()
+    changes = parse_augmentations(recipe.augment, kind=manifest.kind)
+    return augmented_views(views, changes, copies=recipe.copies, seed=recipe.seed)
+
+
+def _render_copies(
+    tiles: Tiles,
+    places: np.ndarray,
+    copies: Sequence[Sequence[Converter]],
+    recipe: Recipe,
+    *,
+    progress: bool,
+) -> tuple[list[Tiles], int]:
+    """Render changed copies of some of the pieces, each file read once, and tell of how many they failed."""
+    if not copies:
+        return [], 0
+    some = [tiles.items[place] for place in places]
+    changed = render(
+        some, [view for copy in copies for view in copy], workers=recipe.workers, progress=progress
+    )
+    made = [_copy(changed, tiles, places, number, views) for number, views in enumerate(copies)]
+    return made, sum(tiles.keys[places[place]] is not None for place in _not_drawn(changed))
+
+
+def _not_drawn(tiles: Tiles) -> np.ndarray:
+    return np.setdiff1d(np.arange(len(tiles)), tiles.drawn)
+
+
+def _copy(changed: Tiles, tiles: Tiles, places: np.ndarray, number: int, views: Sequence[Converter]) -> Tiles:
+    """Take the views of one copy out of the tiles of all; where these failed, the piece stands in for its copy."""
+    own = slice(number * len(views), (number + 1) * len(views))
+    keys: list[tuple[str, ...] | None] = [None] * len(tiles)
+    for place, key in zip(places.tolist(), changed.keys, strict=True):
+        keys[place] = key[own] if key else tiles.keys[place]
+    return replace(changed, items=tiles.items, views=tuple(views), keys=tuple(keys))
+
+
+def _choice(
+    recipe: Recipe, manifest: Manifest, split: Split, backbone: Backbone, tiles: Tiles, source: np.ndarray
+) -> Choice:
+    """Choose a strategy by the first split's items to learn from, unless the user named one."""
+    if recipe.strategy != "auto":
+        return Choice(recipe.strategy, "named by the user")
+    places = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
+    if not len(places):
+        return Choice("probe", "nothing could be drawn to choose by")
+    labels = [label for label in manifest.labels[split.train] if label is not None]
+    amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
+    return choose_strategy(
+        amount,
+        tiles_likeness(backbone, tiles, places),
+        weights="random" if backbone.weights_source == "random" else "pretrained",
+        device="gpu" if torch.cuda.is_available() else "cpu",
+    )
+
+
+def fit_views(views: Sequence[Converter], windows: Cut | None) -> tuple[Converter, ...]:
+    """Give every view that has a duration, and none set, the length of the windows: one scale of time for all."""
+    if not isinstance(windows, Windows) or windows.unit != "t":
+        return tuple(views)
+    return tuple(
+        view.replace(duration_s=windows.length)
+        if "duration_s" in rules(type(view)) and getattr(view, "duration_s", 0) is None
+        else view
+        for view in views
+    )
+
+
+def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
+    return parse_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)

@@ -1,0 +1,1 @@
+"""Image classifiers against baselines on the same folds."""

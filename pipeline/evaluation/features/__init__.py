@@ -1,6 +1,0 @@
-"""Tabular features of every kind of signal, for baselines."""
-
-from .feature_set import FeatureSet, Table
-from .finding import feature_sets
-
-__all__ = ["FeatureSet", "Table", "feature_sets"]

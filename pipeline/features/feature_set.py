@@ -1,0 +1,64 @@
+"""What every set of tabular features is: how a signal is measured, and how measurements become rows of a table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phosphene.converters.core.signal import Kind, Signal
+
+Record = dict[str, np.ndarray]
+"""What was measured of one signal: arrays by name, of numbers or of text, none of objects."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Features of items.
+
+    Parameters
+    ----------
+    values
+        float32 (n_items, n_features), all finite.
+    names
+        What each column is.
+
+    Examples
+    --------
+    >>> Table(np.ones((2, 1), np.float32), ("length",)).values.shape
+    (2, 1)
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of one kind of signal.
+
+    Measuring is slow and is done once an item: the record is kept, found again by content, `name` and `version`.
+    Making rows is quick and is done anew in each run.
+
+    Parameters
+    ----------
+    name
+        As on the command line.
+    kind
+        The kind of signals it measures.
+    version
+        Raised when records change.
+    summary, source
+        One line each: what is measured, and who says that it is worth measuring.
+    measure
+        A signal's record; runs in processes that can be stopped.
+    tabulate
+        Rows of records, in their order; looks at no labels.
+    """
+
+    name: str
+    kind: Kind
+    version: int
+    summary: str
+    source: str
+    measure: Callable[[Signal], Record]
+    tabulate: Callable[[Sequence[Record]], Table]

@@ -1,0 +1,1 @@
+"""The same images, drawn on a device."""

@@ -1,1 +1,0 @@
-"""Backbones, strategies and the classifier."""

@@ -1,0 +1,201 @@
+"""What fastai's trainer is told besides: plain tensors, lower precision where it pays, the best epoch kept.
+
+Imports fastai, so it is imported by the functions that train.
+"""
+
+import copy
+import os
+import warnings
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from phosphene.pipeline.backbones.cpu import multiplies_bfloat16
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
+    from fastai.callback.core import Callback, CancelFitException
+    from fastai.callback.fp16 import AMPMode, MixedPrecision
+    from fastai.callback.schedule import LRFinder, ParamScheduler
+    from fastai.callback.tracker import TrackerCallback
+    from fastai.data.core import DataLoaders
+    from fastai.data.load import DataLoader
+    from fastai.learner import Learner
+    from fastai.optimizer import OptimWrapper
+
+__all__ = [
+    "Bar", "BrainFloat", "Callback", "DataLoader", "DataLoaders", "KeepBest", "Lean", "Learner", "MixedPrecision",
+    "Precision", "RateFinder", "precision", "quick_adam", "speed_callbacks",
+]  # fmt: skip
+
+Precision = Literal["float32", "mixed"]
+
+
+class Lean(Callback):
+    """Gives the network plain tensors in the order of memory that convolutions are fastest with.
+
+    fastai's own tensors go through Python for every operation.
+    """
+
+    order = -10  # before what mixes pictures and what lowers precision
+
+    def before_fit(self) -> None:
+        """Put the weights in that order; their values stay."""
+        self.learn.model.to(memory_format=torch.channels_last)
+
+    def before_batch(self) -> None:
+        """Put the batch in that order."""
+        self.learn.xb = tuple(_plain(part) for part in self.xb)
+        self.learn.yb = tuple(_plain(part) for part in self.yb)
+
+
+class BrainFloat(Callback):
+    """Computes in bfloat16 on a CPU."""
+
+    order = MixedPrecision.order
+
+    def before_batch(self) -> None:
+        """Begin to compute in bfloat16."""
+        self.region = torch.autocast("cpu", dtype=torch.bfloat16)
+        self.region.__enter__()
+
+    def after_pred(self) -> None:
+        """Take the loss of float32 numbers."""
+        self.learn.pred = self.pred.float()
+
+    def after_loss(self) -> None:
+        """Go back to float32."""
+        self.region.__exit__(None, None, None)
+
+
+class Bar(Callback):
+    """Moves a bar with every batch that is learned from.
+
+    Parameters
+    ----------
+    bar
+        tqdm's.
+    """
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def after_batch(self) -> None:
+        """Move it."""
+        if self.training:
+            self.bar.update()
+
+
+class KeepBest(TrackerCallback):
+    """Ends training when the loss on items held out falls no more, and goes back to the epoch with the lowest.
+
+    Parameters
+    ----------
+    patience
+        How many epochs without a lower loss.
+    """
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(monitor="valid_loss", reset_on_fit=False)
+        self.patience = patience
+        self.waited = 0
+        self.state: dict[str, torch.Tensor] = {}
+
+    def after_epoch(self) -> None:
+        """Keep the weights of the best epoch, in memory."""
+        super().after_epoch()
+        if self.new_best or not self.state:
+            self.state, self.waited = copy.deepcopy(self.learn.model.state_dict()), 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Go back to the best epoch."""
+        super().after_fit()
+        if self.state:
+            self.learn.model.load_state_dict(self.state)
+
+
+class RateFinder(LRFinder):
+    """fastai's search for a learning rate, which keeps the first weights in memory instead of a file.
+
+    Parameters
+    ----------
+    low, high
+        The first and the last rate of the last layers.
+    spread
+        How many times as high it is as that of the first layers.
+    n_batches
+        How many rates.
+    """
+
+    def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
+        super().__init__(num_it=n_batches, stop_div=False)
+        self.low, self.high, self.spread = low, high, spread
+        self.scheds = {"lr": self._rate}
+
+    def _rate(self, share: float) -> slice:
+        rate = self.low * (self.high / self.low) ** share
+        return slice(rate / self.spread, rate)
+
+    def before_fit(self) -> None:
+        """Keep the weights."""
+        ParamScheduler.before_fit(self)
+        self.state = copy.deepcopy(self.learn.model.state_dict())
+        self.best_loss = float("inf")
+
+    def after_batch(self) -> None:
+        """Stop when the loss has exploded; one that was near nothing may well become four times as high."""
+        super().after_batch()
+        if not self.smooth_loss <= 4 * self.best_loss + 1:
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Go back to them."""
+        self.learn.opt.zero_grad()
+        self.learn.model.load_state_dict(self.state)
+
+
+def quick_adam(params: Any, lr: float) -> OptimWrapper:
+    """Return fastai's Adam as one call of torch for all weights, where fastai makes a dozen for each."""
+    return OptimWrapper(
+        params, torch.optim.AdamW, lr=lr, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01, fused=True
+    )
+
+
+def speed_callbacks(model: nn.Module, device: torch.device) -> list[Callback]:
+    """Return what makes training fast on a device.
+
+    Mixed precision is used on a GPU, and on a CPU whose own instructions multiply bfloat16; `PHOSPHENE_MIXED_PRECISION`
+    in the environment forbids (`0`) or demands it (`1`).
+    """
+    if precision(model, device) == "float32":
+        return [Lean()]
+    if device.type == "cuda":
+        return [Lean(), MixedPrecision(AMPMode.BF16 if torch.cuda.is_bf16_supported() else AMPMode.FP16)]
+    return [Lean(), BrainFloat()]
+
+
+def precision(model: nn.Module, device: torch.device) -> Precision:
+    """Choose the precision to train a model in; the same on every run, so that the results are."""
+    said = os.environ.get("PHOSPHENE_MIXED_PRECISION")
+    if said in ("0", "1"):
+        return "mixed" if said == "1" else "float32"
+    if device.type == "cuda":
+        return "mixed"
+    return "mixed" if device.type == "cpu" and multiplies_bfloat16() and not _is_grouped(model) else "float32"
+
+
+def _is_grouped(model: nn.Module) -> bool:
+    """Tell whether channels are convolved apart, which bfloat16 slows down."""
+    return any(part.groups > 1 for part in model.modules() if isinstance(part, nn.Conv2d))
+
+
+def _plain(part: Any) -> Any:
+    if not isinstance(part, torch.Tensor):
+        return part
+    plain: torch.Tensor = part.as_subclass(torch.Tensor)
+    return plain.contiguous(memory_format=torch.channels_last) if plain.ndim == 4 else plain

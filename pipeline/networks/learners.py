@@ -1,0 +1,342 @@
+"""Fine-tuning by fastai: a backbone with a new head, trained by one of the strategies, and its answers."""
+
+import copy
+import functools
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from phosphene.converters import ParameterError
+from phosphene.pipeline.backbones.backbone import Backbone, input_tensor
+
+from .schedule import PLAIN, Schedule
+from .seeding import seeded
+
+if TYPE_CHECKING:
+    from fastai.data.core import DataLoaders
+    from fastai.learner import Learner
+
+Progress = Literal["shown", "hidden"]
+HEAD_RATE = 5e-3
+FINETUNE_RATE = 1e-3
+SCRATCH_RATE = 3e-3
+HEAD_EPOCHS = 10
+"""Before a network is fine-tuned; with features that are kept they cost less than one epoch of the whole."""
+SPREAD = 100.0
+"""How many times as fast the last layers learn as the first, as fastai has it."""
+
+
+@functools.cache
+def import_fastai() -> None:
+    """Import fastai without its warnings, which tell its users nothing; other parts of it are imported afterwards.
+
+    fastai's methods `fit_one_cycle`, `fine_tune` and `no_bar` exist once the modules that add them are imported.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import fastai.callback.progress
+        import fastai.callback.schedule
+        import fastai.vision.learner  # noqa: F401
+
+
+def build_model(backbone: Backbone, *, n_classes: int, seed: int = 0) -> nn.Sequential:
+    """Return a copy of a backbone's body with fastai's head behind it, freshly drawn from `seed`.
+
+    Examples
+    --------
+    >>> from phosphene.pipeline.backbones.backbone import load_backbone
+    >>> model = build_model(load_backbone("lenet", pretrained=False), n_classes=4)
+    >>> model.eval()(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 4])
+    """
+    import_fastai()
+    from fastai.vision.learner import add_head
+
+    with seeded(seed):
+        body = nn.Sequential(copy.deepcopy(backbone.body))  # as `vision_learner` wraps it
+        model: nn.Sequential = add_head(body, backbone.n_features, n_classes)
+    return model
+
+
+def learner(
+    dls: "DataLoaders",
+    backbone: Backbone,
+    *,
+    seed: int = 0,
+    cbs: Iterable[Any] = (),
+    loss_func: Callable[..., torch.Tensor] | None = None,
+) -> "Learner":
+    """Put a new head on a copy of a backbone, ready to be trained.
+
+    Parameters
+    ----------
+    dls
+        fastai's loaders of (images, labels), the images as `input_tensor` makes them; `dls.c` is the number of classes.
+    backbone
+        Its body is copied, never changed.
+    seed
+        Decides the head's first weights.
+    cbs
+        Callbacks of fastai.
+    loss_func
+        What is made small; None takes the cross-entropy. See `loss_of`.
+
+    Returns
+    -------
+    fastai.learner.Learner
+        Its parameters fall into three groups: the earlier half of the taps, the later, and the head. Frozen but
+        for the head.
+    """
+    import_fastai()
+    from fastai.vision.learner import create_head, vision_learner
+
+    from .callbacks import quick_adam, speed_callbacks
+
+    def architecture(pretrained: bool) -> nn.Module:
+        # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.
+        return nn.Sequential(copy.deepcopy(backbone.body), nn.AdaptiveAvgPool2d(1))
+
+    with seeded(seed):
+        learn: Learner = vision_learner(
+            dls,
+            architecture,
+            normalize=False,  # the loaders do it, with the backbone's own mean and deviation
+            n_out=dls.c,
+            custom_head=create_head(backbone.n_features, dls.c),
+            splitter=splitter(backbone),
+            loss_func=loss_func or loss_of(),
+            opt_func=quick_adam,
+            cbs=[*speed_callbacks(backbone.body, dls.device or torch.device("cpu")), *cbs],
+        )
+    return learn
+
+
+def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Callable[..., torch.Tensor]:
+    """Return the cross-entropy with the schedule's smoothing, and weights by the counts of the classes.
+
+    Parameters
+    ----------
+    schedule
+        Says how labels are smoothed and classes weighed.
+    counts
+        int (n_classes,), how many training items each class has; wanted where classes are balanced.
+
+    Examples
+    --------
+    >>> loss = loss_of(Schedule(class_weights="balanced"), np.array([30, 10]))
+    >>> [round(float(weight), 2) for weight in loss.func.weight]
+    [0.67, 2.0]
+    """
+    import_fastai()
+    from fastai.losses import CrossEntropyLossFlat
+
+    weight = None
+    if schedule.class_weights == "balanced" and counts is not None:
+        weight = torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
+    loss: Callable[..., torch.Tensor] = CrossEntropyLossFlat(
+        weight=weight, label_smoothing=schedule.label_smoothing
+    )
+    return loss
+
+
+def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
+    """Return a function that parts a model's parameters into earlier stages, later stages and the head."""
+    middle = backbone.taps[(len(backbone.taps) - 1) // 2]
+    parts = [name for name, _ in backbone.body.named_modules()]
+    last = max(place for place, name in enumerate(parts) if f"{name}.".startswith(f"{middle}."))
+    early = set(parts[: last + 1])
+
+    def split(model: Any) -> list[list[nn.Parameter]]:
+        groups: list[list[nn.Parameter]] = [[], [], list(model[1].parameters())]
+        for name, parameter in model[0][0].named_parameters():
+            groups[name.rpartition(".")[0] not in early].append(parameter)
+        return groups
+
+    return split
+
+
+def train_head(
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
+) -> None:
+    """Train the head alone; the body stays as it is, down to the running statistics of its normalisations.
+
+    Where every picture looks the same in each epoch, the body sees it once, and the head learns from what is kept:
+    the same head, for a small part of the time.
+    """
+    with _training(learn, seed, progress):
+        _fit_head(learn, epochs, schedule, seed=seed, progress=progress)
+
+
+def finetune(
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
+) -> None:
+    """Train the head for a few epochs, then all layers for `epochs`, earlier ones at lower rates.
+
+    With a gradual schedule the earlier half of the stages learns only after the first third of the epochs.
+    """
+    with _training(learn, seed, progress):
+        alone = replace(schedule, lr=None, mixup=0.0, patience=None)
+        _fit_head(learn, HEAD_EPOCHS, alone, seed=seed, progress=progress)
+        learn.unfreeze()
+        rate = _rate(learn, schedule, FINETUNE_RATE, seed, spread=SPREAD)
+        cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+        early = round(epochs / 3) if schedule.unfreeze == "gradual" else 0
+        for n_epochs, frozen in ((early, -2), (epochs - early, 0)):
+            if n_epochs and not _is_stopped(cbs):
+                learn.freeze_to(frozen)
+                learn.fit_one_cycle(n_epochs, slice(rate / SPREAD, rate), div=5.0, cbs=cbs)
+
+
+def scratch(
+    learn: "Learner",
+    *,
+    epochs: int,
+    schedule: Schedule = PLAIN,
+    seed: int = 0,
+    progress: Progress = "hidden",
+) -> None:
+    """Train all layers at one rate; meant for a backbone with random weights."""
+    with _training(learn, seed, progress):
+        learn.unfreeze()
+        rate = _rate(learn, schedule, SCRATCH_RATE, seed)
+        learn.fit_one_cycle(epochs, rate, cbs=_mixing(schedule) + _stopping(schedule))
+
+
+def _rate(learn: "Learner", schedule: Schedule, usual: float, seed: int, *, spread: float = 1.0) -> float:
+    from .rates import search_rate
+
+    if schedule.lr == "find":
+        learn.rate_search = search_rate(learn, seed=seed, spread=spread)  # kept, to be looked at
+        return float(learn.rate_search.chosen)
+    return usual if schedule.lr is None else float(schedule.lr)
+
+
+def _mixing(schedule: Schedule) -> list[Any]:
+    from fastai.callback.mixup import MixUp
+
+    return [MixUp(schedule.mixup)] if schedule.mixup else []
+
+
+def _stopping(schedule: Schedule) -> list[Any]:
+    from .callbacks import KeepBest
+
+    return [KeepBest(schedule.patience)] if schedule.patience else []
+
+
+def _is_stopped(cbs: list[Any]) -> bool:
+    return any(getattr(cb, "waited", 0) >= getattr(cb, "patience", 1) for cb in cbs)
+
+
+def _norms_kept() -> Any:
+    """Return what leaves the normalisations of frozen layers as they are."""
+    from fastai.callback.training import BnFreeze
+
+    return BnFreeze()
+
+
+def _fit_head(learn: "Learner", epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
+    from .cached import head_learner, is_steady
+
+    cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+    learn.freeze()
+    trainer = learn
+    with ExitStack() as stack:
+        if is_steady(learn) and not schedule.mixup:
+            trainer = head_learner(learn)
+            for display in _displays(trainer, progress):
+                stack.enter_context(display)
+        trainer.fit_one_cycle(epochs, _rate(trainer, schedule, HEAD_RATE, seed), cbs=cbs)
+    learn.rate_search = getattr(trainer, "rate_search", None)
+
+
+@contextmanager
+def _training(learn: "Learner", seed: int, progress: Progress) -> Iterator[None]:
+    """Draw from a seed, quietly unless asked, and leave the model in evaluation mode."""
+    with ExitStack() as stack:
+        stack.enter_context(seeded(seed))
+        for display in _displays(learn, progress):
+            stack.enter_context(display)
+        # fastai's loader shuffles by a generator of its own, seeded when the loader was made.
+        learn.dls.train.rng = random.Random(seed)
+        learn.train_bn = False  # normalisations in frozen layers stay as they are
+        learn.create_opt()  # it is the optimiser that knows
+        yield
+    learn.model.eval()
+
+
+def _displays(learn: "Learner", progress: Progress) -> tuple[AbstractContextManager[Any], ...]:
+    if progress == "shown":
+        return (redirect_stdout(sys.stderr),)  # standard output is for answers
+    return learn.no_bar(), learn.no_logging()
+
+
+def predict_logits(
+    model: nn.Module,
+    images: np.ndarray | Iterable[Any],
+    backbone: Backbone,
+    *,
+    batch_size: int = 64,
+) -> np.ndarray:
+    """Return a trained model's numbers, one per class, for each image.
+
+    Parameters
+    ----------
+    model
+        From `learner` or `build_model`; it is put into evaluation mode.
+    images
+        uint8 (n, height, width, 1 or 3), or a loader of batches as the model was trained on.
+    backbone
+        Says what input the model wants.
+    batch_size
+        Images in one pass, where `images` is an array.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n, n_classes).
+
+    Raises
+    ------
+    ParameterError
+        There is no image.
+    """
+    batches = (
+        _batches(images, backbone, batch_size) if isinstance(images, np.ndarray) else map(_inputs, images)
+    )
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        logits = [model(batch.to(device)).float().cpu() for batch in batches]
+    if not logits:
+        raise ParameterError("predict_logits needs at least one image, got none")
+    return torch.cat(logits).numpy()
+
+
+def _batches(pixels: np.ndarray, backbone: Backbone, batch_size: int) -> Iterator[torch.Tensor]:
+    for start in range(0, len(pixels), batch_size):
+        yield input_tensor(pixels[start : start + batch_size], backbone)
+
+
+def _inputs(batch: Any) -> torch.Tensor:
+    """Take the images of a batch (images, labels), as a plain tensor: fastai's own slows every operation."""
+    images = batch[0] if isinstance(batch, tuple | list) else batch
+    plain: torch.Tensor = images.as_subclass(torch.Tensor)
+    return plain

@@ -1,0 +1,1 @@
+"""What is fitted: probe, head, finetune, scratch, ensembles, and the choice between them."""

@@ -1,0 +1,283 @@
+"""Whole networks trained by fastai, one a view, their answers averaged."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.special
+import torch
+from torch import nn
+
+from phosphene.datasets.splitting import deal
+from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
+from phosphene.pipeline.backbones.grey import one_channel
+from phosphene.pipeline.networks.learners import (
+    HEAD_EPOCHS,
+    build_model,
+    finetune,
+    learner,
+    loss_of,
+    predict_logits,
+    scratch,
+    train_head,
+)
+from phosphene.pipeline.networks.rates import RateSearch
+from phosphene.pipeline.networks.schedule import Schedule
+from phosphene.pipeline.tiles.render import Tiles
+
+from .base import load_part
+from .ensemble import average, ensemble_weights
+from .recipe import Recipe
+
+BATCH = 32
+MEMBER_STRIDE = 1_000_003
+"""Between the seeds of members, so that those of two classifiers with neighbouring seeds are all different."""
+MOST_IN_MEMORY = 2048
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """Networks of one view each, a body and a head, whose probabilities are averaged.
+
+    Parameters
+    ----------
+    backbone
+        The input that all of them take; its body is not used.
+    networks
+        float32 (n, 3, size, size) to logits (n, n_classes); all those of the first view, then of the second.
+    n_classes
+        Columns of the answers.
+    members
+        Networks a view.
+    weights
+        What each network counts in the average, none below 0, which add up to 1; None where all count the same.
+    searches
+        The searches for learning rates, where there were any; not saved.
+    """
+
+    backbone: Backbone
+    networks: tuple[nn.Module, ...]
+    n_classes: int
+    members: int = 1
+    weights: tuple[float, ...] | None = None
+    searches: tuple[RateSearch, ...] = ()
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The network that all started from."""
+        return (self.backbone,)
+
+    def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
+        """Return float64 (n_items, n_classes); zeros for items that failed."""
+        del progress
+        answers = np.zeros((len(tiles), self.n_classes))
+        answers[tiles.drawn] = self.of_places(tiles, tiles.drawn)
+        return answers
+
+    def of_places(self, tiles: Tiles, places: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of some items: float64 (n, n_classes)."""
+        return average(self.singly(tiles, places), self.weights)
+
+    def singly(self, tiles: Tiles, places: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities that each network answers: float64 (n_networks, n, n_classes)."""
+        views = [place // self.members for place in range(len(self.networks))]
+        answers = [self._of_view(*pair, tiles, places) for pair in zip(self.networks, views, strict=True)]
+        return np.stack(answers)
+
+    def _of_view(self, network: nn.Module, view: int, tiles: Tiles, places: np.ndarray) -> np.ndarray:
+        parts = np.array_split(places, -(-len(places) // MOST_IN_MEMORY))
+        logits = [predict_logits(network, tiles.pixels(part, view), self.backbone) for part in parts]
+        answers: np.ndarray = scipy.special.log_softmax(np.concatenate(logits).astype(np.float64), axis=1)
+        return answers
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the numbers of all networks."""
+        return {
+            f"view{n}.{k}": v
+            for n, network in enumerate(self.networks)
+            for k, v in network.state_dict().items()
+        }
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """How many networks and classes there are, and what each network counts."""
+        return {
+            "sort": "networks",
+            "n_networks": len(self.networks),
+            "n_classes": self.n_classes,
+            "members": self.members,
+            "weights": None if self.weights is None else list(self.weights),
+        }
+
+    @classmethod
+    def from_tensors(
+        cls, config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
+    ) -> "Networks":
+        """Make saved networks again."""
+        backbone = one_channel(*backbones)
+        networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
+        for place, network in enumerate(networks):
+            load_part(network.eval(), tensors, f"view{place}.")
+        weights = config.get("weights")
+        return cls(
+            backbone,
+            tuple(networks),
+            config["n_classes"],
+            config.get("members", 1),
+            None if weights is None else tuple(weights),
+        )
+
+
+def fit_networks(  # noqa: PLR0913
+    backbone: Backbone,
+    tiles: Tiles,
+    places: np.ndarray,
+    targets: np.ndarray,
+    *,
+    recipe: Recipe,
+    groups: np.ndarray | None = None,
+    copies: Sequence[Tiles] = (),
+    progress: bool = False,
+) -> Networks:
+    """Train networks, as many a view as the recipe has members.
+
+    Where the schedule has a patience, a part of the items is held out: each network is as it was in the epoch that
+    had the least loss on them, and the networks are weighed by what they answer for them.
+
+    Parameters
+    ----------
+    backbone
+        Where every network starts from; it stays as it is.
+    tiles
+        Pictures of all items.
+    places, targets
+        int (n,), the items to learn from and the class of each, from 0.
+    recipe
+        Strategy, epochs, seed and schedule.
+    groups
+        int (n,), equal for items that belong together, which are held out together or not at all; None where each
+        stands alone.
+    copies
+        Tiles of the same items drawn of changed signals, which are learned from too.
+    progress
+        Show a bar for each network on standard error.
+    """
+    schedule, members = recipe.schedule, recipe.members
+    backbone = one_channel(backbone)
+    held = held_out(targets, groups, schedule=schedule, seed=recipe.seed)
+    if not held.any():
+        schedule = replace(schedule, patience=None)  # there is nothing to stop by
+    work = _Work(backbone, tiles, tuple(copies), places, targets, held, recipe, schedule, progress)
+    order = [(view, member) for view in range(len(tiles.views)) for member in range(members)]
+    networks, searches = zip(*(work.fit(view, member) for view, member in order), strict=True)
+    kept = tuple(search for search in searches if search is not None)
+    found = Networks(backbone, networks, int(targets.max()) + 1, members, searches=kept)
+    if not held.any() or len(networks) == 1:
+        return found
+    weights = ensemble_weights(found.singly(tiles, places[held]), targets[held])
+    return replace(found, weights=tuple(weights.tolist()))
+
+
+def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedule, seed: int) -> np.ndarray:
+    """Choose the part of the training items that a network does not learn from, but is stopped by.
+
+    Every class keeps items to learn from; a class that is one group is not held out. So there may be none at all.
+
+    Parameters
+    ----------
+    targets, groups
+        int (n,), the class and the group of each item; None where each item stands alone.
+    schedule
+        Says whether to hold any out, and which share.
+    seed
+        Equal seeds choose equal items.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (n,).
+
+    Examples
+    --------
+    >>> part = held_out(np.arange(40) % 2, np.arange(40) // 4, schedule=Schedule(patience=3, valid_share=0.2), seed=0)
+    >>> part.reshape(-1, 4).sum(1).tolist()
+    [4, 4, 0, 0, 0, 0, 0, 0, 0, 0]
+    """
+    part = np.zeros(len(targets), bool)
+    if not schedule.holds_out:
+        return part
+    bonds = np.arange(len(targets)) if groups is None else groups
+    shares = np.array([1 - schedule.valid_share, schedule.valid_share])
+    part = deal([str(k) for k in targets], [str(bond) for bond in bonds], shares, seed=seed) == 1
+    lost = np.setdiff1d(targets, targets[~part])
+    back = np.isin(bonds, bonds[np.isin(targets, lost)])  # with all that belongs to their groups
+    return np.asarray(part & ~back)
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What the networks of all views and members are trained on, and how."""
+
+    backbone: Backbone
+    tiles: Tiles
+    copies: tuple[Tiles, ...]
+    places: np.ndarray
+    targets: np.ndarray
+    held: np.ndarray
+    recipe: Recipe
+    schedule: Schedule
+    progress: bool
+
+    def fit(self, view: int, member: int) -> tuple[nn.Module, RateSearch | None]:
+        """Train one network; return it, and the search for its rate where there was one."""
+        recipe, schedule = self.recipe, self.schedule
+        seed = recipe.seed + MEMBER_STRIDE * member
+        learns = ~self.held
+        loss = loss_of(schedule, np.bincount(self.targets[learns]))
+        learn = learner(self._loaders(view, seed), self._start(member, seed), seed=seed, loss_func=loss)
+        epochs = recipe.passes + (HEAD_EPOCHS if recipe.strategy == "finetune" else 0)
+        name = self.tiles.views[view].spec + (f" #{member}" if member else "")
+        with epoch_bar(learn, epochs, name, shown=self.progress):
+            _STRATEGIES[recipe.strategy](learn, epochs=recipe.passes, schedule=schedule, seed=seed)
+        return learn.model, getattr(learn, "rate_search", None)
+
+    def _loaders(self, view: int, seed: int) -> Any:
+        """Where nothing is held out, fastai gets one item to look at, and nothing is chosen by it."""
+        from phosphene.pipeline.tiles.loaders import tile_loaders
+
+        labels = np.full(len(self.tiles), "", object)
+        labels[self.places] = [
+            f"{target:06}" for target in self.targets
+        ]  # in the order of the numbers as text
+        train, valid = self.places[~self.held], self.places[self.held]
+        mean, std = self.backbone.stats(self.tiles.tile(int(train[0]), view).shape[2])
+        return tile_loaders(
+            self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH,
+            size=self.backbone.size, seed=seed, view=view, mean=mean, std=std, copies=self.copies,
+        )  # fmt: skip
+
+    def _start(self, member: int, seed: int) -> Backbone:
+        """Return the network to start from; every member that starts from nothing starts from other weights."""
+        if self.recipe.strategy != "scratch" or member == 0:
+            return self.backbone
+        return one_channel(load_backbone(self.backbone.name, pretrained=False, seed=seed))
+
+
+_STRATEGIES: dict[str, Callable[..., None]] = {"head": train_head, "finetune": finetune, "scratch": scratch}
+
+
+@contextmanager
+def epoch_bar(learn: Any, epochs: int, name: str, *, shown: bool) -> Iterator[None]:
+    """Show one bar on standard error that moves with every batch of training."""
+    from tqdm import tqdm
+
+    from phosphene.pipeline.networks.callbacks import Bar
+
+    with tqdm(
+        total=epochs * len(learn.dls.train), unit="batch", desc=name, disable=None if shown else True
+    ) as bar:
+        learn.add_cb(Bar(bar))
+        yield
+    learn.remove_cb(Bar)

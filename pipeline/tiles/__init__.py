@@ -1,0 +1,1 @@
+"""Rendering items to tiles, engines, the store, export formats, loaders."""

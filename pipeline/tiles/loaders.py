@@ -1,0 +1,393 @@
+"""Tiles to batches of fastai; the one module of this stage that knows torch.
+
+Nothing is flipped, warped or cropped: the two sides of a spectrogram mean different things.
+"""
+
+import random
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes as Plot
+from matplotlib.ticker import MaxNLocator
+
+from phosphene.converters import Axis, Image, ParameterError, PhospheneError, read
+from phosphene.datasets.windows import spread
+
+from .render import Tiles
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
+    from fastai.data.core import DataLoaders, Datasets, TfmdDL
+    from fastai.data.transforms import Categorize, IntToFloatTensor, Normalize
+    from fastai.torch_core import TensorCategory
+    from fastai.vision.core import TensorImage
+    from fasttransform import DisplayedTransform, Transform
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+MOST_IN_MEMORY_BYTES = 2 * 1024**3
+MOST_ON_DEVICE = 0.25
+"""The part of a device's free memory that tiles may take."""
+
+
+def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
+    tiles: Tiles,
+    labels: Sequence[str] | np.ndarray,
+    train: Sequence[int] | np.ndarray,
+    valid: Sequence[int] | np.ndarray,
+    *,
+    batch_size: int = 32,
+    size: int | None = None,
+    seed: int = 0,
+    view: int = 0,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+    copies: Sequence[Tiles] = (),
+) -> DataLoaders:
+    """Make fastai's loaders of tiles: float32 (n, 3, size, size) with places in the sorted classes.
+
+    Batches are taken at once from tiles in memory, in this process; on a GPU they are cut, converted and normalised
+    there. Transforms of single items, which fastai's users may add, are obeyed, and make it as slow as fastai is.
+
+    Parameters
+    ----------
+    tiles
+        What was rendered.
+    labels
+        The class of every item of `tiles`; those of items in neither `train` nor `valid` are not looked at.
+    train, valid
+        Places of the items to learn from, which come in another order every epoch, and of those to check by.
+    batch_size
+        Items at a time, an integer >= 1.
+    size
+        Pixels; tiles of another size are squeezed or stretched to it. None keeps theirs.
+    seed
+        Of the order of the items; equal seeds give equal orders.
+    view
+        The place of the view.
+    mean, std
+        Of red, green and blue, from 0 to 1, as the network wants them; one of each for grey tiles that stay grey.
+    copies
+        Other tiles of the same items, drawn of changed signals: in training an item is seen as one of these, or as it
+        is, by chance.
+
+    Returns
+    -------
+    DataLoaders
+        For `vision_learner` or any `Learner`; `show_batch` draws the images with their axes.
+
+    Raises
+    ------
+    ParameterError
+        An item has no label or no tile, a side is empty, or copies are not of these items.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from phosphene.converters import make
+    >>> from phosphene.datasets import Item
+    >>> from phosphene.pipeline import TileStore, render
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = [Path(folder, f"{n}.bin") for n in range(4)]
+    ...     _ = [file.write_bytes(bytes(range(n, 200))) for n, file in enumerate(files)]
+    ...     store = TileStore(Path(folder, "tiles"))
+    ...     tiles = render([Item(file) for file in files], [make("grid", size=32)], store=store)
+    ...     loaders = tile_loaders(tiles, ["a", "b", "a", "b"], [0, 1], [2, 3], batch_size=2)
+    >>> images, targets = loaders.valid.one_batch()
+    >>> tuple(images.shape), targets.tolist(), list(loaders.vocab)
+    ((2, 3, 32, 32), [0, 1], ['a', 'b'])
+    """
+    train, valid = np.asarray(train, int), np.asarray(valid, int)
+    _check(tiles, labels, train, valid, batch_size)
+    for copy in copies:
+        _check_copy(copy, tiles, train)
+    used = np.concatenate([train, valid])
+    classes = sorted({str(labels[place]) for place in used})
+    sets = Datasets(
+        range(len(tiles)),
+        tfms=[[Pixels(tiles, used, view, copies, train)], [Labels(labels), Categorize(vocab=classes)]],
+        splits=[train.tolist(), valid.tolist()],
+    )
+    # A last batch of one would leave batch normalisation nothing to learn from.
+    alone = len(train) > batch_size and len(train) % batch_size == 1
+    loaders = sets.dataloaders(
+        bs=min(batch_size, len(train)),
+        val_bs=batch_size,
+        dl_type=TileLoader,
+        after_batch=[IntToFloatTensor(), AsInput(size, channels=len(mean)), Normalize.from_stats(mean, std)],
+        drop_last=alone,
+        num_workers=0,
+    )
+    loaders.train.rng = random.Random(seed)
+    return loaders
+
+
+class Pixels(Transform):
+    """From the place of an item to its tile; tiles are kept in memory where they fit.
+
+    Parameters
+    ----------
+    tiles, places, view
+        Of the tiles of which items, and of which view.
+    copies, copied
+        More tiles of some of the items, and the places of these.
+    """
+
+    def __init__(
+        self,
+        tiles: Tiles,
+        places: np.ndarray,
+        view: int,
+        copies: Sequence[Tiles] = (),
+        copied: np.ndarray | None = None,
+    ) -> None:
+        super().__init__()
+        self.tiles, self.view, self.copies = tiles, view, tuple(copies)
+        parts = [np.unique(places), *([np.unique(places if copied is None else copied)] * len(copies))]
+        self.rows = np.full((len(parts), len(tiles)), -1)
+        count = 0
+        for source, part in enumerate(parts):
+            self.rows[source, part] = np.arange(count, count + len(part))
+            count += len(part)
+        self.kept: torch.Tensor | None = None
+        if tiles.tile(int(places[0]), view).nbytes * count < MOST_IN_MEMORY_BYTES:
+            sources = zip((tiles, *copies), parts, strict=True)
+            self.kept = torch.from_numpy(np.concatenate([one.pixels(part, view) for one, part in sources]))
+
+    def encodes(self, place: int) -> TensorImage:
+        """Return uint8 (channels, height, width)."""
+        return TensorImage(self.batch(np.array([place]))[0])
+
+    def batch(self, places: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
+        """Return the tiles of some items, uint8 (n, channels, height, width).
+
+        Parameters
+        ----------
+        places
+            int (n,).
+        sources
+            int (n,), 0 for the item as it is, k for its copy k; None for all as they are.
+        """
+        sources = np.zeros(len(places), int) if sources is None else sources
+        if self.kept is None:
+            return torch.from_numpy(self._read(places, sources)).permute(0, 3, 1, 2)
+        rows = torch.from_numpy(self.rows[sources, places]).to(self.kept.device)
+        return self.kept.index_select(0, rows).permute(0, 3, 1, 2)
+
+    def _read(self, places: np.ndarray, sources: np.ndarray) -> np.ndarray:
+        found = {
+            source: iter((self.tiles, *self.copies)[source].pixels(places[sources == source], self.view))
+            for source in np.unique(sources).tolist()
+        }
+        return np.stack([next(found[source]) for source in sources.tolist()])
+
+    def move(self, device: torch.device) -> None:
+        """Keep the tiles on a device where they take a small part of what is free there."""
+        if self.kept is not None and self.kept.device != device:
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.kept.nbytes < MOST_ON_DEVICE * free:
+                self.kept = self.kept.to(device)
+
+
+class Labels(Transform):
+    """From the place of an item to its label."""
+
+    def __init__(self, labels: Sequence[str] | np.ndarray) -> None:
+        super().__init__()
+        self.labels = labels
+
+    def encodes(self, place: int) -> str:
+        """Return the label."""
+        return str(self.labels[place])
+
+
+class AsInput(DisplayedTransform):
+    """Channels and size as networks take them: grey repeated where three colours are wanted, other sizes squeezed."""
+
+    order = 50
+
+    def __init__(self, size: int | None, *, channels: int = 3) -> None:
+        super().__init__()
+        self.size, self.channels = size, channels
+
+    def encodes(self, x: TensorImage) -> TensorImage:
+        """Return float (n, channels, size, size)."""
+        if self.size and x.shape[-2:] != (self.size, self.size):
+            x = torch.nn.functional.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True)
+        return x.expand(-1, self.channels, -1, -1)
+
+
+class TileLoader(TfmdDL):
+    """fastai's loader, which takes whole batches from memory, and draws what the pixels stand for along the sides."""
+
+    source: int | None = None
+    """Show every item as it is (0) or as its copy of this number; None shows any of these when items are shuffled."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether an item has a few pictures that stay the same: nobody transforms them."""
+        ours = (IntToFloatTensor, AsInput, Normalize)
+        return self._whole and all(type(f) in ours for f in self.after_batch.fs)
+
+    @property
+    def n_pictures(self) -> int:
+        """How many pictures of an item there are: itself and its copies."""
+        return 1 + (len(self._pixels.copies) if self.shuffle else 0)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether nobody asks for single items."""
+        steps = [list(part.tfms.fs) for part in getattr(self.dataset, "tls", ())]
+        known = ([Pixels], [Pixels, Labels, Categorize])
+        ours = [type(step) for part in steps for step in part] in known
+        return (
+            ours and not self.prebatched and not list(self.after_item.fs) and not list(self.before_batch.fs)
+        )
+
+    @property
+    def _pixels(self) -> Pixels:
+        pixels: Pixels = self.dataset.tls[0].tfms[0]
+        return pixels
+
+    def create_batches(self, samps: Iterable[int]) -> Iterator[tuple[Any, ...]]:
+        """Take each batch at once where nobody asks for single items."""
+        if not self._whole:
+            yield from super().create_batches(samps)
+            return
+        if self.device is not None and self.device.type == "cuda":
+            self._pixels.move(self.device)
+        targets = self._targets()
+        for chunk in self.chunkify(samps):
+            rows = np.array(chunk)
+            images = self._on_the_way(
+                self._pixels.batch(np.array(self.dataset.items)[rows], self._sources(rows))
+            )
+            yield (TensorImage(images), *(TensorCategory(part[rows]) for part in targets))
+
+    def _targets(self) -> list[torch.Tensor]:
+        """Return the place of each item's label among the classes, in a list that is empty where none is known."""
+        if len(self.dataset.tls) == 1:
+            return []
+        labels, categories = self.dataset.tls[1].tfms.fs
+        places = {name: code for code, name in enumerate(categories.vocab)}
+        return [torch.tensor([places[labels.encodes(item)] for item in self.dataset.items])]
+
+    def _sources(self, rows: np.ndarray) -> np.ndarray:
+        if self.source is not None:
+            return np.full(len(rows), self.source)
+        return draw_sources(self.rng, len(rows), self.n_pictures)
+
+    def _on_the_way(self, images: torch.Tensor) -> torch.Tensor:
+        """Pin memory that a GPU will read, so that it is copied while other work goes on."""
+        to_gpu = self.device is not None and self.device.type == "cuda" and images.device.type == "cpu"
+        return images.pin_memory() if to_gpu else images
+
+    def show_batch(self, b: Any = None, max_n: int = 9, **options: Any) -> Any:
+        """Draw some images with their axes and labels, or, if `b` is given, that batch as fastai does."""
+        if b is not None:
+            return super().show_batch(b, max_n=max_n, **options)
+        pixels, labels = self.dataset.tls[0].tfms[0], self.dataset.tls[1].tfms[0]
+        places = [self.dataset.items[k] for k in spread(len(self.dataset), max_n)]
+        columns = int(np.ceil(np.sqrt(len(places))))
+        rows = int(np.ceil(len(places) / columns))
+        _, plots = plt.subplots(
+            rows, columns, figsize=(3.4 * columns, 3.2 * rows), squeeze=False, layout="constrained"
+        )
+        for plot, place in zip(plots.flat, places, strict=False):
+            _show(plot, pixels.tiles, place, pixels.view, labels.encodes(place))
+        for plot in plots.flat[len(places) :]:
+            plot.axis("off")
+        return None
+
+
+def _check(
+    tiles: Tiles, labels: Sequence[str] | np.ndarray, train: np.ndarray, valid: np.ndarray, batch_size: int
+) -> None:
+    if len(labels) != len(tiles):
+        raise ParameterError(f"labels must be one an item, got {len(labels)} for {len(tiles)} items")
+    if batch_size < 1:
+        raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+    for name, places in (("train", train), ("valid", valid)):
+        if not len(places):
+            raise ParameterError(f"{name} must hold one or more places, got none")
+    for place in np.concatenate([train, valid]).tolist():
+        if labels[place] is None:
+            raise ParameterError(f"{tiles.items[place]} has no label; leave place {place} out")
+        if tiles.keys[place] is None:
+            raise ParameterError(
+                f"{tiles.items[place]} has no tile, since it failed; leave place {place} out"
+            )
+
+
+def draw_sources(rng: random.Random, count: int, n_pictures: int) -> np.ndarray:
+    """Choose as which of its pictures each of some items is seen; without a choice nothing is drawn."""
+    if n_pictures == 1:
+        return np.zeros(count, int)
+    return np.array([rng.randrange(n_pictures) for _ in range(count)])
+
+
+def _check_copy(copy: Tiles, tiles: Tiles, train: np.ndarray) -> None:
+    if copy.items != tiles.items:
+        raise ParameterError(f"copies must be of the same {len(tiles)} items, got {len(copy)} others")
+    for place in train.tolist():
+        if copy.keys[place] is None:
+            raise ParameterError(
+                f"{tiles.items[place]} has no tile in a copy, since it failed; leave place {place} out"
+            )
+
+
+def _show(plot: Plot, tiles: Tiles, place: int, view: int, title: str) -> None:
+    """Draw one tile; the file is read again for its axes, which tiles do not keep."""
+    pixels = tiles.tile(place, view)
+    plot.imshow(
+        pixels, cmap="gray" if pixels.shape[2] == 1 else None, vmin=0, vmax=255, interpolation="nearest"
+    )
+    plot.set_title(title, fontsize=10)
+    axes = _axes(tiles, place, view)
+    plot.set(xticks=[], yticks=[])
+    if axes:
+        _mark(plot.xaxis, axes[0])
+        _mark(plot.yaxis, axes[1])
+
+
+def _axes(tiles: Tiles, place: int, view: int) -> tuple[Axis, Axis] | None:
+    converter = tiles.views[view]
+    try:
+        image: Image = converter(read(str(tiles.items[place]), converter.kind))
+    except PhospheneError:
+        return None  # the file has gone since; its tile is drawn all the same
+    return image.layout.axes()
+
+
+def _mark(side: Any, axis: Axis) -> None:
+    """Write a few round values along a side, where they belong."""
+    order = np.argsort(axis.edges)
+    values = _round_values(axis.edges[order])
+    side.set_ticks(np.interp(values, axis.edges[order], order) - 0.5, [f"{value:g}" for value in values])
+    side.set_tick_params(labelsize=7)
+    side.set_label_text(axis.title, fontsize=8)
+
+
+def _round_values(edges: np.ndarray) -> np.ndarray:
+    """Return round numbers within rising edges, spread over their pixels.
+
+    Examples
+    --------
+    >>> _round_values(np.linspace(0, 5, 225)).tolist()
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    >>> _round_values(np.geomspace(20, 20000, 225)).tolist()
+    [20.0, 100.0, 600.0, 4000.0, 20000.0]
+    """
+    steps = np.diff(edges)
+    if np.ptp(steps) <= 1e-6 * steps.max():
+        values = np.array(MaxNLocator(5).tick_values(edges[0], edges[-1]))
+    else:
+        picked = edges[np.linspace(0, len(edges) - 1, 5).round().astype(int)]
+        values = np.unique([float(f"{value:.0e}") for value in picked])
+    inside: np.ndarray = values[(values >= edges[0]) & (values <= edges[-1])]
+    return inside

@@ -1,0 +1,218 @@
+"""Folders, tables and archives to manifests, and what is said of those that are wrong."""
+
+import logging
+import os
+
+import numpy as np
+import pytest
+
+from phosphene.converters import ParameterError, ReadError
+from phosphene.datasets.sources import find_files, open_manifest
+
+PROGRAM = bytes(range(256))
+NUMBERS = "".join(f"{np.sin(k / 5):.4f}\n" for k in range(40)).encode()
+
+
+def lay(folder, *names, data=PROGRAM):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def named(folder, items):
+    return [(str(item.path.relative_to(folder)), item.label, item.split) for item in items]
+
+
+def test_the_first_folder_is_the_class(tmp_path):
+    lay(tmp_path, "dog/2.bin", "dog/deep/er/1.bin", "cat/1.bin", ".hidden/1.bin", "cat/.DS_Store")
+    manifest = open_manifest(tmp_path)
+    assert named(tmp_path, manifest.items) == [
+        ("cat/1.bin", "cat", None), ("dog/2.bin", "dog", None), ("dog/deep/er/1.bin", "dog", None),
+    ]  # fmt: skip
+    assert (manifest.kind, manifest.name) == ("binary", tmp_path.name)
+
+
+def test_folders_called_train_and_test_are_splits(tmp_path):
+    lay(tmp_path, "train/cat/1.bin", "train/dog/1.bin", "val/dog/1.bin", "test/cat/1.bin")
+    assert named(tmp_path, open_manifest(tmp_path).items) == [
+        ("test/cat/1.bin", "cat", "test"), ("train/cat/1.bin", "cat", "train"), ("train/dog/1.bin", "dog", "train"),
+        ("val/dog/1.bin", "dog", "valid"),
+    ]  # fmt: skip
+
+
+def test_a_class_may_be_called_test_among_other_classes(tmp_path):
+    lay(tmp_path, "test/1.bin", "control/1.bin")
+    assert open_manifest(tmp_path).classes == ("control", "test")
+
+
+def test_files_in_no_class_are_left_out_aloud(tmp_path, caplog):
+    lay(tmp_path, "cat/1.bin", "README", "train.log")
+    with caplog.at_level(logging.WARNING, "phosphene"):
+        assert len(open_manifest(tmp_path)) == 1
+    assert "2 files lie in no class folder and are left out: README, train.log" in caplog.text
+
+
+def test_a_flat_folder_has_no_labels(tmp_path):
+    lay(tmp_path, "a.bin", "b.bin")
+    assert open_manifest(tmp_path).labels.tolist() == [None, None]
+
+
+def test_unreadable_files_are_listed_and_do_not_decide_the_kind(tmp_path):
+    lay(tmp_path, "cat/1.bin")
+    lay(tmp_path, "cat/empty", data=b"")
+    (tmp_path / "cat" / "gone").symlink_to(tmp_path / "nowhere")
+    manifest = open_manifest(tmp_path)
+    assert (len(manifest), manifest.kind) == (3, "binary")
+
+
+def test_links_are_followed_once_and_pipes_left_alone(tmp_path):
+    lay(tmp_path / "there", "1.bin")
+    lay(tmp_path / "src", "cat/1.bin")
+    (tmp_path / "src" / "dog").symlink_to(tmp_path / "there")
+    (tmp_path / "src" / "cat" / "round").symlink_to(tmp_path / "src")
+    os.mkfifo(tmp_path / "src" / "cat" / "pipe")
+    assert [item.label for item in open_manifest(tmp_path / "src").items] == ["cat", "dog"]
+
+
+def test_mixed_kinds_are_counted(tmp_path):
+    lay(tmp_path, "x/1.bin", "x/2.bin")
+    lay(tmp_path, "x/1.csv", data=NUMBERS)
+    with pytest.raises(ParameterError) as caught:
+        open_manifest(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}: holds files of several kinds: ")
+    assert "2 binary (such as " in str(caught.value)
+    assert "1 series (such as " in str(caught.value)
+    assert str(caught.value).endswith("name the kind, or part the files")
+    assert open_manifest(tmp_path, kind="binary").kind == "binary"
+    assert len(find_files(tmp_path)) == 3
+
+
+def test_ucr_halves_are_splits(tmp_path):
+    rows = "".join(
+        f"{k % 2 + 1}\t" + "\t".join(f"{np.sin(k + t / 3):.3f}" for t in range(20)) + "\n" for k in range(6)
+    )
+    lay(tmp_path, "Waves_TRAIN.tsv", "Waves_TEST.tsv", data=rows.encode())
+    manifest = open_manifest(tmp_path)
+    assert (manifest.kind, len(manifest), manifest.classes) == ("series", 12, ("1", "2"))
+    assert [str(item.fragment) for item in manifest.items[:2]] == ["row=0", "row=1"]
+    (split,) = manifest.splits()
+    assert {manifest.items[k].path.name for k in split.test} == {"Waves_TEST.tsv"}
+    assert {manifest.items[k].path.name for k in split.train} == {"Waves_TRAIN.tsv"}
+    alone = open_manifest(tmp_path / "Waves_TRAIN.tsv")
+    assert (len(alone), {item.split for item in alone.items}) == (6, {None})
+    (tmp_path / "all").mkdir()
+    lay(tmp_path / "all", "Waves/Waves_TRAIN.tsv", "Waves/Waves_TEST.tsv", data=rows.encode())
+    with pytest.raises(
+        ParameterError, match=r"one of several sets of labelled series; name the folder .*/all/Waves$"
+    ):
+        open_manifest(tmp_path / "all")
+
+
+def table(folder, text, *, name="meta.csv"):
+    lay(folder, "a.bin", "b.bin", "sub/c.bin")
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def test_a_table_with_folds_groups_and_other_columns(tmp_path):
+    path = table(
+        tmp_path, "\ufeffPath, label,colour,fold,group\na.bin,x,red,1,g\n\nsub/c.bin#bytes=0-99,y,,2,h\n"
+    )
+    manifest = open_manifest(path)
+    first, second = manifest.items
+    assert (first.path, first.label, first.fold, first.group) == (tmp_path / "a.bin", "x", "1", "g")
+    assert (str(second.fragment), second.label, second.fold) == ("bytes=0-99", "y", "2")
+    assert manifest.name == tmp_path.name
+    assert open_manifest(tmp_path).items == manifest.items
+
+
+def test_a_table_with_splits(tmp_path):
+    path = table(tmp_path, "path,label,split\na.bin,x,train\nb.bin,x,VAL\nsub/c.bin,y,test\n")
+    assert [item.split for item in open_manifest(path).items] == ["train", "valid", "test"]
+
+
+TABLES = [
+    ("path,fold\na.bin,1\n", "line 1 must have one column 'label', got path, fold; add it"),
+    ("filename,label\na.bin,x\n", "line 1 must have one column 'path', got filename, label; add it"),
+    ("path,path,label\na.bin,b.bin,x\n", "line 1 must have one column 'path'"),
+    ("path,label\na.bin,x\nb.bin,\n", "line 3 has an empty label; fill it in"),
+    ("path,label\n,x\n", "line 2 has an empty path; fill it in"),
+    ("path,label,fold\na.bin,x,1\nb.bin,x,\n", "line 3 has an empty fold; fill it in"),
+    (
+        "path,label\na.bin,x\nd.bin,x\ne.bin,x\n",
+        "line 3: {0}/d.bin: no such file (and 1 more); paths count from {0}",
+    ),
+    (
+        "path,label\na.bin,x\na.bin,y\n",
+        "line 3: {0}/a.bin stands in line 2 already as 'x', now as 'y'; keep one",
+    ),
+    ("path,label\na.bin,x\na.bin,x\n", "line 3: {0}/a.bin stands in line 2 already; keep one"),
+    ("path,label,split\na.bin,x,holdout\n", "line 2 has the split 'holdout'; write train, valid or test"),
+    ("path,label\na.bin,x,y\n", "line 2 has 3 cells, the header 2; quote cells with commas"),
+    ("path,label\na.bin#row=x,x\n", "line 2: #row=x is no fragment; write #row=12"),
+    ("path,label\n", "has a header but no rows; write one row an item"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), TABLES)
+def test_a_wrong_table_names_the_line(tmp_path, text, message):
+    path = table(tmp_path, text)
+    with pytest.raises(ReadError) as caught:
+        open_manifest(path)
+    assert str(caught.value).startswith(f"{path}: {message.format(tmp_path)}")
+
+
+def test_a_table_of_measurements_is_one_series(tmp_path):
+    lay(tmp_path, "waves.csv", data=b"time,x\n" + b"".join(b"%d,%d\n" % (k, k * k) for k in range(40)))
+    (item,) = open_manifest(tmp_path / "waves.csv").items
+    assert item.label is None
+
+
+def test_a_table_in_another_encoding(tmp_path):
+    (tmp_path / "meta.csv").write_bytes("path,label\nä.bin,x\n".encode("latin-1"))
+    with pytest.raises(ReadError, match=r"meta.csv: is not UTF-8 text; save it as UTF-8"):
+        open_manifest(tmp_path / "meta.csv")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: folder / "gone", "{0}/gone: no such file or folder; check the path"),
+        (lambda folder: folder, "{0}: holds no files; name a folder that does"),
+    ],
+)
+def test_sources_that_are_not_there(tmp_path, make, message):
+    with pytest.raises(ReadError) as caught:
+        open_manifest(make(tmp_path))
+    assert str(caught.value) == message.format(tmp_path)
+
+
+def test_two_tables_in_a_folder(tmp_path):
+    table(tmp_path, "path,label\na.bin,x\n")
+    table(tmp_path, "path,label\na.bin,x\n", name="other.csv")
+    with pytest.raises(ParameterError, match=r"holds 2 tables with a path column \(meta.csv, other.csv\)"):
+        open_manifest(tmp_path)
+
+
+def test_one_file_and_a_part_of_one(tmp_path):
+    lay(tmp_path, "a.bin")
+    assert str(open_manifest(tmp_path / "a.bin").items[0]) == f"{tmp_path}/a.bin"
+    assert str(open_manifest(f"{tmp_path}/a.bin#bytes=0-9").items[0]) == f"{tmp_path}/a.bin#bytes=0-9"
+
+
+def test_results_inside_the_source_are_no_source(tmp_path):
+    lay(tmp_path, "a.bin", "out/a.bin.png")
+    assert [item.path.name for item in find_files(tmp_path, beside=tmp_path / "out")] == ["a.bin"]
+
+
+@pytest.mark.data
+def test_published_tables(data):
+    esc = open_manifest(data / "esc10" / "meta.csv")
+    assert (esc.kind, len(esc), len(esc.classes), len(esc.splits())) == ("audio", 400, 10, 5)
+    binaries = open_manifest(data / "binaries")
+    assert (binaries.kind, len(binaries), len(binaries.splits())) == ("binary", 480, 5)
+    coffee = open_manifest(data / "ucr" / "Coffee")
+    (split,) = coffee.splits()
+    assert (coffee.kind, len(split.train), len(split.test)) == ("series", 28, 28)

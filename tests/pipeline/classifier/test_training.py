@@ -1,0 +1,149 @@
+"""Training and cross-validation on small files made for it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from phosphene.converters import ParameterError, SignalError
+from phosphene.datasets import Item, Manifest, make_synthetic, open_manifest
+from phosphene.pipeline import Recipe, cross_validate, train
+
+PROBE = Recipe(views="gasf,gadf", workers=1)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("series")
+    make_synthetic("series", folder, items_per_class=10, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audio")
+    make_synthetic("audio", folder, items_per_class=6, seed=0)
+    return folder
+
+
+def test_a_probe_learns_and_says_how_well(series):
+    done = train(series, PROBE, progress=False)
+    assert done.scores is not None
+    assert done.scores.n == 6
+    assert done.scores.accuracy >= 0.8
+    assert done.classifier.notes["metrics"]["accuracy"] == done.scores.accuracy
+
+
+def test_the_same_seed_gives_the_same_numbers(series):
+    first, second = (cross_validate(series, PROBE, progress=False) for _ in range(2))
+    assert [fold.scores for fold in first.folds] == [fold.scores for fold in second.folds]
+    assert len(first.folds) == 5
+    assert first.accuracy == np.mean([fold.scores.accuracy for fold in first.folds])
+
+
+def test_folds_of_the_manifest_are_kept(series):
+    manifest = open_manifest(series)
+    items = tuple(replace(item, fold=str(place % 2)) for place, item in enumerate(manifest.items))
+    done = cross_validate(replace(manifest, items=items), PROBE, progress=False)
+    assert [(fold.name, fold.scores.n) for fold in done.folds] == [("0", 15), ("1", 15)]
+
+
+def test_a_test_split_is_held_out_unless_told_otherwise(series):
+    manifest = open_manifest(series)
+    items = tuple(
+        replace(item, split="test" if place % 5 == 0 else "train")
+        for place, item in enumerate(manifest.items)
+    )
+    done = train(replace(manifest, items=items), PROBE, progress=False)
+    assert done.scores is not None
+    assert (done.scores.n, done.classifier.notes["held_out"]) == (6, "test")
+    assert done.classifier.notes["learned_from"] == 24
+
+
+def test_nothing_held_out_means_no_scores(series):
+    assert train(series, PROBE, valid="none", progress=False).scores is None
+
+
+def test_shuffled_labels_teach_nothing(series):
+    """The control: held-out figures must fall to chance when labels mean nothing."""
+    manifest = open_manifest(series)
+    labels = np.random.default_rng(0).permutation(manifest.labels)
+    items = tuple(replace(item, label=label) for item, label in zip(manifest.items, labels, strict=True))
+    assert cross_validate(replace(manifest, items=items), PROBE, progress=False).accuracy < 0.65
+
+
+def test_long_recordings_are_cut_and_get_one_answer_each(sounds, tmp_path):
+    import soundfile
+
+    rng = np.random.default_rng(0)
+    for name, frequency_hz in (("low", 200), ("high", 3000)):
+        for number in range(4):
+            time_s = np.arange(8000 * 12) / 8000
+            wave = np.sin(2 * np.pi * frequency_hz * rng.uniform(0.9, 1.1) * time_s) * 0.3
+            file = tmp_path / name / f"{number}.wav"
+            file.parent.mkdir(exist_ok=True)
+            soundfile.write(file, wave + 0.01 * rng.normal(size=len(wave)), 8000)
+    done = train(tmp_path, Recipe(workers=1), valid="0.25", progress=False)
+    assert done.classifier.windows is not None
+    assert done.classifier.windows.length == 5.0
+    assert done.classifier.views[0].parameters["duration_s"] == 5.0
+    assert done.scores is not None
+    assert (done.scores.n, done.scores.accuracy) == (2, 1.0)
+
+
+def test_broken_files_are_reported_and_the_rest_goes_on(series, tmp_path):
+    manifest = open_manifest(series)
+    broken = tmp_path / "broken.csv"
+    broken.write_text("a\n1\nx\n")
+    items = (*manifest.items, Item(broken, label="normal"))
+    done = train(replace(manifest, items=items), PROBE, progress=False)
+    assert [failure.item.path for failure in done.failures] == [broken]
+    assert done.failures[0].error.startswith(str(broken))
+
+
+def test_items_without_labels_are_refused(series):
+    manifest = open_manifest(series)
+    unlabelled = replace(manifest, items=tuple(replace(item, label=None) for item in manifest.items))
+    with pytest.raises(ParameterError, match="needs items of two classes or more, found no labels"):
+        train(unlabelled, PROBE, progress=False)
+
+
+def test_a_class_with_nothing_to_learn_from_is_named(series):
+    manifest = open_manifest(series)
+    items = tuple(
+        replace(item, split="test" if item.label == "normal" else "train") for item in manifest.items
+    )
+    with pytest.raises(SignalError, match="no item to learn 'normal' from in split 'test'"):
+        train(replace(manifest, items=items), PROBE, progress=False)
+
+
+def test_claims_are_judged_by_the_area_under_the_curve(series):
+    manifest = open_manifest(series)
+    learned = [replace(item, split="train") for item in manifest.items[::2]]
+    asked = [replace(item, split="test", claim=item.label) for item in manifest.items[1::2]]
+    lies = [
+        replace(item, label=None, claim=manifest.classes[(manifest.classes.index(str(item.claim)) + 1) % 3])
+        for item in asked
+    ]
+    claims = Manifest((*learned, *asked, *lies), kind="series", metric="auc")
+    done = cross_validate(claims, PROBE, progress=False)
+    assert done.metric == "auc"
+    assert 0.85 < done.score <= 1.0
+    assert done.folds[0].scores.n == 30
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"strategy": "magic"}, "strategy must be one of auto, probe, head, finetune, scratch, got 'magic'"),
+        ({"epochs": 0}, "epochs must be 1 or more, got 0"),
+    ],
+)
+def test_a_recipe_checks_itself(values, message):
+    with pytest.raises(ParameterError, match=message):
+        Recipe(**values)
+
+
+def test_scratch_takes_no_weights(series, tmp_path):
+    with pytest.raises(ParameterError, match="starts from random weights"):
+        train(series, Recipe(views="gasf", strategy="scratch", weights=tmp_path / "w.pth"), progress=False)

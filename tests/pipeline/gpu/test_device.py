@@ -1,0 +1,376 @@
+"""Batches on a device against the CPU: the same pixels within one grey level, for every converter."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from example_signals import DRAWN, RANDOM, noise
+from hypothesis import given
+from test_converters import sized, variants
+
+from phosphene.converters import (
+    Audio,
+    Channels,
+    ParameterError,
+    Series,
+    SignalError,
+    converters,
+    make,
+    parse_views,
+)
+from phosphene.pipeline.gpu import paths as device_paths
+from phosphene.pipeline.gpu.draw import batch_on, draw_on, draws_on
+
+ROOT = Path(__file__).parents[2]
+# Of the pixels of a batch: rounding of one kind or another, on both sides of the border between two levels.
+MOST_DIFFERENT = 0.01
+ON_DEVICE = ("gasf", "gadf", "mtf", "recurrence", "mel", "stft")
+
+every_converter = pytest.mark.parametrize(
+    "owner", converters(), ids=[f"{owner.accepts.kind}-{owner.name}" for owner in converters()]
+)
+every_device_path = pytest.mark.parametrize("name", ON_DEVICE)
+
+
+def check_same(found, expected, *, most_different=MOST_DIFFERENT):
+    assert found.dtype == torch.uint8
+    found = found.cpu().numpy()
+    assert found.shape == expected.shape
+    apart = np.abs(found.astype(int) - expected)
+    assert apart.max() <= 1
+    assert (apart > 0).mean() <= most_different
+
+
+def _samples(signal):
+    return (signal.samples if isinstance(signal, Audio) else signal.values).size
+
+
+def examples(kind):
+    return [signal() for signal in DRAWN[kind].values()]
+
+
+@every_converter
+@pytest.mark.parametrize("size", [32, 100])
+def test_draws_what_the_cpu_draws(owner, size, device):
+    converter, signals = sized(owner, size), examples(owner.accepts.kind)
+    found = batch_on(converter, signals, device=device)
+    assert found.device.type == device
+    check_same(found, converter.batch(signals))
+
+
+@every_device_path
+def test_every_choice_of_a_parameter(name, device):
+    kind = make(name).kind
+    names = {"audio": ("typical", "stereo"), "series": ("typical", "channels", "gaps", "constant", "long")}
+    signals = [DRAWN[kind][name]() for name in names[kind]]
+    for _, converter in variants(type(make(name))):
+        if converter.size > 512:
+            continue
+        try:
+            expected = converter.batch(signals)
+        except SignalError as error:
+            with pytest.raises(SignalError) as caught:
+                batch_on(converter, signals, device=device)
+            assert str(caught.value) == str(error)
+        else:
+            check_same(batch_on(converter, signals, device=device), expected)
+
+
+@every_device_path
+def test_any_signal(name, device):
+    converter = make(name, size=24)
+
+    @given(RANDOM[converter.kind])
+    def draws(signal):
+        try:
+            expected = converter.batch([signal])
+        except SignalError as error:
+            with pytest.raises(SignalError) as caught:
+                batch_on(converter, [signal], device=device)
+            assert str(caught.value) == str(error)
+        else:
+            # Of a few values that repeat many pixels may lie on one border between two levels.
+            check_same(batch_on(converter, [signal], device=device), expected, most_different=1)
+
+    draws()
+
+
+@pytest.mark.parametrize("name", ["mel", "stft"])
+def test_half_of_the_faintest_sound_is_still_a_sound(name, device):
+    faintest = np.array([[1e-45, 0], [0, 0]], np.float32)
+    converter = make(name, size=24)
+    expected = converter.batch([Audio(faintest, 4000)])
+    assert expected.max() == 255
+    check_same(batch_on(converter, [Audio(faintest, 4000)], device=device), expected, most_different=1)
+
+
+COMBINED = [
+    ("recurrence", {"dimension": 3, "delay": 4, "channels": "stack"}),
+    ("recurrence", {"dimension": 2, "threshold": "point", "percentage": 25.0}),
+    ("recurrence", {"threshold": "point", "channels": "color", "input": "differences"}),
+    ("recurrence", {"threshold": "deviation", "percentage": 50.0, "channels": "stack"}),
+    ("gasf", {"scaling": "unit", "channels": "stack", "input": "differences"}),
+    ("gadf", {"channels": "color"}),
+    ("mtf", {"n_bins": 5, "strategy": "normal", "channels": "stack"}),
+    ("mtf", {"strategy": "uniform", "channels": "color"}),
+    ("mel", {"n_mels": 20, "duration_s": 2.0, "fill": "repeat", "channel": "side"}),
+    ("mel", {"quantity": "magnitude", "reference": "full_scale", "duration_s": 0.5, "keep": "middle"}),
+    ("mel", {"n_mels": 100, "n_fft": 300, "hop_length": 70, "floor_db": -120.0}),
+    ("stft", {"low_hz": 0.0, "high_hz": 1000.0, "quantity": "magnitude", "channel": "right"}),
+]
+
+
+@pytest.mark.parametrize(("name", "values"), COMBINED)
+def test_choices_together(name, values, device):
+    converter = make(name, size=48, **values)
+    signals = [
+        signal
+        for signal in examples(converter.kind)
+        if not isinstance(signal, Series) or signal.values.shape[1] > 12
+    ]
+    assert draws_on(converter, device)
+    check_same(batch_on(converter, signals, device=device), converter.batch(signals))
+
+
+def test_channels_of_one_image(device):
+    (view,) = parse_views("gasf(size=32)+patches(size=32)+recurrence(size=32)")
+    signals = examples("series")
+    assert not draws_on(view, device)
+    check_same(batch_on(view, signals, device=device), view.batch(signals))
+    values = torch.from_numpy(np.stack([signals[0].values] * 2)).to(device)
+    check_same(draw_on(view, values), view.batch([signals[0]] * 2))
+
+
+@pytest.mark.parametrize("name", [*ON_DEVICE, "patches"])
+def test_samples_on_the_device(name, device):
+    converter = make(name, size=32)
+    samples = noise(3, 2, 4000) / 8
+    rate_hz = {"audio": 8000.0}.get(converter.kind)
+    signals = [Audio(item, 8000) if rate_hz else Series(item) for item in samples]
+    found = draw_on(converter, torch.from_numpy(samples).to(device), rate_hz=rate_hz)
+    check_same(found, converter.batch(signals))
+    doubled = draw_on(converter, torch.from_numpy(samples).double().to(device), rate_hz=rate_hz)
+    torch.testing.assert_close(doubled, found, rtol=0, atol=0)
+
+
+@every_device_path
+def test_little_memory_changes_nothing(name, device, monkeypatch):
+    converter = make(name, size=32)
+    signals = [signal for signal in examples(converter.kind) if _samples(signal) < 100_000] * 2
+    monkeypatch.setattr(device_paths, "budget_bytes", lambda device, wanted: 300_000)
+    check_same(batch_on(converter, signals, device=device), converter.batch(signals))
+
+
+@every_device_path
+def test_defaults_are_drawn_on_the_device(name):
+    path_of = "see pipeline/gpu/series.py and device_audio.py: hold version and parameters against them"
+    assert draws_on(make(name), "cpu"), f"{name} has changed; {path_of}"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "patches",
+        "recurrence(relation=joint)",
+        "mel(scaling=pcen)",
+        "mel(delta=1)",
+        "stft(channel=stack)",
+        "mel(floor_db=-150)",
+    ],
+)
+def test_what_the_device_does_not_know_is_drawn_by_the_cpu(spec):
+    (view,) = parse_views(spec)
+    assert not draws_on(view, "cpu")
+    signals = examples(view.kind)[:1]
+    np.testing.assert_array_equal(batch_on(view, signals, device="cpu").numpy(), view.batch(signals))
+
+
+def test_other_pixels_of_the_same_name_are_drawn_by_the_cpu():
+    owner = type(make("gasf"))
+    newer = type(owner.__name__, (owner,), {"version": owner.version + 1})
+    assert not draws_on(newer(), "cpu")
+    path = device_paths.DevicePath(lambda task: None, lambda work: 1, owner.version, {"size": None})
+    assert path.fits(owner(size=64))
+    assert not path.fits(owner(channels="first"))
+    assert not path.fits(newer())
+
+
+MEL, GASF = make("mel"), make("gasf", size=32)
+WRONG = [
+    (SignalError, "batch needs at least one signal, got none", lambda on: batch_on(GASF, [], device=on)),
+    (SignalError, "^gasf draws series signals, got Audio",
+     lambda on: batch_on(GASF, [Audio([0.5], 8000)], device=on)),
+    (SignalError, "100 channels do not fit", lambda on: batch_on(GASF, [Series(noise(100, 9))], device=on)),
+    (SignalError, "^mel draws 20 Hz and above",
+     lambda on: draw_on(MEL, torch.zeros(1, 1, 9, device=on), rate_hz=20)),
+    (ParameterError, "^rate_hz must be from 1 to 10000000 for sound, got None",
+     lambda on: draw_on(MEL, torch.zeros(1, 1, 9, device=on))),
+    (ParameterError, r"^values must be .* got torch.float32 \(3, 9\)",
+     lambda on: draw_on(GASF, torch.zeros(3, 9, device=on))),
+    (ParameterError, "^draw_on draws sound and series, got grid",
+     lambda on: draw_on(make("grid"), torch.zeros(1, 1, 9, device=on))),
+    (ParameterError, "^device must be one that torch can use here, got 'cuda:99' ",
+     lambda on: draws_on(GASF, "cuda:99")),
+    (ParameterError, "^device must be one .* got 'gpu' ",
+     lambda on: batch_on(GASF, [Series([1.0])], device="gpu")),
+    (ParameterError, r"^Channels needs grey images of one size, got \(32, 32, 1\) and \(16, 16, 1\) and",
+     lambda on: batch_on(Channels.of(GASF, GASF.replace(size=16), GASF), [Series([1.0])], device=on)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "message", "call"), WRONG)
+def test_says_what_is_wrong(error, message, call, device):
+    with pytest.raises(error, match=message):
+        call(device)
+
+
+def test_states_that_are_nowhere_whole_are_refused_as_on_the_cpu(device):
+    converter, series = make("recurrence", dimension=2), Series([1.0, np.nan] * 20)
+    with pytest.raises(SignalError) as expected:
+        converter.batch([series])
+    with pytest.raises(SignalError) as caught:
+        batch_on(converter, [series], device=device)
+    assert str(caught.value) == str(expected.value)
+
+
+def test_pixels_beyond_what_32_bits_count():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    series = noise(64, 1, 150)
+    values = torch.from_numpy(series).to("cuda").repeat(680, 1, 1)  # 43,520 pictures, 2.18 GB
+    for name in ("gasf", "recurrence"):
+        found = draw_on(make(name), values)
+        check_same(found[-64:], make(name).batch([Series(item) for item in series]))
+        assert bool((found[-64:] == found[:64]).all())
+
+
+def test_the_front_door_is_light():
+    code = "import sys; from phosphene.pipeline.gpu.draw import batch_on; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+INTERPRETED = """
+import json, sys
+sys.path.append(sys.argv[1])
+import torch
+from example_signals import DRAWN, noise
+from phosphene.converters import Audio, make
+from phosphene.pipeline.gpu import audio as device_audio, plain as device_plain
+from phosphene.pipeline.gpu import series as device_series, triton as device_triton
+from phosphene.pipeline.gpu.draw import batch_on
+torch.set_num_threads(1)
+seen = {}
+for module in (device_audio, device_series):
+    module.kernels = lambda device: device_triton
+for name in device_triton.__all__:
+    def told(*values, _draw=getattr(device_triton, name), _name=name, **options):
+        seen[_name] = seen.get(_name, 0) + 1
+        return _draw(*values, **options)
+    setattr(device_triton, name, told)
+examples = {
+    "series": [DRAWN["series"][text]() for text in ("typical", "short", "constant", "channels", "gaps", "extremes")],
+    "audio": [Audio(noise(2, 1500) / 4, 4000), Audio(noise(100), 4000), Audio(noise(200) * 0, 4000)],
+}
+worst = {}
+for name, values in json.loads(sys.argv[2]):
+    converter = make(name, size=20, **values)
+    signals = examples[converter.kind]
+    expected = torch.from_numpy(converter.batch(signals)).int()
+    apart = (batch_on(converter, signals, device="cpu").int() - expected).abs()
+    worst[json.dumps([name, values])] = [int(apart.max()), float((apart > 0).float().mean())]
+print(json.dumps([worst, seen]))
+"""
+
+
+@pytest.fixture(scope="module")
+def interpreted():
+    """What the kernels draw on the CPU, by Triton's interpreter, in a process that starts with it."""
+    if find_spec("triton") is None:
+        pytest.skip("needs triton")
+    cases = [
+        *((name, {}) for name in ("gasf", "recurrence", "mel")),
+        ("gasf", {"scaling": "unit", "channels": "stack", "input": "differences"}),
+        ("gadf", {"channels": "color"}),
+        ("recurrence", {"dimension": 3, "delay": 2, "channels": "stack"}),
+        ("recurrence", {"channels": "stack", "input": "differences"}),
+        ("mel", {"quantity": "magnitude", "channel": "side", "n_fft": 1100, "hop_length": 300}),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETED, str(ROOT / "tests" / "contract"), json.dumps(cases)],
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def test_triton_kernels_draw_what_the_cpu_draws(interpreted):
+    worst, _ = interpreted
+    assert {case: found for case, found in worst.items() if found[0] > 1 or found[1] > MOST_DIFFERENT} == {}
+
+
+def test_every_triton_kernel_was_tried(interpreted):
+    from phosphene.pipeline.gpu import plain as device_plain
+
+    _, seen = interpreted
+    assert set(seen) == {"add_columns", "draw_distances", "draw_field", "draw_levels", "factors",
+                         "greatest_distance", "shares", "windowed_frames"}  # fmt: skip
+    assert all(hasattr(device_plain, name) for name in seen), "each has a twin"
+
+
+@pytest.mark.parametrize("kind", [0, 2], ids=["field", "distances"])
+def test_pixels_are_stored_sixteen_bytes_at_a_time(kind, tmp_path, monkeypatch):
+    if find_spec("triton") is None:
+        pytest.skip("needs triton")
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from phosphene.pipeline.gpu.triton import _COLUMNS, _ROWS, _pairs_kernel
+
+    names = _pairs_kernel.arg_names
+    fixed = {"pixel_stride": 1, "DIMENSION": 1, "KIND": kind, "ROWS": _ROWS, "COLUMNS": _COLUMNS}
+    types = dict.fromkeys(names, "i32") | dict.fromkeys(fixed, "constexpr") | {"canvas": "*u8"}
+    types |= dict.fromkeys(("rows", "columns", "line"), "*fp32")
+    whole = ("rows", "columns", "canvas", "stride", "row_stride", "height", "width")  # multiples of 16
+    source = ASTSource(
+        fn=_pairs_kernel,
+        signature=types,
+        constexprs={(names.index(name),): value for name, value in fixed.items()},
+        attrs={(names.index(name),): [["tt.divisibility", 16]] for name in whole},
+    )
+    options = {"num_warps": 4, "enable_fp_fusion": True}
+    code = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options).asm["ptx"]
+    stores = [line for line in code.splitlines() if "st.global" in line]
+    assert stores
+    assert all(".v4.b32" in line for line in stores)
+
+
+@pytest.mark.slow
+def test_the_benchmark_runs_dry_on_a_cpu(tmp_path):
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "gpu" / "convert.py", "--device", "cpu", "--quick"],
+        env=os.environ | {"OUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    with (tmp_path / "gpu.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    peers = [row["peer"] for row in rows]
+    for peer in ("pixels on the CPU", "copy bandwidth", "librosa on one core", "torchaudio", "nnAudio"):
+        assert peer in peers
+    assert all(float(row["ratio"]) > 0 if row["ratio"] else row["note"] for row in rows)
+    assert all(row["work"] in run.stdout for row in rows)

@@ -1,0 +1,229 @@
+"""Raw files to image files: their names, what is kept, and what a bad file costs."""
+
+import io
+import json
+import os
+import tarfile
+
+import numpy as np
+import PIL.Image
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from phosphene.converters import ParameterError, default_views, make, parse_views, read
+from phosphene.datasets.sources import open_manifest
+from phosphene.pipeline.tiles.convert import convert
+from phosphene.pipeline.tiles.store import key_of
+
+GRID = (make("grid", size=32),)
+
+
+@pytest.fixture
+def src(tmp_path):
+    generator = np.random.default_rng(0)
+    for k, name in enumerate(("cat/1.bin", "cat/2.bin", "dog/1.bin", "dog/1.dat", "dog/deep/1.bin")):
+        path = tmp_path / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes([k]) + generator.bytes(400))
+    return tmp_path / "src"
+
+
+def below(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def pictures(folder, form):
+    """The pixels of every image in a result, by name."""
+    if form == "png":
+        return {name: np.array(PIL.Image.open(folder / name)).tolist() for name in below(folder)}
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if form == "parquet":
+            pairs = [
+                (f"{row['path']}{row['fragment']}{row['view']}", row["png"])
+                for row in pq.read_table(path).to_pylist()
+            ]
+        else:
+            with tarfile.open(path) as tar:
+                pairs = [(m.name, tar.extractfile(m).read()) for m in tar if m.name.endswith(".png")]
+        for name, png in pairs:
+            assert name not in found
+            (folder.parent / "one.png").write_bytes(png)
+            found[name] = np.array(PIL.Image.open(folder.parent / "one.png")).tolist()
+    return found
+
+
+def test_names_keep_folder_and_suffix(src, tmp_path):
+    result = convert(src, tmp_path / "out", views=GRID)
+    assert below(tmp_path / "out") == [
+        "cat/1.bin.png", "cat/2.bin.png", "dog/1.bin.png", "dog/1.dat.png", "dog/deep/1.bin.png",
+    ]  # fmt: skip
+    assert (result.converted, result.reused, result.failed) == (5, 0, ())
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in result.files] == below(tmp_path / "out")
+    pixels = np.array(PIL.Image.open(tmp_path / "out/cat/1.bin.png"))
+    np.testing.assert_array_equal(pixels, GRID[0](read(src / "cat/1.bin", "binary")).pixels[:, :, 0])
+
+
+def test_a_folder_for_each_of_several_views(src, tmp_path):
+    convert(src / "cat", tmp_path / "out", views=parse_views("grid(size=32),bigram(size=32,distance=2)"))
+    assert below(tmp_path / "out") == [
+        f"{view}/{number}.bin.png"
+        for view in ("bigram-size=32-distance=2", "grid-size=32")
+        for number in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_a_second_run_reuses_all_and_changes_nothing(src, tmp_path, form):
+    out = tmp_path / "out"
+    first = convert(src, out, views=GRID, to=form)
+    before = {name: (out / name).stat().st_mtime_ns for name in below(out)}
+    second = convert(src, out, views=GRID, to=form)
+    assert (first.converted, first.reused) == (5, 0)
+    assert (second.converted, second.reused, second.files) == (0, 5, first.files)
+    assert {name: (out / name).stat().st_mtime_ns for name in below(out)} == before
+    assert len(pictures(out, form)) == 5
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_a_changed_file_or_parameter_is_drawn_again(src, tmp_path, form):
+    out = tmp_path / "out"
+    convert(src, out, views=GRID, to=form)
+    (src / "cat" / "1.bin").write_bytes(bytes(range(100)))
+    os.utime(src / "cat" / "1.bin", ns=(1, 1))
+    changed = convert(src, out, views=GRID, to=form)
+    fresh = convert(src, tmp_path / "fresh", views=GRID, to=form)
+    assert changed.converted >= 1
+    assert pictures(out, form) == pictures(tmp_path / "fresh", form)
+    assert below(out) == below(tmp_path / "fresh")
+    assert fresh.converted == convert(src, out, views=(make("grid", size=16),), to=form).converted == 5
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_a_bad_file_is_reported_every_time_and_costs_nothing_else(src, tmp_path, form):
+    (src / "cat" / "0.bin").write_bytes(b"")
+    soundfile.write(src / "cat" / "9.wav", np.zeros(8000), 8000)
+    for counts in ((6, 0), (0, 6)):  # a sound is bytes too
+        result = convert(src, tmp_path / "out", views=GRID, to=form)
+        assert [str(failure.item) for failure in result.failed] == [str(src / "cat" / "0.bin")]
+        assert result.failed[0].error == f"{src}/cat/0.bin: empty; there is nothing to read"
+        assert (result.converted, result.reused) == counts
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_files_of_another_kind_than_the_views_fail_each_by_name(src, tmp_path, form):
+    soundfile.write(src / "dog" / "9.wav", np.zeros(8000), 8000)
+    for converted in (1, 0):
+        result = convert(src, tmp_path / "out", views=(make("mel"),), to=form)
+        assert (result.converted, len(result.failed)) == (converted, 5)
+        assert all(failure.error.startswith(str(failure.item.path)) for failure in result.failed)
+
+
+def test_without_views_every_kind_gets_its_own(src, tmp_path):
+    soundfile.write(src / "dog" / "9.wav", np.sin(np.arange(8000) / 5), 8000)
+    (src / "dog" / "waves.csv").write_text("".join(f"{np.sin(k / 5):.4f}\n" for k in range(60)))
+    result = convert(src, tmp_path / "out", progress=False)
+    expected = 5 * len(default_views("binary")) + len(default_views("audio")) + len(default_views("series"))
+    assert (result.converted, result.failed, len(below(tmp_path / "out"))) == (expected, (), expected)
+    assert "mel/dog/9.wav.png" in below(tmp_path / "out")
+    assert convert(src, tmp_path / "out", progress=False).reused == expected
+
+
+def test_rows_of_an_archive_and_a_table_that_points_into_it(tmp_path):
+    rows = "".join(
+        f"{k % 2}\t" + "\t".join(f"{np.sin(k + t / 3):.3f}" for t in range(20)) + "\n" for k in range(3)
+    )
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "Waves_TRAIN.tsv").write_text(rows)
+    view = (make("gasf", size=32),)
+    convert(tmp_path / "src", tmp_path / "out", views=view)
+    assert below(tmp_path / "out") == [f"Waves_TRAIN.tsv.row={k}.png" for k in range(3)]
+    (tmp_path / "src" / "meta.csv").write_text("path,label\nWaves_TRAIN.tsv#row=2,x\n")
+    convert(tmp_path / "src", tmp_path / "one", views=view)
+    assert below(tmp_path / "one") == ["Waves_TRAIN.tsv.row=2.png"]
+
+
+def test_results_in_the_source_are_not_converted_again(src):
+    assert convert(src, src / "out", views=GRID).converted == 5
+    assert convert(src, src / "out", views=GRID).reused == 5
+
+
+def test_a_path_that_leaves_the_folder_stays_in_the_results(src, tmp_path):
+    (src / "dog" / "meta.csv").write_text("path,label\n../cat/1.bin,x\n1.bin,y\n")
+    convert(src / "dog" / "meta.csv", tmp_path / "out", views=GRID)
+    assert below(tmp_path / "out") == ["1.bin.png", "_up_/cat/1.bin.png"]
+
+
+def test_columns_of_parquet(src, tmp_path):
+    result = convert(src, tmp_path / "out", views=parse_views("grid(size=32),bigram"), to="parquet")
+    rows = pq.read_table(result.files[0]).to_pylist()
+    assert list(rows[0]) == ["path", "fragment", "label", "view", "png"]
+    assert [(row["path"], row["label"], row["view"]) for row in rows[:3]] == [
+        ("cat/1.bin", "cat", "grid(size=32)"), ("cat/1.bin", "cat", "bigram"), ("cat/2.bin", "cat", "grid(size=32)"),
+    ]  # fmt: skip
+    assert rows[0]["png"].startswith(b"\x89PNG")
+
+
+def test_members_of_a_webdataset(src, tmp_path):
+    result = convert(src, tmp_path / "out", views=GRID, to="webdataset")
+    with tarfile.open(result.files[0]) as tar:
+        members = {name: tar.extractfile(name).read() for name in tar.getnames()}
+    keys = {name.partition(".")[0] for name in members}
+    assert len(keys) == 5
+    assert {name.partition(".")[2] for name in members} == {"png", "cls", "json"}
+    about = [json.loads(data) for name, data in sorted(members.items()) if name.endswith("json")]
+    assert {(entry["path"], entry["label"]) for entry in about} == {
+        ("cat/1.bin", "cat"),
+        ("cat/2.bin", "cat"),
+        ("dog/1.bin", "dog"),
+        ("dog/1.dat", "dog"),
+        ("dog/deep/1.bin", "dog"),
+    }
+    assert {data for name, data in members.items() if name.endswith("cls")} == {b"0", b"1"}
+
+
+def test_a_manifest_is_converted_too(src, tmp_path):
+    result = convert(open_manifest(src), tmp_path / "out", views=GRID)
+    assert (result.converted, "dog/deep/1.bin.png" in below(tmp_path / "out")) == (5, True)
+
+
+def test_images_carry_the_key_of_what_they_show(src, tmp_path):
+    result = convert(src, tmp_path / "out", views=GRID)
+    keys = [key_of(path) for path in result.files]
+    assert len(set(keys)) == 5
+    assert None not in keys
+
+
+def test_a_broken_part_is_made_again(src, tmp_path):
+    for form in ("parquet", "webdataset"):
+        out = tmp_path / form
+        (path,) = convert(src, out, views=GRID, to=form).files
+        path.write_bytes(path.read_bytes()[:700])
+        assert convert(src, out, views=GRID, to=form).converted == 5
+        assert len(pictures(out, form)) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"to": "jpeg"}, "to must be one of png, parquet, webdataset, got 'jpeg'"),
+        ({"views": [make("grid"), make("mel")]}, "views must be one or more converters of one kind"),
+        ({"workers": 0}, "workers must be an integer >= 1, got 0"),
+        ({"engine": "spark"}, "engine must be local or ray, got 'spark'"),
+    ],
+)
+def test_wrong_use(src, tmp_path, options, message):
+    with pytest.raises(ParameterError) as caught:
+        convert(src, tmp_path / "out", **options)
+    assert str(caught.value).startswith(message)
+
+
+def test_views_by_kind_let_each_file_decide(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.bin").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "raw" / "b.csv").write_text("\n".join(map(str, range(40))))
+    views = {"binary": [make("grid", size=16)], "series": [make("gasf", size=24)]}
+    done = convert(tmp_path / "raw", tmp_path / "out", views=views, workers=1, progress=False)
+    sizes = {file.name: PIL.Image.open(io.BytesIO(file.read_bytes())).size for file in done.files}
+    assert sizes == {"a.bin.png": (16, 16), "b.csv.png": (24, 24)}
