@@ -26,7 +26,8 @@ def open_manifest(src: str | Path, *, kind: Kind | None = None) -> Manifest:
     ----------
     src
         A folder of class folders, which may lie in folders `train`, `valid` and `test`; a folder that holds
-        one table or one UCR set (NAME_TRAIN.tsv and NAME_TEST.tsv); a folder of files without labels; a CSV
+        one table or one UCR set (NAME_TRAIN.tsv and NAME_TEST.tsv; a README beside them is left out); a folder
+        of files without labels; a CSV
         with the columns `path,label` and, where wanted, `split`, `fold` and `group`; a file that holds many
         labelled series; or any one file. Hidden files are left out.
     kind
@@ -69,7 +70,8 @@ def find_files(src: str | Path, *, beside: Path | None = None) -> tuple[Item, ..
     Parameters
     ----------
     src
-        As for `open_manifest`; but every file of a folder is listed, and archives in it row by row.
+        As for `open_manifest`; but every file of a folder is listed (beside a UCR set none), and archives in it row
+        by row.
     beside
         A folder that is left out, where results are written into the folder that they are made from.
 
@@ -85,7 +87,7 @@ def find_files(src: str | Path, *, beside: Path | None = None) -> tuple[Item, ..
     hidden = beside.resolve() if beside else None
     if hidden and hidden.is_relative_to(src.resolve()):
         files = [file for file in files if not file.resolve().is_relative_to(hidden)]
-    items = _labelled(src, _some(src, files))
+    items = _labelled(src, _without_notes(src, _some(src, files)))
     return tuple(part for item in items for part in _rows_or_file(item))
 
 
@@ -143,12 +145,14 @@ def _folder_items(src: Path) -> tuple[Item, ...]:
     table = _table_in(src)
     if table:
         return read_table(table)
-    files = _some(src, list(walk(src)))
-    if all(file.parent == src for file in files):
-        return _flat_items(files)
+    files = _without_notes(src, _some(src, list(walk(src))))
+    beside = [file for file in files if file.parent == src]
+    if len(beside) == len(files) or any(_half(file, beside) for file in beside):
+        _report_left_out(src, "below a UCR set", [file for file in files if file.parent != src])
+        return _flat_items(beside)
     items = _labelled(src, files)
     _refuse_archives(files)
-    _report_left_out(src, [item.path for item in items if item.label is None])
+    _report_left_out(src, "in no class folder", [item.path for item in items if item.label is None])
     labelled = tuple(item for item in items if item.label is not None)
     if not labelled:
         raise ReadError(f"{src}: its folders hold no class folders; lay the files out as CLASS/FILE")
@@ -158,6 +162,16 @@ def _folder_items(src: Path) -> tuple[Item, ...]:
 def _flat_items(files: list[Path]) -> tuple[Item, ...]:
     """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
     return tuple(item for file in files for item in _rows_or_file(Item(file, split=_half(file, files))))
+
+
+def _without_notes(src: Path, files: list[Path]) -> list[Path]:
+    """Leave out what lies beside the halves of a UCR set: a README, a licence, a description as text."""
+    by_folder = _by_folder(files)
+    sets = {folder for folder, beside in by_folder.items() if any(_half(file, beside) for file in beside)}
+    notes = [file for file in files if file.parent in sets and not _half(file, by_folder[file.parent])]
+    _report_left_out(src, "beside a UCR set", notes)
+    left_out = set(notes)
+    return [file for file in files if file not in left_out]
 
 
 def _half(file: Path, files: list[Path]) -> SplitName | None:
@@ -214,9 +228,7 @@ def _some(src: Path, files: list[Path]) -> list[Path]:
 
 
 def _refuse_archives(files: list[Path]) -> None:
-    by_folder: dict[Path, list[Path]] = {}
-    for file in files:
-        by_folder.setdefault(file.parent, []).append(file)
+    by_folder = _by_folder(files)
     archive = next((file for file in files if _half(file, by_folder[file.parent])), None)
     if archive:
         raise ParameterError(
@@ -224,10 +236,18 @@ def _refuse_archives(files: list[Path]) -> None:
         )
 
 
-def _report_left_out(src: Path, files: list[Path]) -> None:
+def _by_folder(files: list[Path]) -> dict[Path, list[Path]]:
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent, []).append(file)
+    return by_folder
+
+
+def _report_left_out(src: Path, where: str, files: list[Path]) -> None:
     if files:
         names = ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")
-        _log.warning("%s: %d files lie in no class folder and are left out: %s", src, len(files), names)
+        what = "1 file lies {} and is" if len(files) == 1 else f"{len(files)} files lie {{}} and are"
+        _log.warning("%s: %s left out: %s", src, what.format(where), names)
 
 
 def _common_kind(src: Path, items: tuple[Item, ...]) -> Kind:
