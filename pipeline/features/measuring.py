@@ -5,23 +5,21 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from phosphene.converters import MissingExtra, PhospheneError, ReadError, SignalError
-from phosphene.converters.core.reader import content_digest, read_head
+from phosphene.converters import Fragment, MissingExtra, SignalError
+from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
-from phosphene.pipeline.tiles.drawing import Progress, Task, chunks, message, with_bar
-from phosphene.pipeline.tiles.engines import LocalEngine
-from phosphene.pipeline.tiles.store import tile_key
-from phosphene.pipeline.tiles.worker import Lost
+from phosphene.pipeline.tiles.engines import LocalEngine, Where
+from phosphene.pipeline.tiles.item_map import Keys, Planned, Progress, map_items, plan_items
+from phosphene.pipeline.tiles.store import Output
 
 from .feature_set import FeatureSet, Record
 from .records import Kept, RecordStore
@@ -40,9 +38,6 @@ _LIBRARIES: dict[Kind, tuple[str, ...]] = {
 }
 # Our own sets of these may be tried here: their files are tables of numbers, whose readers neither crash nor hang.
 _HARMLESS: tuple[Kind, ...] = ("series", "mouse")
-
-Key = tuple[str, str]
-"""That of the file, and the part of it."""
 
 
 @dataclass(frozen=True)
@@ -112,35 +107,29 @@ def measure(
     ([[1.0, 2.0, 4.0]], ())
     """
     begin = time.monotonic()
-    places, errors = _plan(pieces, fingerprint(feature_set))
-    store = RecordStore()
-    kept = _found(store, places)
-    missing = {same[0]: key for key, same in places.items() if key not in kept}
-    tasks = [Task(place, pieces[place].path, pieces[place].fragment, ()) for place in missing]
-    saver = _Saver(store)
+    planned = _plan(pieces, fingerprint(feature_set))
+    kept = _Records(planned)
+    engine = LocalEngine(workers, limit_s=LIMIT_S)
     try:
-        for task, outcome in with_bar(_outcomes(feature_set, tasks, workers), len(tasks), progress):
-            key = missing[task.place]
-            if isinstance(outcome, Kept):
-                kept[key] = outcome
-                saver.add(key, outcome)
-            else:
-                errors |= {place: _moved(outcome, task, pieces[place]) for place in places[key]}
+        mapped = map_items(
+            planned,
+            Gauge(feature_set.kind, feature_set.measure),
+            kept,
+            engine=_HereFirst(engine) if _is_harmless(feature_set) else engine,
+            progress=progress,
+            where="apart",
+            ending=(MissingExtra,),
+        )
     finally:
-        saver.save()
-    records: list[Record | None] = [None] * len(pieces)
-    for key, value in kept.items():
-        for place in places[key]:
-            records[place] = value.record
-    n_known = sum(record is not None for record in records)
-    n_measured = sum(key in kept for key in missing.values())
+        kept.save()
+    found = [kept.found.get(plan.keys) for plan in planned]
     return Measured(
-        records=tuple(records),
-        failures=tuple(_failure(pieces[place], error) for place, error in sorted(errors.items())),
+        records=tuple(one and one.record for one in found),
+        failures=tuple(mapped.failures.values()),
         seconds=time.monotonic() - begin,
-        measured=n_measured,
-        reused=n_known - n_measured,
-        work_s=sum(value.seconds for value in kept.values()),
+        measured=kept.n_new,
+        reused=sum(one is not None for one in found) - kept.n_new,
+        work_s=sum(one.seconds for one in kept.found.values()),
     )
 
 
@@ -153,22 +142,18 @@ def fingerprint(feature_set: FeatureSet) -> str:
 
 @dataclass(frozen=True)
 class Gauge:
-    """Reads and measures one piece; an error ends this piece only. This runs in the worker processes."""
+    """Reads and measures one piece. This runs in the worker processes."""
 
     kind: Kind
     measure: Callable[[Signal], Record]
 
-    def __call__(self, task: Task) -> Kept | Lost | MissingExtra:
-        """Return the record, or why there is none."""
+    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> list[Kept]:
+        """Return the one record."""
+        del numbers
         begin = time.monotonic()
-        try:
-            read_head(task.path)
-            record = self.measure(readers()[self.kind].read(task.path, task.fragment))
-            return Kept(_checked(record), time.monotonic() - begin)
-        except MissingExtra as error:
-            return error
-        except PhospheneError as error:
-            return Lost(str(error))
+        read_head(path)
+        record = self.measure(readers()[self.kind].read(path, fragment))
+        return [Kept(_checked(record), time.monotonic() - begin)]
 
 
 def _checked(record: Record) -> Record:
@@ -179,96 +164,82 @@ def _checked(record: Record) -> Record:
     return arrays
 
 
-def _outcomes(
-    feature_set: FeatureSet, tasks: Sequence[Task], workers: int | None
-) -> Iterator[tuple[Task, Kept | str]]:
-    """Yield each task with its record or why it has none.
+@dataclass(frozen=True)
+class _HereFirst:
+    """An engine that works in this process for a moment, which is sooner than processes start, and then in these."""
 
-    Raises
-    ------
-    MissingExtra
-        A library is missing, and so it is for all.
-    """
-    gauge = Gauge(feature_set.kind, feature_set.measure)
-    for task, outcome in _carried_out(gauge, tasks, workers, here=_is_harmless(feature_set)):
-        if isinstance(outcome, MissingExtra):
-            raise outcome
-        yield task, outcome.why if isinstance(outcome, Lost) else outcome
+    engine: LocalEngine
 
+    @property
+    def workers(self) -> int:
+        return self.engine.workers
 
-def _carried_out(gauge: Gauge, tasks: Sequence[Task], workers: int | None, *, here: bool) -> Iterator[Any]:
-    """Yield tasks with what came of them: of harmless ones the first here, all else in processes."""
-    rest = deque(tasks)
-    end = time.monotonic() + _HERE_S
-    for outcome in LocalEngine(1).map(gauge, [[task] for task in tasks]) if here else ():
-        rest.popleft()
-        yield outcome
-        if time.monotonic() > end:
-            break
-    crew = LocalEngine(workers, limit_s=LIMIT_S)
-    yield from crew.map(gauge, chunks(list(rest), crew.workers), where="apart")
+    def map(
+        self, function: Any, chunks: Sequence[Sequence[Any]], *, where: Where = "anywhere"
+    ) -> Iterator[Any]:
+        del where
+        rest = deque(task for chunk in chunks for task in chunk)
+        end = time.monotonic() + _HERE_S
+        for outcome in LocalEngine(1).map(function, [[task] for task in list(rest)]):
+            rest.popleft()
+            yield outcome
+            if time.monotonic() > end:
+                break
+        yield from self.engine.map(function, [[task] for task in rest], where="apart")
 
 
 def _is_harmless(feature_set: FeatureSet) -> bool:
     return feature_set.kind in _HARMLESS and feature_set in feature_sets(feature_set.kind)
 
 
-def _plan(pieces: Sequence[Item], mark: str) -> tuple[dict[Key, list[int]], dict[int, str]]:
-    """Return the places of the pieces of each key, and why the others have none."""
-    paths = list(dict.fromkeys(piece.path for piece in pieces))
-    with ThreadPoolExecutor(4) as pool:
-        digests = dict(zip(paths, pool.map(_digest_or_error, paths), strict=True))
-    places: dict[Key, list[int]] = {}
-    errors: dict[int, str] = {}
-    for place, piece in enumerate(pieces):
-        digest = digests[piece.path]
-        if isinstance(digest, ReadError):
-            errors[place] = str(digest)
-        else:
-            places.setdefault((tile_key(digest, None, mark), str(piece.fragment or "")), []).append(place)
-    return places, errors
+def _plan(pieces: Sequence[Item], mark: str) -> list[Planned]:
+    """Plan pieces under the key of their file, and the part of it."""
+    files = plan_items([replace(piece, fragment=None) for piece in pieces], [mark])
+    return [
+        replace(plan, item=piece, keys=(*plan.keys, str(piece.fragment or "")) if plan.keys else ())
+        for piece, plan in zip(pieces, files, strict=True)
+    ]
 
 
-def _digest_or_error(path: Path) -> str | ReadError:
-    try:
-        return content_digest(path)
-    except ReadError as error:
-        return error
+class _Records:
+    """The records of a run: those of earlier runs, and new ones, which are saved as they come, a moment's in one go."""
 
+    codec = None
+    shared = True
 
-def _found(store: RecordStore, places: dict[Key, list[int]]) -> dict[Key, Kept]:
-    """Return the records of earlier runs."""
-    files = {file: store.get(file) for file in dict.fromkeys(file for file, _ in places)}
-    return {(file, part): files[file][part] for file, part in places if part in files[file]}
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        self._store = RecordStore()
+        self._keys = [plan.keys for plan in planned]
+        pairs = [keys for keys in dict.fromkeys(self._keys) if keys]
+        files = {file: self._store.parts(file) for file in dict.fromkeys(file for file, _ in pairs)}
+        self.found: dict[Keys, Kept] = {
+            (file, part): files[file][part] for file, part in pairs if part in files[file]
+        }
+        self.n_new = 0
+        self._unsaved: dict[str, dict[str, Kept]] = {}
+        self._saved_s = 0.0
 
+    def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
+        """Return the record of a piece, if it is not there."""
+        del index
+        return () if tuple(keys) in self.found else (Output(0, "".join(keys)),)
 
-class _Saver:
-    """Keeps records as they come, those of a moment in one go."""
-
-    def __init__(self, store: RecordStore) -> None:
-        self._store = store
-        self._waiting: dict[str, dict[str, Kept]] = {}
-        self._since = 0.0
-
-    def add(self, key: Key, kept: Kept) -> None:
-        file, part = key
-        self._waiting.setdefault(file, {})[part] = kept
-        if time.monotonic() - self._since > _SAVE_EVERY_S:
+    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
+        """Keep a record."""
+        if failed:
+            return
+        (value,), (file, part) = values, self._keys[index]
+        self.found[file, part] = value
+        self.n_new += 1
+        self._unsaved.setdefault(file, {})[part] = value
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
             self.save()
 
     def save(self) -> None:
-        while self._waiting:
-            self._store.put(*self._waiting.popitem())
-        self._since = time.monotonic()
-
-
-def _moved(error: str, task: Task, piece: Item) -> str:
-    """Return the error of a piece as that of one with equal bytes."""
-    return error.replace(str(task.path), str(piece.path))
-
-
-def _failure(piece: Item, error: str) -> Failure:
-    return Failure(piece, message(str(piece), piece.path, error))
+        """Write what was not written yet."""
+        while self._unsaved:
+            self._store.add(*self._unsaved.popitem())
+        self._saved_s = time.monotonic()
 
 
 def _version(library: str) -> str:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,13 +21,14 @@ from threadpoolctl import threadpool_limits
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
 
-from .worker import READY, Lost, attempt
+READY = "ready"
+"""What a worker says when it has loaded its function."""
 
 FEW = 64
-"""So many items are done sooner here than workers start."""
+"""Fewer tasks than this are done in this process sooner than workers start."""
 
 GRACE_S = 2.0
-"""So long a worker that is no longer needed may take to finish what it is writing."""
+"""What a worker that is no longer needed may take to finish what it is writing."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
@@ -36,15 +38,24 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
+class TaskError:
+    """The result of a task that raised, took too long or killed its process."""
+
+    why: str
+
+
 class Engine(Protocol):
     """Runs a function over tasks."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many tasks are done at once."""
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
-        """Yield each task with its result, in any order; a task that raises or kills its process is `Lost`.
+    ) -> Iterator[tuple[T, R | TaskError]]:
+        """Yield each task with its result, in any order; a task that raises or kills its process is `TaskError`.
 
         Parameters
         ----------
@@ -86,7 +97,7 @@ class LocalEngine:
 
     @contextlib.contextmanager
     def started(self, count: int) -> Iterator[None]:
-        """Start the processes that so many tasks will need, so that they load while the tasks are made out."""
+        """Start the processes that this many tasks will need, so that they load while the tasks are planned."""
         if self.workers > 1 and count >= FEW:
             self._early.extend(self._start() for _ in range(self.workers))
         try:
@@ -104,7 +115,7 @@ class LocalEngine:
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
+    ) -> Iterator[tuple[T, R | TaskError]]:
         """Yield each task with its result, in the order in which they are done."""
         count = sum(map(len, chunks))
         if where == "anywhere" and (self.workers == 1 or count < FEW):
@@ -115,31 +126,31 @@ class LocalEngine:
         outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
         waiting = deque(chunks)
         payload = cloudpickle.dumps(function)
-        hands = [
-            _Hand(payload, waiting, outcomes, self._process) for _ in range(min(self.workers, len(chunks)))
+        pool = [
+            _Worker(payload, waiting, outcomes, self._process) for _ in range(min(self.workers, len(chunks)))
         ]
         try:
             for _ in range(count):
-                outcome = self._next(outcomes, hands)
+                outcome = self._next(outcomes, pool)
                 if isinstance(outcome, BaseException):
                     raise outcome
                 yield outcome
         finally:
             waiting.clear()
-            for hand in hands:
-                hand.stop()
+            for worker in pool:
+                worker.stop()
 
-    def _next(self, outcomes: "queue.SimpleQueue[Any]", hands: "list[_Hand]") -> Any:
+    def _next(self, outcomes: "queue.SimpleQueue[Any]", pool: "list[_Worker]") -> Any:
         while True:
-            for hand in hands:
-                hand.end_if_over(self.limit_s)
+            for worker in pool:
+                worker.end_if_over(self.limit_s)
             try:
                 return outcomes.get(timeout=1.0)
             except queue.Empty:
                 continue
 
 
-class _Hand(threading.Thread):
+class _Worker(threading.Thread):
     """A thread that feeds one worker process, and starts another when it dies."""
 
     def __init__(
@@ -199,7 +210,7 @@ class _Hand(threading.Thread):
             except (EOFError, OSError, pickle.UnpicklingError):
                 why = self._why_gone()
                 if not self._stopped.is_set():
-                    self._outcomes.put((tasks.pop(0), Lost(why)))
+                    self._outcomes.put((tasks.pop(0), TaskError(why)))
             finally:
                 self._since = float("inf")
 
@@ -209,15 +220,15 @@ class _Hand(threading.Thread):
         try:
             _send(process, _module_path())
             _send(process, self._payload)
-            answer = _receive(process)
+            reply = _receive(process)
         except (EOFError, OSError) as error:
             raise PhospheneError("worker processes cannot be started; use one worker") from error
-        if answer != READY:
-            raise PhospheneError(f"a worker process cannot load the converters; use one worker\n{answer}")
+        if reply != READY:
+            raise PhospheneError(f"a worker process cannot load the converters; use one worker\n{reply}")
         return process
 
     def _why_gone(self) -> str:
-        """Clear a dead process away and say how it ended."""
+        """Clean up after a dead process and say how it ended."""
         code = self._end()
         if self._over is not None:
             return f"took longer than {self._over:g} s and was given up"
@@ -239,7 +250,7 @@ def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles.worker import main; main()"],
+        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles._worker import main; main()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
 
@@ -275,7 +286,7 @@ class RayEngine:
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
+    ) -> Iterator[tuple[T, R | TaskError]]:
         """Yield each task with its result, in the order in which the chunks are done; never in this process."""
         del where
         ray = self._ray
@@ -307,7 +318,7 @@ class RayEngine:
                     yield from zip(chunk, self._ray.get(reference), strict=True)
                 except (self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.OutOfMemoryError):
                     if len(chunk) == 1:
-                        yield chunk[0], Lost(_DIED)
+                        yield chunk[0], TaskError(_DIED)
                     else:
                         waiting.extend([task] for task in chunk)
 
@@ -321,6 +332,14 @@ def make_engine(engine: Literal["local", "ray"] | Engine, workers: int | None) -
     if isinstance(engine, str):
         raise ParameterError(f"engine must be local or ray, got {engine!r}")
     return engine
+
+
+def attempt(function: Callable[[T], R], task: T) -> R | TaskError:
+    """Run one task; what it raises is its result."""
+    try:
+        return function(task)
+    except Exception as error:  # an item's fault must not cost the others
+        return TaskError(f"{type(error).__name__}: {error}")
 
 
 def _here(function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from phosphene.converters import Fragment, MissingExtra, PhospheneError, SignalE
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.features import FeatureSet, Table, feature_sets, measuring
 from phosphene.pipeline.features.measuring import fingerprint, measure
-from phosphene.pipeline.features.records import Kept, RecordStore, decode, encode, records_folder
+from phosphene.pipeline.features.records import Kept, RecordCodec, RecordStore, records_folder
 
 
 def gauge(signal_):
@@ -226,7 +226,7 @@ def test_records_lie_beside_the_tiles_in_few_files(cache, files):
 @pytest.mark.usefixtures("here")
 def test_a_cache_that_cannot_be_written_is_told(files, cache):
     cache.write_text("no folder")
-    with pytest.raises(PhospheneError, match="features cannot be kept here .*; make room, or name another"):
+    with pytest.raises(PhospheneError, match="cannot be written .*; make room, or name another"):
         run(files(b"\1"))
 
 
@@ -293,7 +293,7 @@ def test_records_of_every_sort_come_back_as_they_were():
         "yes": np.array([True, False]),
         "turned": np.arange(6.0).reshape(2, 3).T,
     }
-    parts = decode(encode({"": Kept(record, 1.5), "row=2": Kept({}, 0.0)}))
+    parts = RecordCodec().decode(RecordCodec().encode({"": Kept(record, 1.5), "row=2": Kept({}, 0.0)}))
     assert list(parts) == ["", "row=2"]
     assert parts[""].seconds == 1.5
     for name, array in record.items():
@@ -306,8 +306,8 @@ def test_records_of_every_sort_come_back_as_they_were():
 def test_a_store_puts_together_what_was_kept_at_several_times(tmp_path):
     store = RecordStore(tmp_path)
     for part in ("a", "b"):
-        store.put("0123", {part: Kept({"x": np.array(part)}, 0.0)})
-    assert {part: str(kept.record["x"]) for part, kept in store.get("0123").items()} == {"a": "a", "b": "b"}
+        store.add("0123", {part: Kept({"x": np.array(part)}, 0.0)})
+    assert {part: str(kept.record["x"]) for part, kept in store.parts("0123").items()} == {"a": "a", "b": "b"}
 
 
 @pytest.mark.parametrize("kind", ["audio", "series", "mouse", "binary"])

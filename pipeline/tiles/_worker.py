@@ -8,21 +8,13 @@ import pickle
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-READY = "ready"
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The result of a task that has none."""
-
-    why: str
+from .engines import READY, attempt
 
 
 class _Leaving:
-    """Ends the process when it is asked to: at once, or when the task it is at is done and its files are whole."""
+    """Ends the process on SIGTERM: at once, or when the current task is done and its files are whole."""
 
     def __init__(self) -> None:
         self._busy = self._asked = False
@@ -60,14 +52,6 @@ def main() -> None:
         os._exit(0)
 
 
-def attempt(function: Any, task: Any) -> Any:
-    """Run one task; what it raises is its result."""
-    try:
-        return function(task)
-    except Exception as error:  # an item's fault must not cost the others
-        return Lost(f"{type(error).__name__}: {error}")
-
-
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Keep the pipes for ourselves, so that nothing a library prints or reads disturbs them."""
     inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -81,7 +65,7 @@ def _load(inbox: BinaryIO, outbox: BinaryIO) -> Any:
     sys.path[:] = pickle.load(inbox)
     try:
         function = pickle.loads(pickle.load(inbox))
-    except Exception:  # told to the other side, which raises it
+    except Exception:  # sent to the other side, which raises it
         _send(outbox, traceback.format_exc())
         sys.exit(1)
     _send(outbox, READY)
