@@ -9,8 +9,9 @@ from pathlib import Path
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.fragment import Fragment, parse_address
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
+from phosphene.converters.registry import check_kind, kinds
 
 from .manifest import Item, Manifest, SplitName
 from .table import SPLITS, is_table, read_table
@@ -57,8 +58,7 @@ def open_manifest(src: str | Path, *, kind: Kind | None = None) -> Manifest:
     >>> manifest.labels.tolist()
     ['cat', 'dog', 'dog']
     """
-    if kind is not None and kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    check_kind(kind)
     src = Path(src)
     items = _items_of(src)
     return Manifest(items, kind or _common_kind(src, items), _name(src))
@@ -253,7 +253,7 @@ def _report_left_out(src: Path, where: str, files: list[Path]) -> None:
 def _common_kind(src: Path, items: tuple[Item, ...]) -> Kind:
     """Return the kind that all files are of."""
     first: dict[Kind, Path] = {}
-    counts = dict.fromkeys(KINDS, 0)
+    counts = dict.fromkeys(kinds(), 0)
     for path in dict.fromkeys(item.path for item in items):
         try:
             kind = recognise(path)
