@@ -3,12 +3,10 @@
 import hashlib
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +15,8 @@ from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
-from phosphene.pipeline.tiles.engines import LocalEngine, Where
-from phosphene.pipeline.tiles.item_map import Keys, Planned, Progress, map_items, plan_items
-from phosphene.pipeline.tiles.store import Output
+from phosphene.pipeline.tiles.engines import LocalEngine
+from phosphene.pipeline.tiles.item_map import Planned, Progress, map_items, plan_items
 
 from .feature_set import FeatureSet, Record
 from .records import Kept, RecordStore
@@ -28,8 +25,6 @@ from .registry import feature_sets
 LIMIT_S = 120.0
 """A piece that takes longer is given up."""
 
-_HERE_S = 2.0  # what takes no longer is done sooner than processes start
-_SAVE_EVERY_S = 0.25
 _LIBRARIES: dict[Kind, tuple[str, ...]] = {
     "audio": ("numpy", "librosa", "soxr"),
     "series": ("numpy", "pycatch22"),
@@ -108,28 +103,28 @@ def measure(
     """
     begin = time.monotonic()
     planned = _plan(pieces, fingerprint(feature_set))
-    kept = _Records(planned)
-    engine = LocalEngine(workers, limit_s=LIMIT_S)
+    store = RecordStore()
     try:
-        mapped = map_items(
+        failures, n_measured = map_items(
             planned,
             Gauge(feature_set.kind, feature_set.measure),
-            kept,
-            engine=_HereFirst(engine) if _is_harmless(feature_set) else engine,
+            store,
+            engine=LocalEngine(workers, limit_s=LIMIT_S),
             progress=progress,
-            where="apart",
+            where="here first" if _is_harmless(feature_set) else "apart",
             ending=(MissingExtra,),
         )
     finally:
-        kept.save()
-    found = [kept.found.get(plan.keys) for plan in planned]
+        store.save()
+    found = [None if index in failures else store.get(*plan.keys) for index, plan in enumerate(planned)]
+    distinct = {plan.keys: one for plan, one in zip(planned, found, strict=True) if one}
     return Measured(
         records=tuple(one and one.record for one in found),
-        failures=tuple(mapped.failures.values()),
+        failures=tuple(failures.values()),
         seconds=time.monotonic() - begin,
-        measured=kept.n_new,
-        reused=sum(one is not None for one in found) - kept.n_new,
-        work_s=sum(one.seconds for one in kept.found.values()),
+        measured=n_measured,
+        reused=sum(one is not None for one in found) - n_measured,
+        work_s=sum(one.seconds for one in distinct.values()),
     )
 
 
@@ -164,30 +159,6 @@ def _checked(record: Record) -> Record:
     return arrays
 
 
-@dataclass(frozen=True)
-class _HereFirst:
-    """An engine that works in this process for a moment, which is sooner than processes start, and then in these."""
-
-    engine: LocalEngine
-
-    @property
-    def workers(self) -> int:
-        return self.engine.workers
-
-    def map(
-        self, function: Any, chunks: Sequence[Sequence[Any]], *, where: Where = "anywhere"
-    ) -> Iterator[Any]:
-        del where
-        rest = deque(task for chunk in chunks for task in chunk)
-        end = time.monotonic() + _HERE_S
-        for outcome in LocalEngine(1).map(function, [[task] for task in list(rest)]):
-            rest.popleft()
-            yield outcome
-            if time.monotonic() > end:
-                break
-        yield from self.engine.map(function, [[task] for task in rest], where="apart")
-
-
 def _is_harmless(feature_set: FeatureSet) -> bool:
     return feature_set.kind in _HARMLESS and feature_set in feature_sets(feature_set.kind)
 
@@ -199,47 +170,6 @@ def _plan(pieces: Sequence[Item], mark: str) -> list[Planned]:
         replace(plan, item=piece, keys=(*plan.keys, str(piece.fragment or "")) if plan.keys else ())
         for piece, plan in zip(pieces, files, strict=True)
     ]
-
-
-class _Records:
-    """The records of a run: those of earlier runs, and new ones, which are saved as they come, a moment's in one go."""
-
-    codec = None
-    shared = True
-
-    def __init__(self, planned: Sequence[Planned]) -> None:
-        self._store = RecordStore()
-        self._keys = [plan.keys for plan in planned]
-        pairs = [keys for keys in dict.fromkeys(self._keys) if keys]
-        files = {file: self._store.parts(file) for file in dict.fromkeys(file for file, _ in pairs)}
-        self.found: dict[Keys, Kept] = {
-            (file, part): files[file][part] for file, part in pairs if part in files[file]
-        }
-        self.n_new = 0
-        self._unsaved: dict[str, dict[str, Kept]] = {}
-        self._saved_s = 0.0
-
-    def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
-        """Return the record of a piece, if it is not there."""
-        del index
-        return () if tuple(keys) in self.found else (Output(0, "".join(keys)),)
-
-    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
-        """Keep a record."""
-        if failed:
-            return
-        (value,), (file, part) = values, self._keys[index]
-        self.found[file, part] = value
-        self.n_new += 1
-        self._unsaved.setdefault(file, {})[part] = value
-        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
-            self.save()
-
-    def save(self) -> None:
-        """Write what was not written yet."""
-        while self._unsaved:
-            self._store.add(*self._unsaved.popitem())
-        self._saved_s = time.monotonic()
 
 
 def _version(library: str) -> str:

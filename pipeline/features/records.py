@@ -4,16 +4,18 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from phosphene.pipeline.tiles.store import Codec, Store, default_folder
+from phosphene.pipeline.tiles.store import Output, Store, default_folder
 
 from .feature_set import Record
+
+_SAVE_EVERY_S = 0.25
 
 
 class Kept(NamedTuple):
@@ -72,11 +74,10 @@ class RecordCodec:
         return found
 
 
-@dataclass(frozen=True)
-class RecordStore(Store[Mapping[str, Kept]]):
-    """Records by the key of the file they were measured of, and the part of it.
+class RecordStore:
+    """Records by the key of the file they were measured of, and the part of it; for `map_items`.
 
-    Parts measured together lie together: thousands of small files would take longer than what is in them.
+    Parts measured at one time lie together: thousands of small files would take longer than what is in them.
 
     Parameters
     ----------
@@ -88,25 +89,55 @@ class RecordStore(Store[Mapping[str, Kept]]):
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = RecordStore(Path(folder))
-    ...     store.add("ab12", {"row=3": Kept({"values": np.array([1.5, 2.0])}, 0.1)})
-    ...     store.parts("ab12")["row=3"].record["values"].tolist(), store.parts("cd34")
-    ([1.5, 2.0], {})
+    ...     record = Kept({"values": np.array([1.5, 2.0])}, 0.1)
+    ...     store.take(0, ("ab12", "row=3"), [record], failed=False)
+    ...     store.save()
+    ...     RecordStore(Path(folder)).get("ab12", "row=3").record["values"].tolist(), store.get("cd34", "")
+    ([1.5, 2.0], None)
     """
 
-    folder: Path = field(default_factory=records_folder)
-    codec: Codec[Mapping[str, Kept]] = field(default_factory=RecordCodec, repr=False, compare=False)
+    shared = True
+    codec = None
 
-    def add(self, key: str, parts: Mapping[str, Kept]) -> None:
-        """Keep the records of some parts of a file; StoreError if they cannot be written."""
-        name = hashlib.blake2b("|".join(sorted(parts)).encode(), digest_size=8).hexdigest()
-        self.put(f"{key}/{name}", parts)
+    def __init__(self, folder: Path | None = None) -> None:
+        self._files = Store(folder or records_folder(), RecordCodec())
+        self._known: dict[str, dict[str, Kept]] = {}
+        self._unsaved: dict[str, dict[str, Kept]] = {}
+        self._saved_s = 0.0
 
-    def parts(self, key: str) -> dict[str, Kept]:
-        """Return the records of all parts of a file that were measured; broken ones count as missing."""
-        found: dict[str, Kept] = {}
-        for path in sorted((self.folder / key[:2] / key[2:]).glob("[!.]*.npz")):
-            found |= self.find(f"{key}/{path.stem}") or {}
-        return found
+    def get(self, key: str, part: str) -> Kept | None:
+        """Return the record of a part of a file; None where there is none, or a broken one."""
+        if key not in self._known:
+            names = (path.stem for path in sorted((self._files.folder / key[:2] / key[2:]).glob("[!.]*.npz")))
+            self._known[key] = {}
+            for name in names:
+                self._known[key] |= self._files.find(f"{key}/{name}") or {}
+        return self._known[key].get(part)
+
+    def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
+        """Return the record, if it is not there."""
+        del index
+        key, part = keys
+        return () if self.get(key, part) else (Output(0, key),)
+
+    def take(self, index: int, keys: Sequence[str], values: Sequence[Kept], *, failed: bool) -> None:
+        """Keep a record; those of a moment are written in one go."""
+        del index
+        if failed:
+            return
+        (value,), (key, part) = values, keys
+        self._known.setdefault(key, {})[part] = value
+        self._unsaved.setdefault(key, {})[part] = value
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Write what was not written yet; StoreError if it cannot be."""
+        while self._unsaved:
+            key, parts = self._unsaved.popitem()
+            name = hashlib.blake2b("|".join(sorted(parts)).encode(), digest_size=8).hexdigest()
+            self._files.put(f"{key}/{name}", parts)
+        self._saved_s = time.monotonic()
 
 
 def _array(content: bytes, offset: int, kind: str, shape: list[int]) -> np.ndarray:

@@ -114,14 +114,14 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         draw, planned, entries = _plan(items, root, _chooser(views, kind), device)
         sweep(out)
         export = FORMATS[to](out, root, entries, draw.views)
-        mapped = map_items(planned, draw, export, engine=pool, progress=progress)
-    whole = sum(len(entry.keys) for entry in entries if entry.index not in mapped.failures)
+        failures, converted = map_items(planned, draw, export, engine=pool, progress=progress)
+    whole = sum(len(entry.keys) for entry in entries if entry.index not in failures)
     return Conversion(
-        converted=mapped.n_computed,
-        reused=max(whole - mapped.n_computed, 0),
-        failed=tuple(mapped.failures.values()),
+        converted=converted,
+        reused=max(whole - converted, 0),
+        failed=tuple(failures.values()),
         seconds=time.monotonic() - begin,
-        files=tuple(export.files(mapped.failures)),
+        files=tuple(export.files(failures)),
     )
 
 

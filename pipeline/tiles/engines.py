@@ -26,13 +26,16 @@ READY = "ready"
 FEW = 64
 """Fewer tasks than this are done in this process sooner than workers start."""
 
+HERE_S = 2.0
+"""What takes no longer is done in this process sooner than others start."""
+
 GRACE_S = 2.0
 """What a worker that is no longer needed may take to finish what it is writing."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
 
-Where = Literal["anywhere", "apart"]
+Where = Literal["anywhere", "apart", "here first"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -63,7 +66,8 @@ class Engine(Protocol):
         chunks
             Tasks that one worker does one after the other.
         where
-            `apart` keeps tasks that may kill their process out of this one, however few they are.
+            `apart` keeps tasks that may kill their process out of this one, however few they are; `here first`
+            does in this one what can be done before processes have started.
         """
 
 
@@ -119,7 +123,16 @@ class LocalEngine:
         count = sum(map(len, chunks))
         if where == "anywhere" and (self.workers == 1 or count < FEW):
             return _here(function, chunks)
+        if where == "here first":
+            return self._here_first(function, deque(task for chunk in chunks for task in chunk))
         return self._in_processes(function, chunks, count)
+
+    def _here_first(self, function: Any, waiting: deque[Any]) -> Iterator[Any]:
+        end = time.monotonic() + HERE_S
+        while waiting and time.monotonic() < end:
+            task = waiting.popleft()
+            yield from _here(function, [[task]])
+        yield from self._in_processes(function, [[task] for task in waiting], len(waiting))
 
     def _in_processes(self, function: Any, chunks: Sequence[Sequence[Any]], count: int) -> Iterator[Any]:
         waiting = deque(map(list, chunks))

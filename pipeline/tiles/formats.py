@@ -68,7 +68,7 @@ class Export(ABC):
 
     def __init__(self, out: Path, source: Path, entries: Sequence[Entry], views: Sequence[Converter]) -> None:
         del source
-        self._out, self._views, self._names = out, views, folder_names(views)
+        self._out, self._views, self._folders = out, views, folder_names(views)
         self._entries = {entry.index: entry for entry in entries}
 
     @abstractmethod
@@ -76,7 +76,7 @@ class Export(ABC):
         """Return the images of an item that are not there."""
 
     @abstractmethod
-    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
+    def take(self, index: int, keys: Sequence[str], values: Sequence[Any], *, failed: bool) -> None:
         """Keep the images of an item that were not written to files of their own."""
 
     @abstractmethod
@@ -93,7 +93,7 @@ class PngFiles(Export):
         targets = zip(entry.views, keys, self._targets(entry), strict=True)
         return tuple(Output(view, key, file) for view, key, file in targets if key_of(file) != key)
 
-    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
+    def take(self, index: int, keys: Sequence[str], values: Sequence[Any], *, failed: bool) -> None:
         """Do nothing: the worker has written the files."""
 
     def files(self, failed: Mapping[int, object]) -> list[Path]:
@@ -102,7 +102,7 @@ class PngFiles(Export):
         return [file for entry in whole for file in self._targets(entry)]
 
     def _targets(self, entry: Entry) -> list[Path]:
-        folders = self._names if len(self._names) > 1 else [""]
+        folders = self._folders if len(self._folders) > 1 else [""]
         return [self._out / folders[view] / f"{entry.name}.png" for view in entry.views]
 
 
@@ -133,45 +133,47 @@ class Shards(Export):
         self._shard_of = {entry.index: shard for shard in self._shards for entry in shard.entries}
 
     @abstractmethod
-    def name(self, entry: Entry) -> str:
+    def _item_name(self, entry: Entry) -> str:
         """Return what an item is called inside a file."""
 
     @abstractmethod
-    def names(self, path: Path) -> set[str]:
+    def _names(self, path: Path) -> set[str]:
         """Return what the items in a file are called; raises OSError or ValueError where it is broken."""
 
     @abstractmethod
-    def images(self, path: Path) -> Iterator[tuple[str, bytes]]:
+    def _images(self, path: Path) -> Iterator[tuple[str, bytes]]:
         """Yield the images in a file, each with the name of its item."""
 
     @abstractmethod
-    def write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
+    def _write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
         """Write the images of items."""
 
     def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
         """Return the images of an item that its file does not hold."""
         entry, shard = self._entries[index], self._shard_of[index]
-        if self.name(entry) in shard.there:
+        if self._item_name(entry) in shard.there:
             return ()
         shard.waiting.add(index)
         return tuple(Output(view, key) for view, key in zip(entry.views, keys, strict=True))
 
-    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
+    def take(self, index: int, keys: Sequence[str], values: Sequence[Any], *, failed: bool) -> None:
         """Keep the images of an item; write its file when nothing else is waited for."""
         shard = self._shard_of[index]
         shard.waiting.remove(index)
         if not failed:
-            shard.fresh[self.name(self._entries[index])] = list(values)
+            shard.fresh[self._item_name(self._entries[index])] = list(values)
         if shard.waiting or not shard.fresh:
             return
         images: dict[str, list[bytes]] = {}
-        for name, png in self.images(shard.path) if shard.path.exists() else ():
+        for name, png in self._images(shard.path) if shard.path.exists() else ():
             images.setdefault(name, []).append(png)
         images |= shard.fresh
         shard.fresh.clear()
         try:
             with atomic_write(shard.path) as file:
-                self.write(file, [entry for entry in shard.entries if self.name(entry) in images], images)
+                self._write(
+                    file, [entry for entry in shard.entries if self._item_name(entry) in images], images
+                )
         except OSError as error:
             raise unwritable(self._out, error) from error
 
@@ -185,7 +187,7 @@ class Shards(Export):
         return keep
 
     def _shard(self, number: int, entries: list[Entry]) -> _Shard:
-        content = [[self.name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in entries]
+        content = [[self._item_name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in entries]
         digest = _digest(json.dumps(content), 6)
         path = self._out / f"{self._prefix}-{number:05d}-{digest}{self.suffix}"
         return _Shard(path, entries, self._names_or_none(path))
@@ -195,7 +197,7 @@ class Shards(Export):
         if not path.exists():
             return set()
         try:
-            return self.names(path)
+            return self._names(path)
         except (OSError, ValueError, tarfile.TarError):
             path.unlink()
             return set()
@@ -210,21 +212,17 @@ class ParquetShards(Shards):
 
     suffix = ".parquet"
 
-    def name(self, entry: Entry) -> str:
-        """Return the path with its fragment."""
+    def _item_name(self, entry: Entry) -> str:
         return _text(entry.name)
 
-    def names(self, path: Path) -> set[str]:
-        """Return the names in the columns path and fragment."""
+    def _names(self, path: Path) -> set[str]:
         return {_row_name(row) for row in self._rows(path, "path", "fragment")}
 
-    def images(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        """Yield the column png."""
+    def _images(self, path: Path) -> Iterator[tuple[str, bytes]]:
         for row in self._rows(path, "path", "fragment", "png"):
             yield _row_name(row), row["png"]
 
-    def write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
-        """Write a row an image."""
+    def _write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -238,7 +236,7 @@ class ParquetShards(Shards):
                 "png": png,
             }
             for entry in entries
-            for view, png in zip(entry.views, images[self.name(entry)], strict=True)
+            for view, png in zip(entry.views, images[self._item_name(entry)], strict=True)
         ]
         table = pa.Table.from_pylist(rows, pa.schema({**text, "png": pa.binary()}))
         pq.write_table(table, file, compression="none")
@@ -255,36 +253,32 @@ class WebDatasetShards(Shards):
 
     suffix = ".tar"
 
-    def name(self, entry: Entry) -> str:
-        """Return a name without dots, which part a member's name from its suffix."""
-        name = re.sub(r"[^A-Za-z0-9_=-]+", "_", entry.name)
+    def _item_name(self, entry: Entry) -> str:
+        name = re.sub(r"[^A-Za-z0-9_=-]+", "_", entry.name)  # a dot would part it from the suffix
         return f"{name}-{_digest(entry.name, 4)}"
 
-    def names(self, path: Path) -> set[str]:
-        """Return the names of members up to the first dot."""
+    def _names(self, path: Path) -> set[str]:
         with tarfile.open(path) as tar:
             return {name.partition(".")[0] for name in tar.getnames()}
 
-    def images(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        """Yield the members `.png`."""
+    def _images(self, path: Path) -> Iterator[tuple[str, bytes]]:
         with tarfile.open(path) as tar:
             for member in tar:
                 file = tar.extractfile(member)
                 if file and member.name.endswith(".png"):
                     yield member.name.partition(".")[0], file.read()
 
-    def write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
-        """Write the members of items, those of an item side by side."""
+    def _write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
         with tarfile.open(fileobj=file, mode="w") as tar:
             for entry in entries:
-                for suffix, data in self._members(entry, images[self.name(entry)]):
-                    info = tarfile.TarInfo(f"{self.name(entry)}.{suffix}")
+                for suffix, data in self._members(entry, images[self._item_name(entry)]):
+                    info = tarfile.TarInfo(f"{self._item_name(entry)}.{suffix}")
                     info.size = len(data)
                     tar.addfile(info, io.BytesIO(data))
 
     def _members(self, entry: Entry, images: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
         for view, png in zip(entry.views, images, strict=True):
-            yield f"{self._names[view]}.png" if len(self._names) > 1 else "png", png
+            yield f"{self._folders[view]}.png" if len(self._folders) > 1 else "png", png
         if entry.item.label is not None:
             yield "cls", self._class_of(entry).encode()
         about = {

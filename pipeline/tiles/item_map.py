@@ -69,14 +69,6 @@ class Done:
     error: str | PhospheneError | None = None
 
 
-@dataclass(frozen=True)
-class Mapped:
-    """The items that failed, by index in rising order, and how many results were computed."""
-
-    failures: dict[int, Failure]
-    n_computed: int
-
-
 class ResultStore(Protocol):
     """Where results are kept, by content or by name."""
 
@@ -91,7 +83,7 @@ class ResultStore(Protocol):
     def missing(self, index: int, keys: Keys) -> tuple[Output, ...]:
         """Return the results of an item that are not there."""
 
-    def take(self, index: int, values: Sequence[Any], *, failed: bool) -> None:
+    def take(self, index: int, keys: Keys, values: Sequence[Any], *, failed: bool) -> None:
         """Keep the results of an item that were not written to files."""
 
 
@@ -114,7 +106,7 @@ def map_items(
     progress: Progress = True,
     where: Where | None = None,
     ending: tuple[type[PhospheneError], ...] = (),
-) -> Mapped:
+) -> tuple[dict[int, Failure], int]:
     """Compute what a store lacks of the results of items.
 
     Parameters
@@ -136,8 +128,8 @@ def map_items(
 
     Returns
     -------
-    Mapped
-        With the items that failed; one that fails does not stop the rest.
+    failures, n_computed
+        The items that failed, by index in rising order, and how many results were computed.
 
     Raises
     ------
@@ -160,9 +152,9 @@ def map_items(
         if done.error is not None:
             for index in equal[task.index]:  # under the name of each
                 errors[index] = done.error.replace(str(task.path), str(planned[index].item.path))
-        store.take(task.index, done.values, failed=done.error is not None)
+        store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
     failures = {index: _failure(planned[index].item, error) for index, error in sorted(errors.items())}
-    return Mapped(failures, n_computed)
+    return failures, n_computed
 
 
 @dataclass(frozen=True)

@@ -211,16 +211,16 @@ def render(
     views, store = check_views(views), store or TileStore()
     draw, pool = Draw(views, device), make_engine(engine, one_on_gpu(workers, device))
     planned = plan_items(items, draw.fingerprints(range(len(views))))
-    mapped = map_items(planned, draw, store, engine=pool, progress=progress)
-    keys = tuple(None if index in mapped.failures else plan.keys for index, plan in enumerate(planned))
+    failures, converted = map_items(planned, draw, store, engine=pool, progress=progress)
+    keys = tuple(None if index in failures else plan.keys for index, plan in enumerate(planned))
     return Tiles(
         items=tuple(items),
         views=views,
         store=store,
         keys=keys,
-        failures=tuple(mapped.failures.values()),
-        converted=mapped.n_computed,
-        reused=max(sum(len(k) for k in keys if k) - mapped.n_computed, 0),
+        failures=tuple(failures.values()),
+        converted=converted,
+        reused=max(sum(len(k) for k in keys if k) - converted, 0),
         seconds=time.monotonic() - begin,
         device=device,
     )

@@ -147,7 +147,7 @@ class TileStore(Store[np.ndarray]):
         del index
         return tuple(Output(n, key, self.path(key)) for n, key in enumerate(keys) if key not in self)
 
-    def take(self, index: int, values: Sequence[object], *, failed: bool) -> None:
+    def take(self, index: int, keys: Sequence[str], values: Sequence[object], *, failed: bool) -> None:
         """Do nothing: the tiles are in their files."""
 
 
