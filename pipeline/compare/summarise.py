@@ -12,8 +12,7 @@ import numpy as np
 
 from phosphene.datasets.subsets import SHARES, shares_worth
 from phosphene.pipeline.baselines.estimator import Side
-from phosphene.pipeline.report.verdict import BOTH, TABLES, verdict
-from phosphene.pipeline.report.verdict_lines import Details
+from phosphene.pipeline.report.verdict import BOTH, TABLES, Details, verdict
 
 from .across_sets import overall_summary
 from .cells import Cell

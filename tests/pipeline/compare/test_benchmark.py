@@ -58,13 +58,13 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
     )
     rows = {row.method: row for row in summary.rows}
     assert list(rows) == [
-        "images", "without images", "both", "images, random weights", "summary + nearest", "majority"
+        "images", "best baseline", "stacked", "images, random weights", "summary + nearest", "majority"
     ]  # fmt: skip
     assert all(len(row.folds) == 3 and not row.error for row in rows.values())
     assert rows["majority"].score == pytest.approx(0.5, abs=0.2)
     assert rows["summary + nearest"].score > 0.9
-    assert rows["without images"].folds == rows["summary + nearest"].folds
-    assert rows["without images"].notes["chosen"] == ["summary + nearest"] * 3
+    assert rows["best baseline"].folds == rows["summary + nearest"].folds
+    assert rows["best baseline"].notes["chosen"] == ["summary + nearest"] * 3
     assert rows["images"].low <= rows["images"].score <= rows["images"].high
     assert all(rows[name].cost.prepare_s > 0 for name in ("images", "summary + nearest"))
     assert rows["images"].cost.peak_mib > 50
@@ -234,7 +234,7 @@ def test_one_table_stands_for_all_sets(tmp_path):
     methods = "raw + logistic; summary + nearest"
 
     def chosen(summary):
-        rows = [row for one in summary.sets for row in one.rows if row.method == "without images"]
+        rows = [row for one in summary.sets for row in one.rows if row.method == "best baseline"]
         return [set(row.notes["chosen"]) for row in rows]
 
     assert chosen(benchmark(places, RECIPE, methods=methods, progress=False)) == [{"raw + logistic"}]
