@@ -37,12 +37,8 @@ def terminal_table(summary: Summary, *, width: int | None = None) -> str:
     parts.append(_methods(summary, width))
     if many:
         parts.append(_sets(summary.sets, width))
-    errors = [
-        (f"{one.name}: {row.method}" if many else row.method, row.error)
-        for one in summary.sets
-        for row in one.rows
-        if row.error
-    ]
+    failed = [(one.name, row) for one in summary.sets for row in one.rows if row.error]
+    errors = [(f"{name}: {row.method}" if many else row.method, row.error) for name, row in failed]
     parts.append(_failures("Methods that failed:", errors, width))
     parts.append(_failures(f"{len(summary.failed)} items failed:", summary.failed, width))
     return "\n\n".join(part for part in [*parts, _wrapped(summary.verdict, width)] if part)
@@ -81,9 +77,9 @@ def _sets(sets: Sequence[SetSummary], width: int) -> str:
         # The best baseline is one of the methods already.
         named = [row.method for row in winners if row.side] or [row.method for row in winners]
         highest = f"{best:.3f} {', '.join(named)}" if winners else ""
-        shown = [scores.get(name, "failed") for name in names]
+        counts = [f"{one.n_items}", f"{one.n_classes}"]
         lines.append(
-            [plain(cell) for cell in (one.name, f"{one.n_items}", f"{one.n_classes}", *shown, highest)]
+            [plain(one.name), *counts, *(scores.get(name, "failed") for name in names), plain(highest)]
         )
     return table(["data set", "items", "classes", *names, "highest"], lines, width=width)
 
@@ -91,16 +87,10 @@ def _sets(sets: Sequence[SetSummary], width: int) -> str:
 def _failures(title: str, lines: Sequence[tuple[str, str]], width: int) -> str:
     """Return a line a failure, cut to the width of the terminal; of many the first."""
     words = [plain(error if error.startswith(name) else f"{name}: {error}") for name, error in lines]
-    shown = [
-        f"  {line if len(line) <= width - 2 else line[: width - 6] + ' ...'}"
-        for line in words[:MOST_FAILURES]
-    ]
-    more = len(lines) - len(shown)
-    return (
-        "\n".join([title, *shown, *([f"  (and {more} more; --json lists all)"] if more else [])])
-        if lines
-        else ""
-    )
+    shown = [word if len(word) <= width - 2 else f"{word[: width - 6]} ..." for word in words[:MOST_FAILURES]]
+    if len(lines) > len(shown):
+        shown.append(f"(and {len(lines) - len(shown)} more; --json lists all)")
+    return "\n  ".join([title, *shown]) if lines else ""
 
 
 def _wrapped(text: str, width: int) -> str:

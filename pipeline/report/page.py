@@ -15,9 +15,10 @@ from phosphene.datasets.scores import Scores, share_interval
 from phosphene.pipeline.compare.summary import SetSummary, Summary
 from phosphene.pipeline.tiles.render import Failure
 
+from . import tables, verdict
 from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times
-from .tables import all_warnings, best_score, csv_rows, json_result, kind_of
-from .verdict import IMAGES, TABLES, common_metric, cost_cells, duration, metric_words, plain, score_words
+from .tables import csv_rows, json_result
+from .verdict import IMAGES, TABLES, common_metric, plain
 
 
 def write_outcome(folder: str | Path, summary: Summary) -> None:
@@ -64,12 +65,8 @@ def write_report(
     failures
         Items that are not in the scores, and why.
     """
-    networks, notes = ", ".join(one["name"] for one in config["backbones"]), config["notes"]
-    about = (
-        f"{networks}, {notes.get('strategy', 'unknown strategy')}; trained on {notes.get('data') or 'files'}."
-    )
-    context = {"figures": _figures(scores), "about": f"Classifier: {about}", "failures": failures}
-    return _write_page(path, "classifier.html", title=title, scores=scores, **context)
+    context = {"figures": _figures(scores), "config": config, "scores": scores, "failures": failures}
+    return _write_page(path, "classifier.html", title=title, **context)
 
 
 def _figures(scores: Scores) -> str:
@@ -101,9 +98,7 @@ def _plots(what: Summary | SetSummary) -> Iterator[tuple[str, Plot, str]]:
         caption = "Rows: true class. Columns: predicted class. Darker: a larger share of the true class."
         yield "Confusion matrices", confusion_pair(left, right), caption
     if any(not math.isnan(row.score) for row in what.rows):
-        caption = (
-            "Score with its 95 % confidence interval, and time to prepare all items and train all folds."
-        )
+        caption = "Score with its 95 % confidence interval, and time to prepare all items and to train."
         yield "Scores and times", scores_and_times(what.rows, metric), caption
 
 
@@ -122,20 +117,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=finalize,
     )
-    functions = (
-        all_warnings,
-        best_score,
-        common_metric,
-        cost_cells,
-        duration,
-        kind_of,
-        metric_words,
-        score_words,
-        _plots,
-    )
-    environment.globals |= {function.__name__.lstrip("_"): function for function in functions} | {
-        "KINDS": KINDS
-    }
+    environment.globals |= {"tables": tables, "words": verdict, "plots": _plots, "KINDS": KINDS}
     return environment
 
 

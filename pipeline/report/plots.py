@@ -128,7 +128,7 @@ def learning_curves(points: Sequence[CurvePoint], metric: str) -> tuple["Figure"
     axes = figure.add_subplot(xscale="log", xlabel="training items", ylabel=metric_words(metric))
     known = sorted((p for p in points if not math.isnan(p.score)), key=lambda p: p.share)
     parts = []
-    for index, name in enumerate(dict.fromkeys(p.method for p in points)):
+    for index, name in enumerate(dict.fromkeys(p.method for p in known)):
         curve = [p for p in known if p.method == name]
         shares, (color, marker) = [p.share for p in curve], _LOOKS[index % len(_LOOKS)]
         axes.plot(
@@ -143,8 +143,10 @@ def learning_curves(points: Sequence[CurvePoint], metric: str) -> tuple["Figure"
             shares, [p.low for p in curve], [p.high for p in curve], color=color, alpha=0.12, linewidth=0
         )
         parts.append(f"{name}: {', '.join(f'{p.score:.3f} from {p.n_items:,.0f}' for p in curve)}")
-    ticks = {p.share: f"{100 * p.share:.3g} %\n{p.n_items:,.0f}" for p in known}
-    axes.set_xticks(list(ticks), list(ticks.values()))
+    items = {p.share: sorted({f"{q.n_items:,.0f}" for q in known if q.share == p.share}) for p in known}
+    axes.set_xticks(
+        list(items), [f"{100 * share:.3g} %\n{'/'.join(counts)}" for share, counts in items.items()]
+    )
     axes.set_xticks([], minor=True)
     axes.grid(axis="y", color=_GRID)
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))

@@ -24,9 +24,14 @@ def csv_rows(summary: Summary) -> str:
     'set,method,side,metric,score,low,high'
     """
     buffer = io.StringIO()
-    lines = csv.writer(buffer, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    lines.writerows(_csv_line(one, row) for one in summary.sets for row in one.rows)
+    lines = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    lines.writeheader()
+    for one in summary.sets:
+        for row in one.rows:
+            values = _json_row(row) | {"set": one.name, "side": kind_of(row), "metric": one.metric}
+            values["folds"] = " ".join(_cell(score) or "nan" for score in row.folds)
+            values["predict_ms_per_item"] = 1000 * row.cost.predict_s_per_item if row.cost else None
+            lines.writerow({name: _cell(values[name]) for name in COLUMNS})
     return buffer.getvalue()
 
 
@@ -88,18 +93,10 @@ def all_warnings(summary: Summary) -> list[str]:
     return [f"{one.name}: {text}" if many else text for one in summary.sets for text in one.warnings]
 
 
-def _csv_line(one: SetSummary, row: Row) -> list[str]:
-    cost = row.cost or Cost(math.nan, math.nan, math.nan, math.nan, 0)
-    ms, n_bytes = 1000 * cost.predict_s_per_item, cost.size_bytes if row.cost else math.nan
-    words = [plain(text) for text in (one.name, row.method, kind_of(row), one.metric)]
-    scores = [_digits(value) for value in (row.score, row.low, row.high)]
-    folds = " ".join(_digits(score) or "nan" for score in row.folds)
-    costs = [_digits(value) for value in (cost.prepare_s, cost.train_s, ms, cost.peak_mib, n_bytes)]
-    return [*words, *scores, folds, *costs, plain(row.error)]
-
-
-def _digits(value: float) -> str:
-    """Write a number to six significant digits, a whole one to all; nothing for what is not known."""
+def _cell(value: Any) -> str:
+    """Write a number to six significant digits, a whole one to all; nothing for what is not known; text in one line."""
+    if not isinstance(value, int | float):
+        return plain(str(value or ""))
     if not math.isfinite(value):
         return ""
     return str(int(value)) if value == int(value) else f"{value:.6g}"

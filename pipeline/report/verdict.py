@@ -52,9 +52,8 @@ def set_verdict(one: SetSummary, tests: Tests) -> str:
     if images is None or tables is None or math.isnan(images.score + tables.score):
         return f"No verdict: images {_result(images, metric)}; {_BASELINE} {_result(tables, metric)}."
     chosen, found = _chosen(tables), tests.get((IMAGES, TABLES))
-    scores = (
-        f"{metric} {images.score:.3f} for images, {tables.score:.3f} for {_baseline_words(chosen, 'folds')}"
-    )
+    baseline = _baseline_words(chosen, "folds")
+    scores = f"{metric} {images.score:.3f} for images, {tables.score:.3f} for {baseline}"
     first = f"No verdict: {scores}; the difference was not tested."
     if found and not math.isnan(found.p):
         first = f"{_claim(found, found.difference)}: {scores}; {_tested(found)}."
@@ -89,10 +88,8 @@ def summary_verdict(summary: Summary, tests: Tests) -> str:
     )
     if least_p(n, len(tests)) >= LEVEL:
         first += f" With so few sets this test cannot reach p < {LEVEL}."
-    ranks = [_ranks_line(summary.ranking)] if summary.ranking else []
-    return "\n".join(
-        [first, *_other_lines(rows, tests, metric, chosen, summary.curves), *filter(None, ranks)]
-    )
+    lines = [first, *_other_lines(rows, tests, metric, chosen, summary.curves)]
+    return "\n".join(filter(None, [*lines, _ranks_line(summary.ranking) if summary.ranking else ""]))
 
 
 def compare_over_sets(sets: Sequence[SetSummary]) -> dict[tuple[str, str], Comparison]:
@@ -103,12 +100,11 @@ def compare_over_sets(sets: Sequence[SetSummary]) -> dict[tuple[str, str], Compa
     """
     pairs = {pair: _scores(sets, pair[0]) - _scores(sets, pair[1]) for pair in _PAIRS}
     known = {pair: found for pair, gaps in pairs.items() if len(found := gaps[np.isfinite(gaps)])}
-    correction = f", Holm correction for {len(known)} comparisons" if len(known) > 1 else ""
+    test = "Wilcoxon signed-rank test"
+    test += f", Holm correction for {len(known)} comparisons" if len(known) > 1 else ""
     adjusted = holm([wilcoxon_p(gaps) for gaps in known.values()])
     return {
-        pair: Comparison(
-            float(gaps.mean()), *_mean_interval(gaps), p, f"Wilcoxon signed-rank test{correction}"
-        )
+        pair: Comparison(float(gaps.mean()), *_mean_interval(gaps), p, test)
         for (pair, gaps), p in zip(known.items(), adjusted, strict=True)
     }
 

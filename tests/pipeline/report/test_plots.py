@@ -150,6 +150,12 @@ def test_learning_curves_name_each_method_and_its_items():
     assert "320" in figure.texts
 
 
+def test_methods_may_learn_from_other_numbers_of_items_at_the_same_share():
+    texts = Figure(learning_curves([*make_curves(400, ["a"]), *make_curves(500, ["b"])], "accuracy")).texts
+    assert "320/400" in texts
+    assert {"a", "b"} <= set(texts)
+
+
 def test_what_has_no_score_is_left_out():
     points = [replace(point, score=float("nan")) if point.share < 0.2 else point for point in make_curves()]
     alt = Figure(learning_curves(points, "auc")).alt
