@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
@@ -42,6 +42,7 @@ KINDS = {
 """What the kinds of rows are called, with colour and marker."""
 _TIMES_S = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
 _STYLE: Any = {
+    "savefig.pad_inches": 0.05,
     "svg.fonttype": "none",
     "svg.hashsalt": "phosphene",
     "text.parse_math": False,
@@ -63,28 +64,27 @@ class Plot:
     alt: str
 
 
-def _as_plot(draw: Callable[P, tuple["Figure", str]]) -> Callable[P, Plot]:
+def _as_plot(draw: Callable[Concatenate["Figure", P], str]) -> Callable[P, Plot]:
     """Draw in a style of our own, whatever the user's matplotlib is set to: equal input gives equal bytes."""
 
     @functools.wraps(draw)
     def plot(*args: P.args, **kwargs: P.kwargs) -> Plot:
-        import matplotlib
         import matplotlib.style
+        from matplotlib.figure import Figure
 
-        buffer = io.BytesIO()
+        file = io.BytesIO()
         with matplotlib.style.context("default"), matplotlib.rc_context(_STYLE), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # a class may be called anything
-            figure, alt = draw(*args, **kwargs)
-            figure.savefig(
-                buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None}
-            )
-        return Plot(f"data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()}", plain(alt))
+            figure = Figure(layout="constrained")
+            alt = plain(draw(figure, *args, **kwargs))
+            figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+        return Plot(f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}", alt)
 
     return plot
 
 
 @_as_plot
-def critical_differences(ranking: Ranking) -> tuple["Figure", str]:
+def critical_differences(figure: "Figure", ranking: Ranking) -> str:
     """Plot mean ranks, the best to the right; a bar joins methods that do not differ significantly.
 
     References
@@ -95,10 +95,10 @@ def critical_differences(ranking: Ranking) -> tuple["Figure", str]:
     n, bars = len(pairs), [clique for clique in ranking.cliques if len(clique) > 1]
     half, top, worst = math.ceil(n / 2), 0.8 + 0.45 * len(bars), max(n, 2)
     beyond = 0.02 * (worst - 1)
-    figure = _figure(6, 0.25 * (top + half) + 0.2)
-    axes = figure.add_axes(
-        (0, 0, 1, 0.9), xlim=(worst, 1), ylim=(-top - half, 0), xticks=range(1, worst + 1), yticks=[]
-    )
+    figure.set_layout_engine("none")
+    figure.set_size_inches(6, 0.25 * (top + half) + 0.2)
+    axes = figure.add_axes((0, 0, 1, 0.9), xlim=(worst, 1), ylim=(-top - half, 0), yticks=[])
+    axes.set_xticks(range(1, worst + 1))
     axes.xaxis.tick_top()
     axes.spines[:].set_visible(False)
     axes.spines["top"].set_visible(True)
@@ -106,93 +106,82 @@ def critical_differences(ranking: Ranking) -> tuple["Figure", str]:
         ends = [ranking.ranks[bar[0]] - 0.05, ranking.ranks[bar[-1]] + 0.05]
         axes.plot(ends, [-0.5 - 0.45 * level] * 2, color=_INK, linewidth=3.5, clip_on=False)
     for index, (name, rank) in enumerate(pairs):
-        label, right = shortened(name, 44), index < half
-        end, y = (1 - beyond, -top - index) if right else (worst + beyond, -top - (n - 1 - index))
+        words, look = [f"{rank:.2f}", shortened(name, 44)], dict[str, Any](ha="left", va="center")
+        y, end, gap = -top - index, 1 - beyond, 6
+        if index >= half:
+            y, end, gap, look["ha"] = -top - (n - 1 - index), worst + beyond, -6, "right"
+            words.reverse()
         axes.plot([rank, rank, end], [0, y, y], color=_INK, linewidth=0.8, clip_on=False)
-        words, side, gap = (
-            (f"{rank:.2f}  {label}", "left", 6) if right else (f"{label}  {rank:.2f}", "right", -6)
-        )
         axes.annotate(
-            words, (end, y), (gap, 0), textcoords="offset points", ha=side, va="center", annotation_clip=False
+            "  ".join(words), (end, y), (gap, 0), textcoords="offset points", annotation_clip=False, **look
         )
     ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in pairs)
     alike = "; ".join(", ".join(ranking.methods[index] for index in bar) for bar in bars) or "none"
-    alt = f"Mean ranks over {ranking.n_sets} data sets, 1 is best: {ranks}. No significant difference within: {alike}."
-    return figure, alt
+    alt = f"Mean ranks over {ranking.n_sets} data sets, 1 is best: {ranks}."
+    return f"{alt} No significant difference within: {alike}."
 
 
 @_as_plot
-def learning_curves(points: Sequence[CurvePoint], metric: str) -> tuple["Figure", str]:
+def learning_curves(figure: "Figure", points: Sequence[CurvePoint], metric: str) -> str:
     """Plot the score of each method against its number of training items, with confidence intervals."""
-    figure = _figure(6.2, 3.8)
+    figure.set_size_inches(8, 3.8)
     axes = figure.add_subplot(xscale="log", xlabel="training items", ylabel=metric_words(metric))
     known = sorted((p for p in points if not math.isnan(p.score)), key=lambda p: p.share)
     parts = []
     for index, name in enumerate(dict.fromkeys(p.method for p in known)):
-        curve = [p for p in known if p.method == name]
-        shares, (color, marker) = [p.share for p in curve], _LOOKS[index % len(_LOOKS)]
-        axes.plot(
-            shares,
-            [p.score for p in curve],
-            color=color,
-            marker=marker,
-            markersize=5,
-            label=shortened(name, 44),
-        )
-        axes.fill_between(
-            shares, [p.low for p in curve], [p.high for p in curve], color=color, alpha=0.12, linewidth=0
-        )
+        curve, (color, marker) = [p for p in known if p.method == name], _LOOKS[index % len(_LOOKS)]
+        shares, scores, low, high = zip(*((p.share, p.score, p.low, p.high) for p in curve), strict=True)
+        axes.plot(shares, scores, color=color, marker=marker, markersize=5, label=shortened(name, 44))
+        axes.fill_between(shares, low, high, color=color, alpha=0.12, linewidth=0)
         parts.append(f"{name}: {', '.join(f'{p.score:.3f} from {p.n_items:,.0f}' for p in curve)}")
     items = {p.share: sorted({f"{q.n_items:,.0f}" for q in known if q.share == p.share}) for p in known}
-    axes.set_xticks(
-        list(items), [f"{100 * share:.3g} %\n{'/'.join(counts)}" for share, counts in items.items()]
-    )
+    ticks = [f"{100 * share:.3g} %\n{'/'.join(counts)}" for share, counts in items.items()]
+    axes.set_xticks(list(items), ticks)
     axes.set_xticks([], minor=True)
     axes.grid(axis="y", color=_GRID)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure, f"{metric_words(metric)} by number of training items. {'; '.join(parts)}."
+    figure.legend(loc="outside right upper")
+    return f"{metric_words(metric)} by number of training items. {'; '.join(parts)}."
 
 
 @_as_plot
-def scores_and_times(rows: Sequence[Row], metric: str) -> tuple["Figure", str]:
+def scores_and_times(figure: "Figure", rows: Sequence[Row], metric: str) -> str:
     """Plot a line a method, the best first: its score with confidence interval, and its time to prepare and train."""
     known = sorted((row for row in rows if not math.isnan(row.score)), key=lambda row: row.score)
-    figure = _figure(8, 0.9 + 0.24 * len(known), layout="constrained")
+    figure.set_size_inches(8, 0.9 + 0.24 * len(known))
     scores, times = figure.subplots(1, 2, sharey=True)
+    shown_s = [max(learning_s(row), _TIMES_S[0]) if row.cost else math.nan for row in known]
     for kind in dict.fromkeys(map(kind_of, known)):
         label, color, marker = KINDS[kind]
-        some = {y: row for y, row in enumerate(known) if kind_of(row) == kind}
+        y = [index for index, row in enumerate(known) if kind_of(row) == kind]
+        some = [known[index] for index in y]
         look: Any = {"color": color, "marker": marker, "s": 36, "zorder": 3}
-        scores.hlines(
-            list(some), [r.low for r in some.values()], [r.high for r in some.values()], color=color
-        )
-        scores.scatter([row.score for row in some.values()], list(some), label=label, **look)
-        times.scatter([max(learning_s(row), _TIMES_S[0]) for row in some.values()], list(some), **look)
+        scores.hlines(y, [row.low for row in some], [row.high for row in some], color=color)
+        scores.scatter([row.score for row in some], y, label=label, **look)
+        times.scatter([shown_s[index] for index in y], y, **look)
     scores.set_yticks(range(len(known)), [shortened(row.method, 44) for row in known])
     scores.set_xlabel(metric_words(metric))
     times.set(xscale="log", xlabel="time to prepare and train, all folds")
     times.set_xticks(_TIMES_S, [duration(time_s) for time_s in _TIMES_S])
     times.set_xticks([], minor=True)
-    seconds = [max(learning_s(row), _TIMES_S[0]) for row in known if row.cost] or [1.0]
-    times.set_xlim(min(seconds) / 3.2, max(seconds) * 3.2)  # a factor of ten at least: there is a tick in it
+    if any(row.cost for row in known):  # a factor of ten at least: there is a tick in it
+        times.set_xlim(np.nanmin(shown_s) / 3.2, np.nanmax(shown_s) * 3.2)
     for axes in (scores, times):
         axes.grid(color=_GRID)
         axes.tick_params(axis="y", length=0)
     figure.legend(loc="outside upper center", ncols=len(KINDS))
-    times_s = [f" in {duration(learning_s(row))}" if row.cost else "" for row in known]
-    parts = [f"{row.method} {score_words(row)}{time_s}" for row, time_s in zip(known, times_s, strict=True)]
-    return (
-        figure,
-        f"{metric_words(metric)} with 95 % CI, and time to prepare and train: {'; '.join(parts[::-1])}.",
-    )
+    times_s = [f"in {duration(learning_s(row))}" if row.cost else "" for row in known]
+    parts = [
+        f"{row.method} {score_words(row)} {time}".rstrip() for row, time in zip(known, times_s, strict=True)
+    ]
+    return f"{metric_words(metric)} with 95 % CI, and time to prepare and train: {'; '.join(parts[::-1])}."
 
 
 @_as_plot
-def confusion_pair(left: Row, right: Row) -> tuple["Figure", str]:
+def confusion_pair(figure: "Figure", left: Row, right: Row) -> str:
     """Plot two confusion matrices side by side, coloured by the share of the true class."""
     n = max(len(row.scores.classes) if row.scores else 0 for row in (left, right))
     side = max(2.6, 0.42 * n) if n <= MAX_COUNTED else max(4.0, 0.14 * min(n, MAX_NAMED))
-    figure = _figure(2 * side + 2, side + 1, layout="constrained")
+    figure.set_size_inches(2 * side + 2, side + 1)
     for axes, row in zip(figure.subplots(1, 2), (left, right), strict=True):
         axes.set(xticks=[], yticks=[], xlabel="predicted class", ylabel="true class")
         axes.set_title(f"{shortened(row.method, 34)}, {score_words(row).partition(' ')[0]}", fontsize=9.5)
@@ -203,7 +192,7 @@ def confusion_pair(left: Row, right: Row) -> tuple["Figure", str]:
             why = shortened(row.error or "no item has a label", 80)
             axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", wrap=True)
     words = [f"{row.method}: {row.error or score_words(row)}" for row in (left, right)]
-    return figure, f"Confusion matrices, true class by row and predicted class by column. {'; '.join(words)}."
+    return f"Confusion matrices, true class by row and predicted class by column. {'; '.join(words)}."
 
 
 def _draw_confusion(axes: Any, counts: np.ndarray, classes: Sequence[str]) -> None:
@@ -218,9 +207,3 @@ def _draw_confusion(axes: Any, counts: np.ndarray, classes: Sequence[str]) -> No
         for (row, column), count in np.ndenumerate(counts):
             color = "white" if shares[row, column] > 0.55 else _INK
             axes.text(column, row, f"{count}", ha="center", va="center", color=color, fontsize=8)
-
-
-def _figure(width: float, height: float, *, layout: Any = None) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout=layout)
