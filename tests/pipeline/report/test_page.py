@@ -172,6 +172,9 @@ def test_nothing_but_failures_is_a_page_too(tmp_path):
     page = Page(write_page(tmp_path / "r.html", summary))
     assert page.images == []
     assert "All failed." in page.text
+    Page(
+        write_page(tmp_path / "r.html", replace(summary, verdict="", rows=(), sets=(replace(one, rows=()),)))
+    )
 
 
 def test_a_folder_gets_page_table_and_result(tmp_path):
