@@ -15,11 +15,11 @@ import pytest
 from phosphene.converters import ParameterError
 from phosphene.datasets import Item, Manifest
 from phosphene.pipeline import Recipe
-from phosphene.pipeline.baselines.estimator import Trained
 from phosphene.pipeline.compare.benchmark import benchmark
 from phosphene.pipeline.compare.cells import CellStore, cells_folder
 from phosphene.pipeline.compare.jobs import Job, fit_cell
 from phosphene.pipeline.compare.methods import Ready, Setting, chosen_methods, methods_of
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
 
 RECIPE = Recipe(views="line(size=32)", strategy="probe", workers=1)
 QUICK = "images; summary + nearest; majority"
@@ -145,18 +145,18 @@ class Faulty(Fatal):
         return Ready(_Faulty(), (), dict, {})
 
 
-class _Faulty:
+class _Faulty(Estimator):
     def __init__(self):
         self.n_fits = 0
 
-    def fit(self, places, targets, groups, *, n_classes):
+    def fit(self, indices, targets, groups, *, n_classes):
         self.n_fits += 1
         if self.n_fits == 2:
             raise ValueError("cannot go on")
-        return Trained(n_classes, np.array([], int), np.zeros((0, n_classes)), 1)
+        return Fit(n_classes, np.array([], int), np.zeros((0, n_classes)), 1)
 
-    def answer(self, model, places):
-        return np.zeros((len(places), model))
+    def predict_log_proba(self, model, indices):
+        return np.zeros((len(indices), model))
 
 
 def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
