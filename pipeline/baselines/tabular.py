@@ -22,6 +22,7 @@ from .estimator import Trained
 
 Split = tuple[np.ndarray, np.ndarray]
 Setting = dict[str, Any]
+Grid = list[dict[str, list[Any]]]
 
 SETTINGS = 20
 """Settings that every model may try: as many mixtures of layers as a probe weighs."""
@@ -40,7 +41,7 @@ class _Model(NamedTuple):
     """An estimator as it is where nothing can be chosen, its grid, and what changes once a setting is chosen."""
 
     estimator: Any
-    grid: list[dict[str, list[Any]]]
+    grid: Grid
     final: Setting
     min_proba: float = MIN_PROBA
 
@@ -66,7 +67,7 @@ def _lightgbm(seed: int, n_rows: int) -> _Model:
         verbosity=-1,
     )
     few = max(1, n_rows // 20)
-    grid = [
+    grid: Grid = [
         {
             "num_leaves": [leaves],
             "min_child_samples": [min(rows, few)],
@@ -81,7 +82,7 @@ def _lightgbm(seed: int, n_rows: int) -> _Model:
 def _random_forest(seed: int, n_rows: int) -> _Model:
     from sklearn.ensemble import RandomForestClassifier
 
-    grid = [{"max_features": ["sqrt", 0.03, 0.1, 0.3], "min_samples_split": [2, 4, 8, 16, 32]}]
+    grid: Grid = [{"max_features": ["sqrt", 0.03, 0.1, 0.3], "min_samples_split": [2, 4, 8, 16, 32]}]
     # More trees cost time and change little (Probst and Boulesteix 2018, JMLR 18:181).
     return _Model(
         RandomForestClassifier(10, random_state=seed), grid, {"n_estimators": 100}, COUNTS_MIN_PROBA
@@ -103,7 +104,10 @@ def _nearest(seed: int, n_rows: int) -> _Model:
 
     model = KNeighborsClassifier(1, weights="distance")
     counts = sorted({min(count, n_rows) for count in (1, 2, 4, 8, 16)})
-    neighbours = {"model__n_neighbors": counts, "model__metric": ["euclidean", "manhattan"]}
+    neighbours: dict[str, list[Any]] = {
+        "model__n_neighbors": counts,
+        "model__metric": ["euclidean", "manhattan"],
+    }
     return _Model(_scaled(model=model), [{"scale": _scalers(), **neighbours}], {}, COUNTS_MIN_PROBA)
 
 

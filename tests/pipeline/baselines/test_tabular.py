@@ -169,7 +169,7 @@ def test_the_setting_is_that_of_the_best_brier_score():
             proba[test] = np.exp(by_hand("logistic", values[train], targets[train], values[test], setting))
         return np.square(proba - np.eye(3)[targets]).sum(axis=1).mean()
 
-    strengths = [1e-4, 1e-2, 1.0, 1e3]
+    strengths = [1e-4, 1.0]
     others = [
         brier({"scale": s, "model__C": c}) for s in ("StandardScaler", "MinMaxScaler") for c in strengths
     ]
@@ -186,16 +186,17 @@ def test_the_forest_is_that_of_scikit_learn():
     assert (log_proba.argmax(axis=1) == proba.argmax(axis=1)).all()
 
 
-def test_calibrated_probabilities_are_as_often_right_as_they_say():
-    # Labels of which one in five is wrong: nobody can be surer than that.
+@pytest.mark.parametrize("model", LEARNERS)
+def test_probabilities_are_calibrated(model):
+    # Labels of which one in five is wrong: nobody can be surer than that, however far the classes are apart.
     table, targets = blobs(300, 4, 2)
     noisy = np.where(np.random.default_rng(1).random(300) < 0.2, 1 - targets, targets)
-    for model in LEARNERS:
-        contender, trained = fitted(model, table, noisy, 200, n_classes=2)
-        log_proba = contender.answer(trained.model, np.arange(200, 300))
-        loss = -log_proba[np.arange(100), noisy[200:]].mean()
-        assert loss < 0.62, model  # of one in five wrong: 0.50; of no knowledge: 0.69
-        assert 0.65 < np.exp(log_proba.max(axis=1)).mean() < 0.9, model
+    contender, trained = fitted(model, table, noisy, 200, n_classes=2)
+    log_proba = contender.answer(trained.model, np.arange(200, 300))
+    loss = -log_proba[np.arange(100), noisy[200:]].mean()
+    best = -np.log(np.where(noisy == targets, 0.8, 0.2))[200:].mean()
+    assert best - 0.1 < loss < best + 0.15
+    assert 0.6 < np.exp(log_proba.max(axis=1)).mean() < 0.9
 
 
 def test_some_of_many_rows_choose(monkeypatch):
