@@ -22,7 +22,7 @@ from .estimator import Trained
 
 Split = tuple[np.ndarray, np.ndarray]
 Setting = dict[str, Any]
-Grid = list[dict[str, list[Any]]]
+Grid = list[dict[str, Any]]
 
 SETTINGS = 20
 """Settings that every model may try: as many mixtures of layers as a probe weighs."""
@@ -67,15 +67,9 @@ def _lightgbm(seed: int, n_rows: int) -> _Model:
         verbosity=-1,
     )
     few = max(1, n_rows // 20)
-    grid: Grid = [
-        {
-            "num_leaves": [leaves],
-            "min_child_samples": [min(rows, few)],
-            "colsample_bytree": [columns],
-            "n_estimators": [10, 25, 50, 100, 150],
-        }
-        for leaves, rows, columns in ((4, 3, 0.3), (8, 5, 0.1), (8, 10, 0.5), (24, 10, 0.3))
-    ]
+    names, n_trees = ("num_leaves", "min_child_samples", "colsample_bytree"), [10, 25, 50, 100, 150]
+    shapes = ((4, min(3, few), 0.3), (8, min(5, few), 0.1), (8, min(10, few), 0.5), (24, min(10, few), 0.3))
+    grid: Grid = [{"n_estimators": n_trees, **dict(zip(names, zip(shape), strict=True))} for shape in shapes]
     return _Model(boosting, grid, {})
 
 
@@ -395,10 +389,7 @@ def _threads(n_jobs: int = -1) -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     # scikit-learn resets the filters in every thread while others may warn: what gets through is recorded, not shown.
-    with (
-        warnings.catch_warnings(record=True),
-        threadpool_limits(1),
-        parallel_config("threading", n_jobs=n_jobs),
-    ):
+    recorded = warnings.catch_warnings(record=True)
+    with recorded, threadpool_limits(1), parallel_config("threading", n_jobs=n_jobs):
         warnings.simplefilter("ignore")
         yield
