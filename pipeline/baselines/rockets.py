@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from phosphene.converters import MissingExtra, ParameterError
-from phosphene.pipeline.strategies.ridge_head import Gram, indicators_of, judged_rows, softened
-from phosphene.pipeline.strategies.ridge_head import _sharpness as fit_inverse_temperature
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
+from phosphene.pipeline.strategies.ridge import RidgeFit, fit_ridge_logo
+from phosphene.pipeline.strategies.temperature import fit_temperature, log_softmax
 
-from .estimator import Trained
 from .tabular import accuracy, all_classes, numba_threads
 
 Rocket = Literal["minirocket", "multirocket_hydra"]
@@ -20,17 +20,15 @@ Transform = Callable[[np.ndarray], np.ndarray]
 ROCKETS: tuple[Rocket, ...] = ("minirocket", "multirocket_hydra")
 PENALTIES = np.logspace(-3, 3, 10)
 """Of the ridge fit, those of aeon's classifiers."""
-MAX_ROWS = 5000
-"""Rows by which the penalty is chosen at most: the time for that grows with the cube of their number."""
 _MIN_LENGTH = 10
 """Kernels are nine steps long, and MultiRocket also sees differences, one step shorter."""
-_INVERSE_TEMPERATURE = 3.0
+_TEMPERATURE = 1 / 3
 """Where there are no out-of-fold scores to choose one by."""
 _BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class RocketContender:
+class RocketContender(Estimator):
     """Random convolutions, pooled, with a ridge classifier.
 
     Predictions are those of aeon's `MiniRocketClassifier` and `MultiRocketHydraClassifier` of the same seed, but for
@@ -80,95 +78,55 @@ class RocketContender:
                 f"RocketContender.method must be {' or '.join(ROCKETS)}, got {self.method!r}"
             )
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Fit kernels and ridge, as `Contender.fit`."""
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Fit kernels and ridge, as `Estimator.fit`."""
         known, codes = np.unique(targets, return_inverse=True)
         if len(known) < 2:
             model = _Model(None, None, known, 1.0, n_classes)
-            return Trained(model, places[:0], np.zeros((0, n_classes)), 0, {"setting": {}, "settings": 0})
-        transform = _TRANSFORMS[self.method](self._series(places), self.seed)
-        fit = _fit_ridge(transform(self._series(places)), codes, groups)
-        seen = _seen_elsewhere(codes[fit.rows], groups[fit.rows])
-        rows, scores = fit.rows[seen], fit.scores[seen]
-        inverse = fit_inverse_temperature(scores, codes[rows]) if len(rows) else _INVERSE_TEMPERATURE
-        log_proba = all_classes(softened(scores, inverse), known, n_classes)
+            return Fit(model, indices[:0], np.zeros((0, n_classes)), 0, {"setting": {}, "settings": 0})
+        transform = _TRANSFORMS[self.method](self._series(indices), self.seed)
+        features = transform(self._series(indices))
+        fit = fit_ridge_logo(features, codes, groups, penalties=PENALTIES, n_classes=len(known))
+        seen = _seen_elsewhere(codes[fit.oof_indices], groups[fit.oof_indices])
+        rows, scores = fit.oof_indices[seen], fit.oof_scores[seen]
+        temperature = fit_temperature(scores, codes[rows]) if len(rows) else _TEMPERATURE
+        log_proba = all_classes(log_softmax(scores, temperature=temperature), known, n_classes)
         notes = {
             "setting": {"alpha": fit.penalty},
             "settings": len(PENALTIES),
-            "inner_folds": len(np.unique(groups[fit.rows])),
+            "inner_folds": len(np.unique(groups[fit.oof_indices])),
             "left_out_accuracy": accuracy(log_proba, targets[rows]),
         }
-        model = _Model(transform, fit.ridge, known, inverse, n_classes)
-        return Trained(model, rows, log_proba, fit.ridge.size_bytes, notes)
+        model = _Model(transform, fit, known, temperature, n_classes)
+        return Fit(model, rows, log_proba, _size_bytes(fit), notes)
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
-        scores = np.zeros((len(places), len(model.known)))
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        scores = np.zeros((len(indices), len(model.known)))
         if model.ridge is not None:
-            for part in np.array_split(np.arange(len(places)), len(places) // 500 + 1):
+            for part in np.array_split(np.arange(len(indices)), len(indices) // 500 + 1):
                 if len(part):
-                    scores[part] = model.ridge.scores(model.transform(self._series(places[part])))
-        return all_classes(softened(scores, model.inverse_temperature), model.known, model.n_classes)
+                    scores[part] = model.ridge.scores(model.transform(self._series(indices[part])))
+        return all_classes(log_softmax(scores, temperature=model.temperature), model.known, model.n_classes)
 
-    def _series(self, places: np.ndarray) -> np.ndarray:
-        values = np.asarray(self.values[places], np.float64)
+    def _series(self, indices: np.ndarray) -> np.ndarray:
+        values = np.asarray(self.values[indices], np.float64)
         return values if values.shape[2] >= _MIN_LENGTH else _stretched(values)
-
-
-class _Ridge(NamedTuple):
-    """Slope (n_features, n_known) and intercept (n_known,)."""
-
-    weight: np.ndarray
-    bias: np.ndarray
-
-    @property
-    def size_bytes(self) -> int:
-        # A threshold a feature besides.
-        return int(self.weight.nbytes + self.bias.nbytes + 4 * len(self.weight))
-
-    def scores(self, features: np.ndarray) -> np.ndarray:
-        return np.asarray(features @ self.weight + self.bias)
 
 
 class _Model(NamedTuple):
     """A fitted rocket; without transform and ridge where training items are of one class."""
 
     transform: Transform | None
-    ridge: _Ridge | None
+    ridge: RidgeFit | None
     known: np.ndarray
-    inverse_temperature: float
+    temperature: float
     n_classes: int
 
 
-class _RidgeFit(NamedTuple):
-    """A ridge fit to all rows, its penalty, and the out-of-fold scores of the rows that it was chosen by."""
-
-    ridge: _Ridge
-    penalty: float
-    rows: np.ndarray
-    scores: np.ndarray
-
-
-def _fit_ridge(features: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> _RidgeFit:
-    from sklearn.linear_model import Ridge
-
-    indicators, rows = indicators_of(codes), judged_rows(groups, MAX_ROWS)
-    # With one group there is nothing to leave out but rows.
-    left = groups[rows] if len(np.unique(groups[rows])) > 1 else np.arange(len(rows))
-    mean, level = features[rows].mean(axis=0), indicators[rows].mean(axis=0)
-    centred = features[rows] - mean
-    gram = centred @ centred.T
-    # The penalty is nothing beside so large a constant, so that the intercept is free.
-    gram += 100 * (np.trace(gram) + 1.0) / len(gram)
-    solver = Gram(gram, indicators[rows] - level, left)
-    penalty, scores = solver.best(PENALTIES)
-    if len(rows) == len(features):
-        weight = centred.T @ solver.dual(penalty)
-        ridge = _Ridge(weight, level - mean @ weight)
-    else:
-        model = Ridge(penalty).fit(features, indicators)
-        ridge = _Ridge(model.coef_.T, model.intercept_)
-    return _RidgeFit(ridge, penalty, rows, scores + level)
+def _size_bytes(ridge: RidgeFit) -> int:
+    """Return the size of the weights, and of a threshold a feature."""
+    return int(ridge.weight.nbytes + ridge.bias.nbytes + 4 * len(ridge.weight))
 
 
 def _seen_elsewhere(codes: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -15,10 +15,9 @@ import numpy as np
 
 from phosphene.converters import MissingExtra, ParameterError
 from phosphene.pipeline.features.feature_set import Table
-from phosphene.pipeline.strategies.ridge_head import _sharpness as fit_inverse_temperature
-from phosphene.pipeline.strategies.ridge_head import judged_rows, softened
-
-from .estimator import Trained
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
+from phosphene.pipeline.strategies.ridge import subsample_groups
+from phosphene.pipeline.strategies.temperature import fit_temperature, log_softmax
 
 Split = tuple[np.ndarray, np.ndarray]
 Setting = dict[str, Any]
@@ -137,7 +136,7 @@ MODELS = {
 
 
 @dataclass(frozen=True, eq=False)
-class TableContender:
+class TableContender(Estimator):
     """A model of `MODELS` on the rows of a table.
 
     Parameters
@@ -161,7 +160,7 @@ class TableContender:
     >>> table = Table(np.array([[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]], np.float32), ("level",))
     >>> contender = TableContender(table, "nearest", seed=0)
     >>> trained = contender.fit(np.array([0, 1, 4, 5]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.answer(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
+    >>> contender.predict_log_proba(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["left_out_accuracy"]
     1.0
@@ -178,13 +177,13 @@ class TableContender:
                 f"TableContender.model must be one of {', '.join(sorted(MODELS))}, got {self.model!r}"
             )
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Choose setting and temperature by cross-validation and fit to all rows, as `Contender.fit`.
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Choose setting and temperature by cross-validation and fit to all rows, as `Estimator.fit`.
 
         A row whose class occurs in its own fold alone has no out-of-fold prediction.
         """
-        values, (known, codes) = self.table.values[places], np.unique(targets, return_inverse=True)
-        some = judged_rows(groups, MAX_ROWS)
+        values, (known, codes) = self.table.values[indices], np.unique(targets, return_inverse=True)
+        some = subsample_groups(groups, MAX_ROWS)
         with _threads():
             splits = stratified_splits(codes[some], groups[some], seed=self.seed)
             model = MODELS[self.model](self.seed, min((len(fit) for fit, _ in splits), default=1))
@@ -195,25 +194,25 @@ class TableContender:
             )
             fitted = _fit(estimator, values, codes)
         oof = some[seen]
-        inverse = fit_inverse_temperature(scores[seen], codes[oof]) if n_tried > 1 and len(oof) else 1.0
-        log_proba = all_classes(softened(scores[seen], inverse), known, n_classes)
+        temperature = fit_temperature(scores[seen], codes[oof]) if n_tried > 1 and len(oof) else 1.0
+        log_proba = all_classes(log_softmax(scores[seen], temperature=temperature), known, n_classes)
         notes = {
             "setting": {name: _plain(value) for name, value in setting.items()},
             "settings": n_tried,
             "inner_folds": len(splits),
             "left_out_accuracy": accuracy(log_proba, targets[oof]),
         }
-        kept = _Fitted(fitted, model.min_proba, known, inverse, n_classes)
-        return Trained(kept, oof, log_proba, size_bytes(fitted), notes)
+        kept = _Fitted(fitted, model.min_proba, known, temperature, n_classes)
+        return Fit(kept, oof, log_proba, size_bytes(fitted), notes)
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
-        values = self.table.values[places]
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        values = self.table.values[indices]
         if not len(values):
             return np.zeros((0, model.n_classes))
         with _threads(1):
             scores = _log_proba(model.estimator, values, len(model.known), model.min_proba)
-        return all_classes(softened(scores, model.inverse_temperature), model.known, model.n_classes)
+        return all_classes(log_softmax(scores, temperature=model.temperature), model.known, model.n_classes)
 
 
 class _Fitted(NamedTuple):
@@ -222,7 +221,7 @@ class _Fitted(NamedTuple):
     estimator: Any
     min_proba: float
     known: np.ndarray
-    inverse_temperature: float
+    temperature: float
     n_classes: int
 
 

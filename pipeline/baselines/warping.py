@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from phosphene.converters import MissingExtra
-from phosphene.pipeline.strategies.ridge_head import _sharpness as fit_inverse_temperature
-from phosphene.pipeline.strategies.ridge_head import judged_rows, softened
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
+from phosphene.pipeline.strategies.ridge import subsample_groups
+from phosphene.pipeline.strategies.temperature import fit_temperature, log_softmax
 
-from .estimator import Trained
 from .tabular import accuracy, all_classes, numba_threads
 
 WINDOWS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 25, 30, 40, 60, 100)
@@ -21,12 +21,12 @@ MAX_CELLS = 5 * 10**9
 """Cells of cost matrices at most to choose the window by: some ten seconds on one core."""
 MAX_CELLS_PREDICT = 2 * 10**8
 """Cells for one prediction at most."""
-_INVERSE_TEMPERATURE = 10.0
+_TEMPERATURE = 0.1
 """Where there are no out-of-fold distances to choose one by."""
 
 
 @dataclass(frozen=True, eq=False)
-class WarpingContender:
+class WarpingContender(Estimator):
     """1-NN with dynamic time warping in a Sakoe-Chiba band.
 
     The window of the fewest leave-group-out mistakes is taken, of equal ones the narrowest. The distance to the nearest
@@ -59,7 +59,7 @@ class WarpingContender:
     >>> values[[0, 1, 2], 0, [3, 5, 7]] = 1.0
     >>> contender = WarpingContender(values, seed=0)
     >>> trained = contender.fit(np.array([0, 1, 3, 4]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.answer(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
+    >>> contender.predict_log_proba(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["setting"]
     {'window_percent': 9}
@@ -69,11 +69,11 @@ class WarpingContender:
     _: KW_ONLY
     seed: int
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Choose the window and keep the rows, as `Contender.fit`."""
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Choose the window and keep the rows, as `Estimator.fit`."""
         plan = _Plan.of(groups, *self.values.shape[1:])
         kept, chosen_by = plan.kept, plan.chosen_by
-        rows, groups = self._rows(places[kept]), groups[kept]
+        rows, groups = self._rows(indices[kept]), groups[kept]
         known, codes = np.unique(targets[kept], return_inverse=True)
         same_group = groups[chosen_by][:, None] == groups
         steps, percent = _best_window(rows, codes, chosen_by, same_group, plan.windows)
@@ -84,8 +84,8 @@ class WarpingContender:
         unit = max(float(np.median(nearest.min(axis=1))), 1e-30) if len(oof) else 1.0
         # A class of no other group is as far as the farthest of all.
         scores = -np.where(np.isfinite(nearest), nearest, _farthest(nearest)) / unit
-        inverse = fit_inverse_temperature(scores, codes[oof]) if len(oof) else _INVERSE_TEMPERATURE
-        log_proba = all_classes(softened(scores, inverse), known, n_classes)
+        temperature = fit_temperature(scores, codes[oof]) if len(oof) else _TEMPERATURE
+        log_proba = all_classes(log_softmax(scores, temperature=temperature), known, n_classes)
         notes = {
             "setting": {"window_percent": percent},
             "settings": len(plan.windows),
@@ -93,18 +93,18 @@ class WarpingContender:
             "rows_searched": len(chosen_by),
             "left_out_accuracy": accuracy(log_proba, known[codes[oof]]),
         }
-        model = _Model(rows, codes, known, steps, inverse / unit, n_classes)
-        return Trained(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
+        model = _Model(rows, codes, known, steps, temperature / unit, n_classes)
+        return Fit(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
         nearest = _nearest_of_class(
-            dtw_distances(self._rows(places), model.rows, model.window_steps), model.codes
+            dtw_distances(self._rows(indices), model.rows, model.window_steps), model.codes
         )
-        return all_classes(softened(-nearest, model.inverse_temperature), model.known, model.n_classes)
+        return all_classes(log_softmax(-nearest, temperature=model.temperature), model.known, model.n_classes)
 
-    def _rows(self, places: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(self.values[places], np.float64)
+    def _rows(self, indices: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(self.values[indices], np.float64)
 
 
 class _Model(NamedTuple):
@@ -112,7 +112,7 @@ class _Model(NamedTuple):
     codes: np.ndarray
     known: np.ndarray
     window_steps: int
-    inverse_temperature: float
+    temperature: float
     n_classes: int
 
 
@@ -128,8 +128,8 @@ class _Plan(NamedTuple):
         def cells(percent: int) -> int:
             return channels * length * min(length, 2 * _steps(length, percent) + 1)
 
-        kept = judged_rows(groups, max(2, MAX_CELLS_PREDICT // cells(_NARROW)))
-        chosen_by = judged_rows(groups[kept], max(2, MAX_CELLS // (cells(_NARROW) * len(kept))))
+        kept = subsample_groups(groups, max(2, MAX_CELLS_PREDICT // cells(_NARROW)))
+        chosen_by = subsample_groups(groups[kept], max(2, MAX_CELLS // (cells(_NARROW) * len(kept))))
         affordable = MAX_CELLS / (len(kept) * len(chosen_by))
         # In a short series several windows are one.
         percents = {

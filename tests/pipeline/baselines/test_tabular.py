@@ -41,17 +41,17 @@ def fitted(model, table, targets, n_train, *, groups=None, n_classes=3):
 def test_learns_and_repeats(model):
     table, targets = blobs()
     contender, trained = fitted(model, table, targets, 45)
-    answers = contender.answer(trained.model, np.arange(45, 60))
+    answers = contender.predict_log_proba(trained.model, np.arange(45, 60))
     assert (answers.argmax(axis=1) == targets[45:]).mean() > 0.7
     np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1.0)
-    assert trained.checked.tolist() == list(range(45)) and trained.left_out.shape == (45, 3)
-    accuracy = (trained.left_out.argmax(axis=1) == targets[:45]).mean()
+    assert trained.oof_indices.tolist() == list(range(45)) and trained.oof_log_proba.shape == (45, 3)
+    accuracy = (trained.oof_log_proba.argmax(axis=1) == targets[:45]).mean()
     assert accuracy > 0.7 and trained.notes["left_out_accuracy"] == accuracy
     assert trained.notes["settings"] == SETTINGS and trained.notes["inner_folds"] == 5
     assert json.loads(json.dumps(trained.notes)) == trained.notes and trained.size_bytes > 100
     again, same = fitted(model, table, targets, 45)
-    assert (same.left_out == trained.left_out).all()
-    assert (again.answer(same.model, np.arange(45, 60)) == answers).all()
+    assert (same.oof_log_proba == trained.oof_log_proba).all()
+    assert (again.predict_log_proba(same.model, np.arange(45, 60)) == answers).all()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -77,13 +77,13 @@ def test_hard_cases_are_answered(model, kind):
     if kind == "one class":
         targets = np.full(12, 2)
     contender, trained = fitted(model, table, targets, n, groups=groups, n_classes=5)
-    answers = contender.answer(trained.model, np.arange(12))
+    answers = contender.predict_log_proba(trained.model, np.arange(12))
     assert answers.shape == (12, 5) and np.isfinite(answers).all()
     unseen = np.setdiff1d(np.arange(5), targets[:n])
     assert (answers[:, unseen] < np.log(1e-3)).all()
     assert (
-        len(trained.left_out)
-        == len(trained.checked)
+        len(trained.oof_log_proba)
+        == len(trained.oof_indices)
         == {"one group": 0, "each its own class": 0, "lonely": 7}.get(kind, n)
     )
     if kind == "one class":
@@ -111,9 +111,9 @@ def test_majority_answers_with_shares_of_the_classes():
     targets = np.array([0, 0, 0, 1] + [0] * 6)
     contender, trained = fitted("majority", table, targets, 4, n_classes=3)
     np.testing.assert_allclose(
-        np.exp(contender.answer(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
+        np.exp(contender.predict_log_proba(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
     )
-    assert trained.notes["settings"] == 1 and trained.checked.tolist() == [0, 1, 2]
+    assert trained.notes["settings"] == 1 and trained.oof_indices.tolist() == [0, 1, 2]
 
 
 def by_hand(model, train, targets, test, setting):
@@ -132,7 +132,7 @@ def by_hand(model, train, targets, test, setting):
 
 
 def without_temperature(log_proba, trained):
-    return softmax(log_proba / trained.model.inverse_temperature, axis=1)
+    return softmax(log_proba * trained.model.temperature, axis=1)
 
 
 @pytest.mark.parametrize("columns", [5, 90])
@@ -143,7 +143,7 @@ def test_predictions_are_those_of_scikit_learn(model, columns, classes):
     contender, trained = fitted(model, table, targets, 60, n_classes=classes)
     values = table.values.astype(float)
     expected = by_hand(model, values[:60], targets[:60], values[60:], trained.notes["setting"])
-    found = without_temperature(contender.answer(trained.model, np.arange(60, 80)), trained)
+    found = without_temperature(contender.predict_log_proba(trained.model, np.arange(60, 80)), trained)
     np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
@@ -154,7 +154,7 @@ def test_oof_log_proba_is_that_of_fits_without_the_fold(model):
     values = table.values.astype(float)
     for train, test in stratified_splits(targets, np.arange(60), seed=0):
         expected = by_hand(model, values[train], targets[train], values[test], trained.notes["setting"])
-        found = without_temperature(trained.left_out[test], trained)
+        found = without_temperature(trained.oof_log_proba[test], trained)
         np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
@@ -181,7 +181,7 @@ def test_the_forest_is_that_of_scikit_learn():
     contender, trained = fitted("random_forest", table, targets, 60)
     forest = RandomForestClassifier(100, random_state=0, **trained.notes["setting"])
     forest.fit(table.values[:60], targets[:60])
-    log_proba = contender.answer(trained.model, np.arange(60, 80))
+    log_proba = contender.predict_log_proba(trained.model, np.arange(60, 80))
     proba = forest.predict_proba(table.values[60:])
     assert (log_proba.argmax(axis=1) == proba.argmax(axis=1)).all()
 
@@ -192,7 +192,7 @@ def test_probabilities_are_calibrated(model):
     table, targets = blobs(300, 4, 2)
     noisy = np.where(np.random.default_rng(1).random(300) < 0.2, 1 - targets, targets)
     contender, trained = fitted(model, table, noisy, 200, n_classes=2)
-    log_proba = contender.answer(trained.model, np.arange(200, 300))
+    log_proba = contender.predict_log_proba(trained.model, np.arange(200, 300))
     loss = -log_proba[np.arange(100), noisy[200:]].mean()
     best = -np.log(np.where(noisy == targets, 0.8, 0.2))[200:].mean()
     assert best - 0.1 < loss < best + 0.15
@@ -203,9 +203,9 @@ def test_some_of_many_rows_choose(monkeypatch):
     monkeypatch.setattr(tabular, "MAX_ROWS", 20)
     table, targets = blobs()
     contender, trained = fitted("nearest", table, targets, 60)
-    assert len(trained.checked) == 20 == len(trained.left_out)
+    assert len(trained.oof_indices) == 20 == len(trained.oof_log_proba)
     assert trained.size_bytes > table.values[:60].nbytes  # all are kept
-    nothing = contender.answer(trained.model, np.zeros(0, int))
+    nothing = contender.predict_log_proba(trained.model, np.zeros(0, int))
     assert nothing.shape == (0, 3)
 
 
