@@ -19,7 +19,7 @@ from phosphene.datasets.segments import item_failures
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Cut, combine, cut, lengths_for
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.strategies.base import Model
+from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.strategies.trainers import load_model
 from phosphene.pipeline.tiles.render import render
 

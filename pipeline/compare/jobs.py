@@ -75,7 +75,7 @@ def run_job(job: Job) -> int:
         ready = job.method.make(job.setting)
         _note(job, ready)
         failed, cut = _failed(job, ready), job.setting.cut
-        ready.expect([cut.to_learn(part, failed=failed) for part in missing])
+        ready.estimator.expect([cut.to_learn(part, failed=failed) for part in missing])
         for part in missing:
             job.store.put(job.key(part), fit_cell(ready, cut, part, failed=failed))
         _note(job, ready)
@@ -87,19 +87,19 @@ def fit_cell(ready: Ready, cut: CutItems, split: Split, *, failed: frozenset[int
     learned = cut.to_learn(split, failed=failed)
     clock = _Clock(ready)
     n_classes = len(cut.manifest.classes)
-    trained = ready.contender.fit(learned.places, learned.targets, learned.groups, n_classes=n_classes)
+    fit = ready.estimator.fit(learned.places, learned.targets, learned.groups, n_classes=n_classes)
     train_s = clock.lap()
     places = cut.places(split.test, failed=failed)
-    answers = ready.contender.answer(trained.model, places)
+    log_proba = ready.estimator.predict_log_proba(fit.model, places)
     test_s = clock.lap()
     return Cell(
-        test=Answers(*cut.by_item(answers, places)),
-        left_out=Answers(*cut.by_item(trained.left_out, learned.places[trained.checked])),
+        test=Answers(*cut.by_item(log_proba, places)),
+        left_out=Answers(*cut.by_item(fit.oof_log_proba, learned.places[fit.oof_indices])),
         n_train=len(np.unique(cut.source[learned.places])),
         train_s=train_s,
         test_s=test_s,
-        size_bytes=trained.size_bytes,
-        notes={**ready.notes, **trained.notes},
+        size_bytes=fit.size_bytes,
+        notes={**ready.notes, **fit.notes},
     )
 
 
