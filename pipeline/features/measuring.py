@@ -1,4 +1,4 @@
-"""Pieces to records: each read and measured once, in processes that can be stopped, nothing lost when interrupted."""
+"""Items to records: each read and measured once, in processes that can be stopped, nothing lost when interrupted."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from .records import Kept, RecordStore
 from .registry import feature_sets
 
 LIMIT_S = 120.0
-"""A piece that takes longer is given up."""
+"""A item that takes longer is given up."""
 
 _LIBRARIES: dict[Kind, tuple[str, ...]] = {
     "audio": ("numpy", "librosa", "soxr"),
@@ -37,18 +37,18 @@ _HARMLESS: tuple[Kind, ...] = ("series", "mouse")
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of pieces.
+    """What was measured of items.
 
     Parameters
     ----------
     records
-        One for each piece, in order; None for one that failed.
+        One for each item, in order; None for one that failed.
     failures
-        The pieces that failed, and why.
+        The items that failed, and why.
     seconds
         How long this run took.
     measured, reused
-        How many pieces were measured, and how many had been before or are the same as another.
+        How many items were measured, and how many had been before or are the same as another.
     work_s
         How long all records took, those of earlier runs included: seconds of one process.
     """
@@ -62,16 +62,16 @@ class Measured:
 
 
 def measure(
-    pieces: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: Progress = True
+    items: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: Progress = True
 ) -> Measured:
-    """Measure pieces.
+    """Measure items.
 
     Records are kept beside the tiles and found again by content, so that nothing is measured twice, also when
     interrupted at any moment.
 
     Parameters
     ----------
-    pieces
+    items
         Files, or parts of files, of the set's kind.
     feature_set
         How they are measured.
@@ -83,7 +83,7 @@ def measure(
     Returns
     -------
     Measured
-        With the pieces that failed in a list; one that fails, or whose process dies, does not stop the rest.
+        With the items that failed in a list; one that fails, or whose process dies, does not stop the rest.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def measure(
     ([[1.0, 2.0, 4.0]], ())
     """
     begin = time.monotonic()
-    planned = _plan(pieces, fingerprint(feature_set))
+    planned = _plan(items, fingerprint(feature_set))
     store = RecordStore()
     try:
         failures, n_measured = map_items(
@@ -137,7 +137,7 @@ def fingerprint(feature_set: FeatureSet) -> str:
 
 @dataclass(frozen=True)
 class Gauge:
-    """Reads and measures one piece. This runs in the worker processes."""
+    """Reads and measures one item. This runs in the worker processes."""
 
     kind: Kind
     measure: Callable[[Signal], Record]
@@ -163,12 +163,12 @@ def _is_harmless(feature_set: FeatureSet) -> bool:
     return feature_set.kind in _HARMLESS and feature_set in feature_sets(feature_set.kind)
 
 
-def _plan(pieces: Sequence[Item], mark: str) -> list[Planned]:
-    """Plan pieces under the key of their file, and the part of it."""
-    files = plan_items([replace(piece, fragment=None) for piece in pieces], [mark])
+def _plan(items: Sequence[Item], mark: str) -> list[Planned]:
+    """Plan items under the key of their file, and the part of it."""
+    files = plan_items([replace(item, fragment=None) for item in items], [mark])
     return [
-        replace(plan, item=piece, keys=(*plan.keys, str(piece.fragment or "")) if plan.keys else ())
-        for piece, plan in zip(pieces, files, strict=True)
+        replace(plan, item=item, keys=(*plan.keys, str(item.fragment or "")) if plan.keys else ())
+        for item, plan in zip(items, files, strict=True)
     ]
 
 

@@ -19,7 +19,7 @@ _SAVE_EVERY_S = 0.25
 
 
 class Kept(NamedTuple):
-    """A record, and how long it took to read and to measure its piece."""
+    """A record, and how long it took to read and to measure its item."""
 
     record: Record
     seconds: float

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from phosphene.converters.core.files import atomic_write
 from phosphene.datasets.scores import Scores, share_interval
 from phosphene.pipeline.compare.summary import SetSummary, Summary
-from phosphene.pipeline.tiles.render import Failure
+from phosphene.datasets.manifest import Failure
 
 from . import tables, verdict
 from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times
