@@ -117,7 +117,7 @@ def _kept(function: "functools._lru_cache_wrapper[T]", path: Path, status: os.st
     """Return what a cached function makes of a file as it is now; one written just now may change unseen."""
     known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
-    return (function if settled else function.__wrapped__)(str(path.absolute()), known)
+    return (function if settled else function.__wrapped__)(str(path), known)
 
 
 @functools.lru_cache(maxsize=256)
