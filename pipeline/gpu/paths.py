@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from phosphene.converters import Converter
-from phosphene.converters.series.picture import segments
+from phosphene.converters.series.layout import segments
 
 # Where tensors of float64 exist and every operation used here does.
 DEVICE_TYPES = ("cpu", "cuda")

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from phosphene.converters import Box, Converter, SignalError
+from phosphene.converters import Converter, SignalError
 from phosphene.converters.series.gramian import GramianDifferenceField, GramianSummationField
+from phosphene.converters.series.layout import cells
 from phosphene.converters.series.picture import MID_GREY
 from phosphene.converters.series.recurrence import RecurrencePlot
 
@@ -45,16 +46,16 @@ def recurrence(task: Task) -> None:
 def parts(task: Task) -> list[tuple[Tensor, Tensor]]:
     """Return each channel that is drawn, (n, samples), and the pixels to draw it on, (n, height, width)."""
     values, converter = _chosen(task), task.work.converter
-    cells: list[Box] = converter._cells(values.shape[1])
-    planes = [task.out[..., 0]] * len(cells)
+    boxes = cells(values.shape[1], converter.size, converter.channels)
+    planes = [task.out[..., 0]] * len(boxes)
     if converter.channels == "color":
-        planes = [task.out[..., channel] for channel in range(len(cells))]
-        task.out[..., len(cells) :] = 0
-    elif len(cells) > 1:
+        planes = [task.out[..., channel] for channel in range(len(boxes))]
+        task.out[..., len(boxes) :] = 0
+    elif len(boxes) > 1:
         task.out.zero_()
     return [
         (values[:, channel], plane[:, cell.top : cell.bottom, cell.left : cell.right])
-        for channel, (cell, plane) in enumerate(zip(cells, planes, strict=True))
+        for channel, (cell, plane) in enumerate(zip(boxes, planes, strict=True))
     ]
 
 
