@@ -16,7 +16,7 @@ from .layout import sample_axis
 from .picture import SeriesPicture, averaged, finish, mean_present, spans
 
 # Of distances in a series that spans 0 to 1, so that pairs just as far apart as the threshold all count as far.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 # Longer series are averaged one sample of their states at a time, so that they are not held many times.
 LONG = 100_000
 
@@ -141,7 +141,7 @@ class RecurrencePlot(SeriesPicture):
             limit = distances_at(found, share)
         else:
             limit = share * deviations(values) / np.where(found.width > 0, found.width, 1.0)
-        return limit - _ROUNDING
+        return limit - ROUNDING
 
     def _layout(
         self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
@@ -213,6 +213,28 @@ def _scaled(along: np.ndarray, low: np.ndarray, width: np.ndarray) -> np.ndarray
     return np.asarray(shares.astype(np.float32))
 
 
+def state_count(samples: int, *, dimension: int, delay: int) -> int:
+    """Return how many states a series has.
+
+    Raises
+    ------
+    SignalError
+        It is shorter than one state.
+
+    Examples
+    --------
+    >>> state_count(10, dimension=3, delay=2)
+    6
+    """
+    reach = 1 + (dimension - 1) * delay
+    if samples < reach:
+        raise SignalError(
+            f"a state of dimension={dimension} and delay={delay} spans {reach} samples, the series has {samples}; "
+            f"take a smaller dimension or delay"
+        )
+    return samples - reach + 1
+
+
 def embedded(values: np.ndarray, *, dimension: int, delay: int) -> np.ndarray:
     """Return the states of series (..., n), one a column: (..., dimension, n - (dimension - 1) * delay).
 
@@ -229,12 +251,7 @@ def embedded(values: np.ndarray, *, dimension: int, delay: int) -> np.ndarray:
     array([[ 1., nan],
            [ 3., nan]])
     """
-    count = values.shape[-1] - (dimension - 1) * delay
-    if count < 1:
-        raise SignalError(
-            f"a state of dimension={dimension} and delay={delay} spans {values.shape[-1] - count + 1} samples, "
-            f"the series has {values.shape[-1]}; take a smaller dimension or delay"
-        )
+    count = state_count(values.shape[-1], dimension=dimension, delay=delay)
     if dimension == 1:
         return values[..., None, :]
     states = np.stack([values[..., lag * delay :][..., :count] for lag in range(dimension)], -2)
