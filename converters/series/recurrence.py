@@ -275,8 +275,7 @@ def greatest_distances(states: States) -> np.ndarray:
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    mirrored = states.rows is states.columns
-    return np.array([greatest_measure(*sides, mirrored) ** 0.5 for sides in _present(states)])
+    return np.array([greatest_measure(*sides) ** 0.5 for sides in _present(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -290,18 +289,18 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
-    from .recurrence_loops import measure_pairs
+    from .recurrence_loops import measure_pairs, numbers_at
 
-    found = np.empty(len(states.width))
+    found, mirrored = np.empty(len(states.width)), states.rows is states.columns
     measures = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
-    mirrored, power = states.rows is states.columns, 1 if states.rows.shape[1] == 1 else 0.5
     for k, (down, across) in enumerate(_present(states)):
         count = measure_pairs(down, across, mirrored, measures)
         position = share * (down.shape[1] * across.shape[1] - 1)
         ranks = math.floor(position), math.ceil(position)
         if mirrored:  # the nearest pairs are each state with itself; each other one counts twice
             ranks = (ranks[0] - down.shape[1]) // 2, (ranks[1] - down.shape[1]) // 2
-        low, high = (number**power for number in numbers_at(measures[:count], *ranks))
+        numbers = numbers_at(measures[:count], *ranks).astype(float)
+        low, high = numbers if len(down) == 1 else np.sqrt(numbers)
         found[k] = low + (high - low) * (position % 1)
     return found
 
@@ -315,26 +314,6 @@ def _present(states: States) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def _whole(side: np.ndarray) -> np.ndarray:
     missing = np.isnan(side[0])
     return np.ascontiguousarray(side[:, ~missing] if missing.any() else side)
-
-
-def numbers_at(numbers: np.ndarray, first: int, second: int) -> tuple[float, float]:
-    """Return the numbers at two ranks, next to each other or the same, as if float32 (n,) were sorted.
-
-    Of a rank below 0 the number is 0.
-
-    Examples
-    --------
-    >>> numbers = np.array([7, 1, 5, 3], np.float32)
-    >>> numbers_at(numbers, 1, 2), numbers_at(numbers, -1, 0)
-    ((3.0, 5.0), (0.0, 1.0))
-    """
-    from .recurrence_loops import least_beyond, number_at
-
-    if second < 0:
-        return 0.0, 0.0
-    number, within = number_at(numbers, max(0, first))
-    high = number if second < within else least_beyond(numbers, number)
-    return float(number) if first >= 0 else 0.0, float(high)
 
 
 def standardised(values: np.ndarray) -> np.ndarray:

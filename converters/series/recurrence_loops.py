@@ -55,17 +55,17 @@ def measure_row(rows: np.ndarray, i: int, columns: np.ndarray, first: int, row: 
     row
         float32 (width - first,), written: of states of one sample the difference, of others the square of the distance.
     """
+    state, others = rows[0, i], columns[0, first:]
     if len(rows) == 1:
-        state, others = rows[0, i], columns[0, first:]
         for j in range(len(row)):
             row[j] = abs(state - others[j])
         return
-    row[:] = np.float32(0)
-    for axis in range(len(rows)):
+    for j in range(len(row)):
+        row[j] = (state - others[j]) ** 2
+    for axis in range(1, len(rows)):
         state, others = rows[axis, i], columns[axis, first:]
         for j in range(len(row)):
-            apart = state - others[j]
-            row[j] += apart * apart
+            row[j] += (state - others[j]) ** 2
 
 
 @numba.njit(cache=True, nogil=True)
@@ -91,53 +91,48 @@ def measure_pairs(rows: np.ndarray, columns: np.ndarray, mirrored: bool, measure
 
 
 @numba.njit(cache=True, nogil=True)
-def greatest_measure(rows: np.ndarray, columns: np.ndarray, mirrored: bool) -> float:
+def greatest_measure(rows: np.ndarray, columns: np.ndarray) -> float:
     """Return the greatest of all pairs of states, as `measure_row`; see `measure_pairs`."""
     row, greatest = np.empty(columns.shape[1], np.float32), np.zeros(columns.shape[1], np.float32)
     for i in range(rows.shape[1]):
-        first = i if mirrored else 0
-        measure_row(rows, i, columns, first, row[first:])
-        for j in range(first, len(row)):
-            greatest[j] = row[j] if row[j] > greatest[j] else greatest[j]
+        measure_row(rows, i, columns, 0, row)
+        for j in range(len(row)):
+            greatest[j] = max(row[j], greatest[j])
     return float(greatest.max())
 
 
 @numba.njit(cache=True, nogil=True)
-def number_at(numbers: np.ndarray, rank: int) -> tuple[np.float32, int]:
-    """Return the number at a rank, counted from 0, and how many are not greater.
+def numbers_at(numbers: np.ndarray, first: int, second: int) -> np.ndarray:
+    """Return the numbers at two ranks, the second not before the first: float32 (2,).
 
     Parameters
     ----------
     numbers
-        float32 (n,), not negative, n > `rank`.
+        float32 (n,), not negative.
+    first, second
+        Counted from 0; of a rank below 0 the number is 0.
     """
-    # Numbers that are not negative rise as their bits do: first the upper half of these is found, then the lower.
-    bits, upper = numbers.view(np.uint32), np.zeros(1 << 15, np.int64)
+    # Numbers that are not negative rise as their bits do: the upper half of these is found first, then the lower.
+    bits, found = numbers.view(np.uint32), np.zeros(2, np.uint32)
+    upper, lower = np.zeros(1 << 15, np.int64), np.zeros(1 << 16, np.int64)
     for word in bits:
         upper[word >> np.uint32(16)] += 1
-    high, below = 0, 0
-    while below + upper[high] <= rank:
-        below += upper[high]
-        high += 1
-    lower = np.zeros(1 << 16, np.int64)
-    for word in bits:
-        if word >> np.uint32(16) == high:
-            lower[word & np.uint32(0xFFFF)] += 1
-    low = 0
-    while below + lower[low] <= rank:
-        below += lower[low]
-        low += 1
-    found = np.array([high << 16 | low], np.uint32).view(np.float32)[0]
-    return found, below + lower[low]
-
-
-@numba.njit(cache=True, nogil=True)
-def least_beyond(numbers: np.ndarray, bound: np.float32) -> np.float32:
-    """Return the least that is greater, infinity without one; float32 (n,), not negative."""
-    # In bits, for the vectoriser knows the minimum of integers.
-    ends = np.array([bound, np.inf], np.float32).view(np.uint32)
-    low, least = ends[0], ends[1]
-    for word in numbers.view(np.uint32):
-        beyond = word if word > low else ends[1]
-        least = beyond if beyond < least else least
-    return np.array([least], np.uint32).view(np.float32)[0]
+    high, below, counted = 0, 0, -1
+    for index, rank in enumerate((first, second)):
+        if rank < 0:
+            continue
+        while below + upper[high] <= rank:
+            below += upper[high]
+            high += 1
+        if high != counted:
+            lower[:] = 0
+            for word in bits:
+                if word >> np.uint32(16) == high:
+                    lower[word & np.uint32(0xFFFF)] += 1
+            counted = high
+        low, less = 0, below
+        while less + lower[low] <= rank:
+            less += lower[low]
+            low += 1
+        found[index] = high << 16 | low
+    return found.view(np.float32)
