@@ -267,7 +267,7 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
-    from .recurrence_loops import greatest_measure
+    from .recurrence_loops import greatest_square
 
     if states.rows.shape[1] == 1:
         low, high = (
@@ -275,7 +275,7 @@ def greatest_distances(states: States) -> np.ndarray:
             for extreme in (np.fmin.reduce, np.fmax.reduce)
         )
         return np.asarray(np.maximum(high[0] - low[1], high[1] - low[0]), np.float64)
-    return np.array([greatest_measure(*sides) ** 0.5 for sides in _present(states)])
+    return np.array([greatest_square(*sides) ** 0.5 for sides in _present(states)])
 
 
 def distances_at(states: States, share: float) -> np.ndarray:
@@ -289,17 +289,22 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
-    from .recurrence_loops import measure_pairs, numbers_at
+    from .recurrence_loops import measure_pairs, take_around
 
-    found, mirrored = np.empty(len(states.width)), states.rows is states.columns
-    measures = np.empty(states.rows.shape[2] * states.columns.shape[2], np.float32)
+    found, mirrored = np.zeros(len(states.width)), states.rows is states.columns
+    measures, taken = np.empty((2, states.rows.shape[2] * states.columns.shape[2]), np.float32)
+    counts = np.empty(1 << 15, np.int32)
     for k, (down, across) in enumerate(_present(states)):
         count = measure_pairs(down, across, mirrored, measures)
         position = share * (down.shape[1] * across.shape[1] - 1)
-        ranks = math.floor(position), math.ceil(position)
+        first, second = math.floor(position), math.ceil(position)
         if mirrored:  # the nearest pairs are each state with itself; each other one counts twice
-            ranks = (ranks[0] - down.shape[1]) // 2, (ranks[1] - down.shape[1]) // 2
-        numbers = numbers_at(measures[:count], *ranks).astype(float)
+            first, second = (first - down.shape[1]) // 2, (second - down.shape[1]) // 2
+        if second < 0:
+            continue
+        below, near = take_around(measures[:count], max(0, first), second, counts, taken)
+        ordered = np.sort(taken[:near]).astype(float)
+        numbers = np.array([ordered[first - below] if first >= 0 else 0.0, ordered[second - below]])
         low, high = numbers if len(down) == 1 else np.sqrt(numbers)
         found[k] = low + (high - low) * (position % 1)
     return found

@@ -3,6 +3,11 @@
 import numba
 import numpy as np
 
+# Numbers that are compared, scaled or rounded at a time.
+_LANES = 64
+# Of a distance, so that rounding hides no greater one.
+_SURELY = 1 - 1e-5
+
 
 @numba.njit(cache=True, nogil=True)
 def draw_distances(
@@ -22,24 +27,30 @@ def draw_distances(
         uint8 (n, height, width), written; where a state is NaN the level means nothing.
     """
     white, half, none = np.float32(255), np.float32(0.5), np.float32(0)
-    row = np.empty(columns.shape[2], np.float32)
+    width = canvas.shape[2]
+    # Filled up to whole registers, for what is left over would be done number by number.
+    others = np.zeros((columns.shape[1], -(-width // _LANES) * _LANES), np.float32)
+    row, levels = np.empty(others.shape[1], np.float32), np.empty(others.shape[1], np.uint8)
     for k in range(len(rows)):
+        others[:, :width] = columns[k]
         limit, plain = reach[k], rows.shape[1] == 1
         scale = white / limit if limit > 0 else none
         if not plain:  # squares are compared with a square
             limit = limit * limit if limit > 0 else none
         for i in range(rows.shape[2]):
-            measure_row(rows[k], i, columns[k], 0, row)
-            pixels = canvas[k, i]
+            measure_row(rows[k], i, others, 0, row)
             if near:
                 for j in range(len(row)):
-                    pixels[j] = np.uint8(255) if row[j] < limit else np.uint8(0)
+                    levels[j] = np.uint8(255) if row[j] < limit else np.uint8(0)
             elif plain:
                 for j in range(len(row)):
-                    pixels[j] = np.uint8(np.int32(row[j] * scale + half))
+                    levels[j] = np.uint8(np.int32(row[j] * scale + half))
             else:
                 for j in range(len(row)):
-                    pixels[j] = np.uint8(np.int32(np.sqrt(row[j]) * scale + half))
+                    levels[j] = np.uint8(np.int32(np.sqrt(row[j]) * scale + half))
+            pixels = canvas[k, i]
+            for j in range(width):
+                pixels[j] = levels[j]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -60,9 +71,10 @@ def measure_row(rows: np.ndarray, i: int, columns: np.ndarray, first: int, row: 
         for j in range(len(row)):
             row[j] = abs(state - others[j])
         return
+    second, seconds = rows[1, i], columns[1, first:]
     for j in range(len(row)):
-        row[j] = (state - others[j]) ** 2
-    for axis in range(1, len(rows)):
+        row[j] = (state - others[j]) ** 2 + (second - seconds[j]) ** 2
+    for axis in range(2, len(rows)):
         state, others = rows[axis, i], columns[axis, first:]
         for j in range(len(row)):
             row[j] += (state - others[j]) ** 2
@@ -91,48 +103,65 @@ def measure_pairs(rows: np.ndarray, columns: np.ndarray, mirrored: bool, measure
 
 
 @numba.njit(cache=True, nogil=True)
-def greatest_measure(rows: np.ndarray, columns: np.ndarray) -> float:
-    """Return the greatest of all pairs of states, as `measure_row`; see `measure_pairs`."""
+def greatest_square(rows: np.ndarray, columns: np.ndarray) -> float:
+    """Return the greatest squared distance of a state of the rows and one of the columns; see `measure_pairs`."""
     row, greatest = np.empty(columns.shape[1], np.float32), np.zeros(columns.shape[1], np.float32)
-    for i in range(rows.shape[1]):
+    from_middle, reach = _from_middle(rows, columns)
+    farthest = -1.0
+    for k in range(-1, rows.shape[1]):
+        # The outermost state first; then only those that may lie farther from another one than what was found.
+        i = k if k >= 0 else np.argmax(from_middle)
+        if from_middle[i] + reach <= farthest:
+            continue
         measure_row(rows, i, columns, 0, row)
         for j in range(len(row)):
             greatest[j] = max(row[j], greatest[j])
+        farthest = np.sqrt(greatest.max()) * _SURELY
     return float(greatest.max())
 
 
 @numba.njit(cache=True, nogil=True)
-def numbers_at(numbers: np.ndarray, first: int, second: int) -> np.ndarray:
-    """Return the numbers at two ranks, the second not before the first: float32 (2,).
+def _from_middle(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return how far the states of the rows lie from the middle of the columns, and the farthest of the columns."""
+    squares, others = np.zeros(rows.shape[1]), np.zeros(columns.shape[1])
+    for axis in range(len(rows)):
+        middle = (columns[axis].min() + columns[axis].max()) / 2
+        squares += (rows[axis] - middle) ** 2
+        others += (columns[axis] - middle) ** 2
+    return np.sqrt(squares), np.sqrt(others.max())
+
+
+@numba.njit(cache=True, nogil=True)
+def take_around(
+    numbers: np.ndarray, first: int, second: int, counts: np.ndarray, taken: np.ndarray
+) -> tuple[int, int]:
+    """Take the numbers at two ranks and their neighbours, in no order; return how many are less, and how many taken.
 
     Parameters
     ----------
     numbers
         float32 (n,), not negative.
     first, second
-        Counted from 0; of a rank below 0 the number is 0.
+        Counted from 0, the second not before the first.
+    counts, taken
+        int32 (32768,) and float32 (n,), which are written over.
     """
-    # Numbers that are not negative rise as their bits do: the upper half of these is found first, then the lower.
-    bits, found = numbers.view(np.uint32), np.zeros(2, np.uint32)
-    upper, lower = np.zeros(1 << 15, np.int64), np.zeros(1 << 16, np.int64)
+    # Numbers that are not negative rise as their bits do; those are taken that share the upper half with one of both.
+    bits, half = numbers.view(np.uint32), np.uint32(16)
+    counts[:] = 0
     for word in bits:
-        upper[word >> np.uint32(16)] += 1
-    high, below, counted = 0, 0, -1
-    for index, rank in enumerate((first, second)):
-        if rank < 0:
-            continue
-        while below + upper[high] <= rank:
-            below += upper[high]
-            high += 1
-        if high != counted:
-            lower[:] = 0
-            for word in bits:
-                if word >> np.uint32(16) == high:
-                    lower[word & np.uint32(0xFFFF)] += 1
-            counted = high
-        low, less = 0, below
-        while less + lower[low] <= rank:
-            less += lower[low]
-            low += 1
-        found[index] = high << 16 | low
-    return found.view(np.float32)
+        counts[word >> half] += 1
+    low, below = 0, 0
+    while below + counts[low] <= first:
+        below += counts[low]
+        low += 1
+    high, within = low, below + counts[low]
+    while within <= second:
+        high += 1
+        within += counts[high]
+    start, reach, found = np.uint32(low << 16), np.uint32((high - low + 1 << 16) - 1), 0
+    for i in range(len(bits)):
+        if np.uint32(bits[i] - start) <= reach:
+            taken[found] = numbers[i]
+            found += 1
+    return below, found
