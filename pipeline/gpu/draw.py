@@ -155,14 +155,14 @@ def _batch_alike(converter: Any, signals: Sequence[Any], device: "torch.device")
     drawn = []
     with torch.no_grad():
         if converter.kind == "audio":
-            from . import audio as audio
+            from . import audio
 
             rate_hz = signals[0].rate_hz
             step = max(1, budget // audio.item_bytes(converter, samples[0].shape, rate_hz))
             for first in range(0, len(signals), step):
                 drawn.append(audio.spectrogram(converter, upload(first, first + step), rate_hz, budget))
         else:
-            from . import series as series
+            from . import series
 
             step = max(1, budget // series.item_bytes(converter, samples[0].shape))
             for first in range(0, len(signals), step):
