@@ -25,7 +25,7 @@ from phosphene.converters import (
 )
 from phosphene.pipeline.gpu.draw import batch_on, draw_on, draws_on
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Of the pixels of a batch: rounding of one kind or another, on both sides of the border between two levels.
 MOST_DIFFERENT = 0.01
 ON_DEVICE = ("gasf", "gadf", "mtf", "recurrence", "mel", "stft")
