@@ -241,7 +241,7 @@ def test_pixels_beyond_what_32_bits_count():
 
 
 def test_the_front_door_is_light():
-    code = "import sys; from phosphene.pipeline.data import batch_on; print('torch' in sys.modules)"
+    code = "import sys; from phosphene.pipeline.gpu.draw import batch_on; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
