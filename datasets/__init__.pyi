@@ -1,6 +1,6 @@
+from .manifest import Failure as Failure
 from .manifest import Item as Item
 from .manifest import Manifest as Manifest
-from .manifest import Split as Split
 from .protocol import Protocol as Protocol
 from .published.malimg import unpack_malimg as unpack_malimg
 from .published.ucr import UCR_SETS as UCR_SETS
@@ -8,5 +8,7 @@ from .registry import find_protocol as find_protocol
 from .registry import open_protocol as open_protocol
 from .registry import protocols as protocols
 from .sources import open_manifest as open_manifest
+from .splits import Split as Split
 from .synthetic.makers import make_synthetic as make_synthetic
 from .windows import Windows as Windows
+from .windows import cut_session as cut_session

@@ -12,7 +12,8 @@ from phosphene.converters.core.fragment import Fragment, parse_address
 from phosphene.converters.core.signal import KINDS, Kind
 from phosphene.converters.reading import readers, recognise
 
-from .manifest import Item, Manifest, SplitName
+from .manifest import Item, Manifest
+from .splits import SplitName
 from .table import SPLITS, is_table, read_table
 
 _log = logging.getLogger("phosphene")

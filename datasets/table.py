@@ -8,7 +8,8 @@ from typing import Any
 from phosphene.converters import Fragment, ParameterError, ReadError
 from phosphene.converters.core.fragment import parse_address
 
-from .manifest import Item, SplitName
+from .manifest import Item
+from .splits import SplitName
 
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",

@@ -24,8 +24,7 @@ from scipy.ndimage import gaussian_filter
 
 from phosphene.converters import parse_views
 from phosphene.datasets import open_protocol
-from phosphene.datasets.cutting import cut_each
-from phosphene.datasets.windows import MOUSE_WINDOW_EVENTS
+from phosphene.datasets.windows import MOUSE_WINDOW_EVENTS, cut_each
 from phosphene.pipeline.backbones.backbone import load_backbone
 from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_likeness
 from phosphene.pipeline.tiles.render import render

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from phosphene.datasets.splitting import deal
+from phosphene.datasets.splits import stratified_group_split
 
 N_INNER = 5
 SETTINGS = 20
@@ -32,7 +32,7 @@ def inner_folds(targets: np.ndarray, groups: np.ndarray, *, seed: int) -> np.nda
     """
     n_folds = min(N_INNER, len(np.unique(groups)))
     labels, bonds = [str(target) for target in targets], [str(group) for group in groups]
-    return deal(labels, bonds, np.full(n_folds, 1 / n_folds), seed=seed)
+    return stratified_group_split(labels, bonds, np.full(n_folds, 1 / n_folds), seed=seed)
 
 
 def with_all_classes(probabilities: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.networks.rates import RateSearch
 from phosphene.pipeline.tiles.render import Tiles
@@ -63,7 +63,7 @@ class Trainer(Protocol):
     def shared_s(self) -> float:
         """The seconds so far that went into what all parts share."""
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Be told of fits to come, which can share work; what they answer does not depend on it."""
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:

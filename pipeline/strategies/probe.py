@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import Extractor, Features, Source, all_sources, view_features
 from phosphene.pipeline.tiles.render import Tiles
@@ -117,12 +117,12 @@ class ProbeTrainer:
         self._weighed: dict[bytes, Mixture] = {}
         self.shared_s = 0.0
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Weigh the stages for all fits to come, so that the network looks but once where tiles are many."""
         if self._few:
             return
         spent_s, begin = self.shared_s, time.monotonic()
-        mixtures = [self._mixture(fit.places, fit.targets, fit.groups) for fit in fits]
+        mixtures = [self._mixture(fit.indices, fit.targets, fit.groups) for fit in fits]
         self._features(tuple(source for mixture in mixtures for source in mixture.best))
         self.shared_s = spent_s + time.monotonic() - begin
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.catalog import blueprint
 from phosphene.pipeline.tiles.render import Tiles
@@ -71,7 +71,7 @@ class NetworkTrainer:
         self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
         self.copies = tuple(copies)
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Share nothing: each fit trains networks of its own."""
 
     def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
@@ -155,7 +155,7 @@ class EnsembleTrainer:
         """The seconds so far that went into what all parts share."""
         return sum(trainer.shared_s for trainer in self.trainers)
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Tell the members."""
         for trainer in self.trainers:
             trainer.expect(fits)

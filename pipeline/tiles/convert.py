@@ -12,9 +12,9 @@ from typing import Literal, get_args
 from phosphene.converters import Converter, ParameterError, ReadError, default_views
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import recognise
-from phosphene.datasets.cutting import cut_each
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import find_files, root_of
+from phosphene.datasets.windows import cut_each
 
 from .drawing import Job, Progress, Task, message, with_bar
 from .engines import Engine, LocalEngine, make_engine

@@ -167,9 +167,9 @@ def test_urbansound8k_without_its_table_is_not_split_at_random(tmp_path):
         for part in range(5):
             write(tmp_path / ("siren", "bark")[recording % 2] / f"{recording}-8-0-{part}.wav", "RIFF")
     found = open_manifest(tmp_path, kind="audio")
-    for deal in (lambda: found.with_folds(2, seed=0), lambda: found.valid_split("0.2", seed=0)):
+    for split in (lambda: found.with_folds(2, seed=0), lambda: found.valid_split("0.2", seed=0)):
         with pytest.raises(ParameterError, match="named as those of UrbanSound8K"):
-            deal()
+            split()
 
 
 def test_binaries_keep_the_builds_of_a_module_together(tmp_path):
