@@ -23,8 +23,10 @@ def readers() -> Mapping[Kind, Reader]:
     return MappingProxyType({reader.kind: reader for reader in asked})
 
 
-def recognise(path: str | Path) -> Kind:
+def recognise(path: str | Path, head: bytes | None = None) -> Kind:
     """Tell the kind of a file: by its content first, by its suffix second; any other bytes are `binary`.
+
+    Its first HEAD_BYTES bytes are read where they are not given.
 
     Raises
     ------
@@ -32,7 +34,7 @@ def recognise(path: str | Path) -> Kind:
         There is no such file, it is a folder, empty, or may not be read.
     """
     path = Path(path)
-    head = read_head(path)
+    head = read_head(path) if head is None else head
     known = readers()
     by_content = (kind for kind, reader in known.items() if reader.recognises(head, path))
     by_suffix = (kind for kind, reader in known.items() if path.suffix.lower() in reader.suffixes)

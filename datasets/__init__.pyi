@@ -3,10 +3,10 @@ from .manifest import Item as Item
 from .manifest import Manifest as Manifest
 from .protocol import Protocol as Protocol
 from .published.malimg import unpack_malimg as unpack_malimg
+from .published.registry import find_protocol as find_protocol
+from .published.registry import open_protocol as open_protocol
+from .published.registry import protocols as protocols
 from .published.ucr import UCR_SETS as UCR_SETS
-from .registry import find_protocol as find_protocol
-from .registry import open_protocol as open_protocol
-from .registry import protocols as protocols
 from .sources import open_manifest as open_manifest
 from .splits import Split as Split
 from .synthetic.makers import make_synthetic as make_synthetic

@@ -24,6 +24,7 @@ from .splits import (
 
 Metric = Literal["accuracy", "macro_f1", "auc"]
 _SHOWN = 10
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ class Manifest:
         Where the labels come from: `folder names`, `column 'species' of birds.csv`.
     notes
         What was found and taken for granted, a line each, with what to type where it is wrong.
+    failures
+        Items whose files were found to be unreadable when they were listed, and why.
 
     Examples
     --------
@@ -111,6 +114,7 @@ class Manifest:
     metric: Metric = "accuracy"
     labelled_by: str = field(default="", compare=False, kw_only=True)
     notes: tuple[str, ...] = field(default=(), compare=False, kw_only=True)
+    failures: tuple[Failure, ...] = field(default=(), compare=False, kw_only=True)
 
     def __repr__(self) -> str:
         return f"Manifest({self.title}; {self.summary()})"
@@ -154,6 +158,24 @@ class Manifest:
         shown = [f"{label} {counts[label]}" for label in self.classes[:_SHOWN]]
         more = f", and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
         return f"{text}, {classes}{by}: {', '.join(shown)}{more}"
+
+    def require_labels(self) -> "Manifest":
+        """Return the manifest if any of its items has a label.
+
+        Raises
+        ------
+        ParameterError
+            None has; the message says why its files cannot be read, or how to give labels.
+        """
+        if any(item.label is not None or item.claim is not None for item in self.items):
+            return self
+        if self.failures:
+            n_files = len({item.path for item in self.items})
+            raise ParameterError(f"{self.title}: {describe_failures(self.failures, n_files)}")
+        raise ParameterError(
+            f"{self.title}: its items have no labels; lay the files out as one folder a class, or name a CSV with "
+            "path,label, or a column of labels: --label COLUMN"
+        )
 
     def splits(self) -> tuple[Split, ...]:
         """Return the splits that the items come with: one a fold where they have folds, else the one split they have.
@@ -224,6 +246,26 @@ class Manifest:
 
     def _changed(self, items: Sequence[Item]) -> "Manifest":
         return replace(self, items=tuple(items))
+
+
+def describe_failures(failures: Sequence[Failure], n_files: int) -> str:
+    """Say how many files cannot be read and why: the most frequent reason first, each with its count and an example.
+
+    Examples
+    --------
+    >>> failed = [Failure(Item(Path(f"{k}.wav")), f"{k}.wav: empty; there is nothing to read") for k in range(2)]
+    >>> describe_failures(failed, 2)
+    'none of its 2 files can be read; 2: empty; there is nothing to read (such as 0.wav)'
+    """
+    by_file = {failure.item.path: failure.error for failure in failures}
+    reasons: dict[str, list[Path]] = {}
+    for path, error in by_file.items():
+        reasons.setdefault(error.removeprefix(str(path)).lstrip(": "), []).append(path)
+    ranked = sorted(reasons.items(), key=lambda pair: -len(pair[1]))
+    shown = "; ".join(f"{len(paths)}: {reason} (such as {paths[0]})" for reason, paths in ranked[:_REASONS])
+    more = f"; and {len(ranked) - _REASONS} more reasons" if len(ranked) > _REASONS else ""
+    how_many = f"none of its {n_files}" if len(by_file) == n_files else f"{len(by_file)} of its {n_files}"
+    return f"{how_many} files can{'' if len(by_file) == n_files else 'not'} be read; {shown}{more}"
 
 
 def _count(n: int, noun: str) -> str:

@@ -26,8 +26,7 @@ SLACK = 1.1
 """An item up to this many times the length stays whole: two windows that share nine tenths say the same twice."""
 LONGEST_WHOLE_S = 600.0
 """Longer sound is drawn in windows unless asked otherwise: as one image it would fill the memory."""
-LEAST_LONG_BYTES = {".wav": 900_000}
-LEAST_LONG_OTHER_BYTES = 300_000
+LEAST_LONG_BYTES = {".wav": 900_000, "": 300_000}
 """Ten minutes of sound take at least this many bytes, by suffix and in any other format."""
 
 _FORMS = "t=5,2.5, samples=1000, events=250, bytes=65536, pause=1, path=2000 or none"
@@ -300,11 +299,6 @@ def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float
     list of Fragment
         Half-open ranges of events, counted from 0. The last one by `path` is what is left over, and may be short.
 
-    Raises
-    ------
-    ParameterError
-        No such way to cut, or a limit that is out of its bounds.
-
     Examples
     --------
     >>> trace = MouseTrace([0, 1, 2, 9, 10], [0, 30, 60, 60, 90], [0, 0, 0, 0, 40], [0, 0, 0, 0, 2])
@@ -555,7 +549,7 @@ def _thinned(
 
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
-        least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_OTHER_BYTES)
+        least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
         if item.fragment or item.path.stat().st_size < least:
             return (item,)
         if (kind or item.kind or recognise(item.path)) != "audio":

@@ -134,8 +134,7 @@ def test_a_table_with_splits(tmp_path):
 
 
 TABLES = [
-    ("path,fold\na.bin,1\n", "line 1 must have one column 'label', got path, fold; add it"),
-    ("filename,label\na.bin,x\n", "line 1 must have one column 'path', got filename, label; add it"),
+    ("path,fold\na.bin,1\n", "has no column of labels, only path, fold; name one: --label COLUMN"),
     ("path,path,label\na.bin,b.bin,x\n", "line 1 must have one column 'path'"),
     ("path,label\na.bin,x\nb.bin,\n", "line 3 has an empty label; fill it in"),
     ("path,label\n,x\n", "line 2 has an empty path; fill it in"),
