@@ -1,7 +1,7 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +66,7 @@ class Classifier:
     Examples
     --------
     >>> classifier = Classifier.load("model")  # doctest: +SKIP
-    >>> classifier.predict(["new.wav"]).answers[0].label  # doctest: +SKIP
+    >>> classifier.predict("new.wav").answers[0].label  # doctest: +SKIP
     'dog_bark'
     """
 
@@ -77,12 +77,15 @@ class Classifier:
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
 
-    def predict(self, paths: Sequence[str | Path | Item], *, workers: int | None = None) -> Predictions:
-        """Name the class of raw files, or of parts of files written `path#fragment`.
+    def predict(
+        self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
+    ) -> Predictions:
+        """Name the class of raw files, or of parts of files written `path#fragment`; one need not be in a list.
 
         An archive of many items is predicted row by row. Files that cannot be read are in `failures`.
         """
-        items = [item for path in paths for item in self._items(path)]
+        some = (paths,) if isinstance(paths, str | Path | Item) else paths
+        items = [item for path in some for item in self._items(path)]
         log_probabilities, failures = self.log_probabilities(items, workers=workers)
         failed = {failure.item for failure in failures}
         answers = [

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import cloudpickle
@@ -206,7 +207,7 @@ class _Hand(threading.Thread):
         self._over = None
         process = self._process = self._start_process()
         try:
-            _send(process, sys.path)
+            _send(process, _module_path())
             _send(process, self._payload)
             answer = _receive(process)
         except (EOFError, OSError) as error:
@@ -236,10 +237,22 @@ class _Hand(threading.Thread):
 
 def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
+    # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
-        [sys.executable, "-c", "from phosphene.pipeline.tiles.worker import main; main()"],
+        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles.worker import main; main()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
+
+
+def _module_path() -> list[str]:
+    """Return where workers look for modules: where this process does, but last in the current folder.
+
+    That folder is first where Python was started by `-m`, `-c` or a notebook, and may be the folder of the data.
+    The folder of a script keeps its position.
+    """
+    started_by_module = getattr(sys.modules["__main__"], "__spec__", None) is not None
+    last = {"", str(Path.cwd())} if started_by_module else {""}
+    return sorted(sys.path, key=last.__contains__)  # stable: the others keep their order
 
 
 class RayEngine:

@@ -110,6 +110,40 @@ def test_ucr_halves_are_splits(tmp_path):
         open_manifest(tmp_path / "all")
 
 
+def ucr_rows(count):
+    rows = ([k % 2 + 1, *(f"{np.sin(k + t / 3):.3f}" for t in range(20))] for k in range(count))
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+@pytest.mark.parametrize("kind", [None, "series"])
+def test_what_lies_beside_a_ucr_set_is_no_item(tmp_path, caplog, kind):
+    waves = tmp_path / "all" / "Waves"
+    halves = ("Waves_TEST.tsv", "Waves_TRAIN.tsv")
+    lay(waves, *halves, data=ucr_rows(6))
+    alone = open_manifest(waves, kind=kind)
+    assert (len(alone), caplog.text) == (12, "")
+    lay(waves, "README.md", "Waves.txt", data=b"# Waves\n\nSome words, 150 numbers a row: 1, 2\n")
+    assert open_manifest(waves, kind=kind) == alone
+    assert f"{waves}: 2 files lie beside a UCR set and are left out: README.md, Waves.txt" in caplog.text
+    lay(waves, "LICENSE", "notes.csv", "waves.png", "__MACOSX/._Waves", "figures/1.png")
+    assert open_manifest(waves, kind=kind) == alone
+    assert f"{waves}: 1 file lies below a UCR set and is left out: 1.png" in caplog.text
+    assert {item.path.name for item in find_files(tmp_path)} == {*halves, "1.png"}
+    assert [item.label for item in find_files(tmp_path / "all" / "Waves", beside=waves / "figures")] == list(
+        alone.labels
+    )
+    with pytest.raises(ParameterError, match=r"name the folder .*/all/Waves$"):
+        open_manifest(tmp_path / "all", kind=kind)
+
+
+def test_half_of_a_ucr_set_that_cannot_be_read_is_kept_and_fails_by_name(tmp_path):
+    lay(tmp_path, "Waves_TRAIN.tsv", data=ucr_rows(6))
+    lay(tmp_path, "Waves_TEST.tsv", "README.md", data=b"")
+    assert [item.path.name for item in open_manifest(tmp_path).items] == ["Waves_TEST.tsv"] + 6 * [
+        "Waves_TRAIN.tsv"
+    ]
+
+
 def table(folder, text, *, name="meta.csv"):
     lay(folder, "a.bin", "b.bin", "sub/c.bin")
     (folder / name).write_text(text, encoding="utf-8")

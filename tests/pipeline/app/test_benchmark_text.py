@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "evaluation" / "reporting"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from summaries import make_failed, make_summary
 
 from phosphene.pipeline.app.benchmark_text import terminal_table

@@ -10,7 +10,7 @@ import pytest
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.datasets import make_synthetic
-from phosphene.pipeline import Classifier, Recipe, train
+from phosphene.pipeline import Classifier, Item, Recipe, train
 
 RECIPES = {
     "probe": Recipe(views="gasf(size=64),patches(size=64)", workers=1),
@@ -98,6 +98,16 @@ def test_an_archive_is_answered_row_by_row(saved, tmp_path):
     assert [str(answer.item.fragment) for answer in done.answers] == ["row=0", "row=1", "row=2"]
     one = classifier.predict([f"{archive}#row=1"], workers=1).answers[0]
     assert one.probabilities == pytest.approx(done.answers[1].probabilities, abs=1e-4)
+
+
+def test_one_file_need_not_be_in_a_list(saved, files):
+    classifier, _ = saved
+    path = next(files.glob("normal/*.csv"))
+    listed = classifier.predict([path], workers=1)
+    for one in (str(path), path, Item(path), iter([path])):
+        assert classifier.predict(one, workers=1) == listed
+    missing = classifier.predict("a.wav", workers=1)
+    assert [str(failure.item) for failure in missing.failures] == ["a.wav"]
 
 
 def test_nothing_to_predict_is_wrong_use(saved):

@@ -1,11 +1,14 @@
 """Processes do the work; one that dies, hangs or raises costs its own task."""
 
+import importlib.metadata
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +115,60 @@ def test_a_function_that_workers_cannot_load_is_an_error_of_the_run():
 
     with pytest.raises(PhospheneError, match="(?s)a worker process cannot load the converters.*no number"):
         list(LocalEngine(2).map(Bomb(), TASKS))
+
+
+def plant_modules(folder):
+    """Write a module of the name of every one that Python knows here, loaded or not, each leaving a mark if it runs."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    libraries = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}
+    names = (loaded | libraries | sys.stdlib_module_names) - {"__main__"}
+    mark = folder / "executed"
+    for name in names:
+        (folder / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write({name!r} + ' ')\n")
+    assert {"isal", "tqdm", "numpy", "PIL", "lief", "pickle"} <= names
+    return mark
+
+
+def test_modules_among_the_data_are_never_imported(tmp_path):
+    mark = plant_modules(tmp_path)
+    (tmp_path / "data").mkdir()
+    for number in range(70):
+        (tmp_path / "data" / f"{number}.bin").write_bytes(bytes(range(256)) * (number + 1))
+    command = [
+        Path(sys.executable).with_name("phosphene"),
+        "convert",
+        "data",
+        "out",
+        "--workers",
+        "2",
+        "--json",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert not mark.exists(), mark.read_text()
+    assert (done.returncode, json.loads(done.stdout)["failed"]) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("start", ["-c", "-m"])
+def test_a_module_in_the_current_folder_is_found_but_hides_no_library(tmp_path, start):
+    """A notebook sends functions of modules that lie beside it."""
+    (tmp_path / "mine.py").write_text(
+        "def twice(task):\n    import tqdm\n    return 2 * task, tqdm.__file__\n"
+    )
+    code = """
+        from mine import twice
+        import pathlib
+        from phosphene.pipeline.data import LocalEngine
+
+        pathlib.Path("tqdm.py").write_text("")
+        outcomes = LocalEngine(2).map(twice, [[1], [2]], where="apart")
+        print(sorted((result, "site-packages" in file) for _, (result, file) in outcomes))
+    """
+    (tmp_path / "run.py").write_text(textwrap.dedent(code))
+    told = subprocess.run(
+        [sys.executable, start, textwrap.dedent(code) if start == "-c" else "run"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout == "[(2, True), (4, True)]\n"
 
 
 SCRIPT = """
