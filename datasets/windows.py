@@ -1,6 +1,6 @@
 """Windows: how long items are cut, which windows a split learns from, and predictions averaged to one an item."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from phosphene.converters.core.fragment import Unit
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
 
-from .manifest import Failure, Item, Manifest
+from .manifest import Failure, Item, Manifest, describe_failures
 from .splits import Split
 
 WindowUnit = Literal["t", "samples", "events", "bytes", "pause", "path"]
@@ -438,8 +438,8 @@ class WindowedManifest:
     items: tuple[Item, ...]
     source: np.ndarray
 
-    def indices(self, items: np.ndarray, *, failed: frozenset[int] = frozenset()) -> np.ndarray:
-        """Return the indices of the windows of some items, without items that failed.
+    def indices(self, items: np.ndarray, *, failed: Collection[int] = ()) -> np.ndarray:
+        """Return the indices of the windows of some items, without items that failed; a mapping says why each did.
 
         Raises
         ------
@@ -448,10 +448,16 @@ class WindowedManifest:
         """
         kept = [item for item in items.tolist() if item not in failed]
         if not kept:
-            raise SignalError(f"{self.manifest.title}: not one of {len(items)} items could be used")
+            known = failed if isinstance(failed, Mapping) else {}
+            failures = [
+                Failure(self.manifest.items[item], known[item]) for item in items.tolist() if item in known
+            ]
+            n_files = len({failure.item.path for failure in failures})
+            why = f"; {describe_failures(failures, n_files)}" if failures else ""
+            raise SignalError(f"{self.manifest.title}: not one of {len(items)} items could be used{why}")
         return np.flatnonzero(np.isin(self.source, kept))
 
-    def training_set(self, split: Split, *, failed: frozenset[int] = frozenset()) -> TrainingSet:
+    def training_set(self, split: Split, *, failed: Collection[int] = ()) -> TrainingSet:
         """Return the windows to learn from, without items that failed and those whose class nobody knows.
 
         Raises

@@ -80,9 +80,9 @@ class Prepared:
         return item_failures(self.manifest.items, self.cut.source, self.cut.items, self.tiles.failures)
 
     @functools.cached_property
-    def _failed(self) -> frozenset[int]:
-        failed = {failure.item for failure in self.failures}
-        return frozenset(place for place, item in enumerate(self.manifest.items) if item in failed)
+    def _failed(self) -> dict[int, str]:
+        failed = {failure.item: failure.error for failure in self.failures}
+        return {index: failed[item] for index, item in enumerate(self.manifest.items) if item in failed}
 
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:

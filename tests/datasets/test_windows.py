@@ -10,9 +10,18 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters import Fragment, ParameterError
-from phosphene.datasets.manifest import Item
-from phosphene.datasets.windows import Windows, balance, combine, cut, evenly_spaced, extents, plan_windows
+from phosphene.converters import Fragment, ParameterError, SignalError
+from phosphene.datasets.manifest import Item, Manifest
+from phosphene.datasets.windows import (
+    WindowedManifest,
+    Windows,
+    balance,
+    combine,
+    cut,
+    evenly_spaced,
+    extents,
+    plan_windows,
+)
 
 
 def ends(windows):
@@ -141,3 +150,15 @@ def test_combine_by_hand():
 def test_combine_of_very_unlikely_classes_stays_finite():
     combined = combine(np.array([[0.0, -5000.0], [-3000.0, 0.0]]), np.array([0, 0]), 1)
     np.testing.assert_allclose(np.exp(combined).sum(), 1)
+
+
+def test_the_reason_is_told_where_no_item_could_be_used():
+    items = tuple(Item(Path(f"{k}.wav"), "a") for k in range(3))
+    windowed = WindowedManifest(Manifest(items, "audio", "birds"), None, items, np.arange(3))
+    assert windowed.indices(np.arange(3), failed={1: "1.wav: empty; nothing to read"}).tolist() == [0, 2]
+    with pytest.raises(SignalError) as caught:
+        windowed.indices(np.arange(3), failed={k: f"{k}.wav: empty; nothing to read" for k in range(3)})
+    assert str(caught.value) == (
+        "birds: not one of 3 items could be used; none of its 3 files can be read; 3: empty; nothing to read "
+        "(such as 0.wav)"
+    )
