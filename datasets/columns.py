@@ -33,6 +33,7 @@ _WEAK_PATHS = ("name", "id", "file_id", "image_id", "audio_id", "recording", "re
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "classname", "class_label", "species", "common_name",
     "scientific_name", "primary_label", "target", "target_class", "annotation", "tag", "tags", "call_type", "emotion",
+    "ebird_code", "genre", "instrument", "activity", "diagnosis",
     "command", "y", "classid", "class_id", "label_id",
 )  # fmt: skip
 _STARTS = (
@@ -54,6 +55,7 @@ _GROUPS = tuple(f"{word}{end}" for word in _GROUP_WORDS for end in ("", "_id", "
 _UNITS_S = {
     "": 1.0, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3,
     "millisecond": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "microseconds": 1e-6, "min": 60.0, "minutes": 60.0,
+    "sample": 0.0, "samples": 0.0, "frame": 0.0, "frames": 0.0,
 }  # fmt: skip
 _RAVEN_COLUMNS = frozenset({
     "selection", "view", "channel", "begin_time_s", "end_time_s", "low_freq_hz", "high_freq_hz", "begin_file",
@@ -88,6 +90,11 @@ class TimeColumns(NamedTuple):
     file_offset: int | None
     unit_s: float
     named: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether samples are counted, and no time."""
+        return self.unit_s == 0
 
     @property
     def indices(self) -> list[int]:
@@ -277,6 +284,9 @@ def find_columns(
         notes.append(f"paths are in column {table.columns[path]!r}")
     taken = {path, *(time.indices if time else ())}
     labels = _label_column(table, label, taken, need=need_labels, notes=notes)
+    if labels is not None and keys.count(keys[labels]) > 1:
+        names = ", ".join(table.columns)
+        raise ReadError(f"{table.path}: line 1 must have one column {table.columns[labels]!r}, got {names}")
     taken.add(labels)
     split = next((k for k, key in enumerate(keys) if k not in taken and _is_split(table, k, key)), None)
     fold = _first(keys, _FOLDS, taken)
@@ -292,6 +302,12 @@ def _path_column(table: ItemTable, locator: Locator, *, time: bool) -> int | Non
     keys = table.keys
     if keys.count("path") > 1:
         raise ReadError(f"{table.path}: line 1 must have one column 'path', got {', '.join(table.columns)}")
+    if table.headed and any(
+        _looks_like_file(name) and locator.find(name, deep=False) for name in table.columns
+    ):
+        raise ReadError(
+            f"{table.path}: has no header, for line 1 names a file; write one, such as path,label"
+        )
     found = _first(keys, _PATHS)
     if found is None:
         found = _path_by_content(table, locator, deep=True)
@@ -303,7 +319,9 @@ def _path_column(table: ItemTable, locator: Locator, *, time: bool) -> int | Non
 
 
 def _path_by_content(table: ItemTable, locator: Locator, *, deep: bool) -> int | None:
-    """Return the column whose first cells name files that are there."""
+    """Return the column whose first cells name files that are there; a list of paths alone is no table."""
+    if len(table.columns) < 2:
+        return None
     some = table.rows[:3]
     for index, key in enumerate(table.keys):
         cells = [row[index] for _, row in some if index < len(row)]

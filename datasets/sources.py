@@ -142,12 +142,13 @@ class _Source:
         self.errors: dict[Path, str] = {}
         self.tables: dict[Path, bytes] = {}
         self.notes: list[str] = []
+        self._walked: list[Path] | None = None
 
     def labelled(self) -> Found:
         """Return the items that have a label, or all where none has."""
         found = self._table_or_file(need_labels=True)
         if found is None:
-            found = self._folder(list(self._files()))
+            found = self._folder(self._files())
         if found.labelled_by.startswith("the rows"):
             labels: dict[Path, list[str | None]] = {}
             for item in found.items:
@@ -160,7 +161,7 @@ class _Source:
         """Return all items, whatever they are."""
         found = self._table_or_file(need_labels=False)
         if found is None:
-            items, _ = self._class_folders(self._without_clutter(list(self._files())))
+            items, _ = self._class_folders(self._without_clutter(self._files()))
             found = Found(tuple(row for item in items for row in self._rows(item)))
         return replace(found, notes=(*found.notes, *self.notes))
 
@@ -228,12 +229,16 @@ class _Source:
             self.kinds[path] = None
             self.errors[path] = str(error)
 
-    def _files(self) -> Iterable[Path]:
+    def _files(self) -> list[Path]:
+        """Return the files below the folder, listed once."""
+        if self._walked is not None:
+            return self._walked
         files = list(walk(self.src))
         if self.beside and self.beside.is_relative_to(self.src.resolve()):
             files = [file for file in files if not file.resolve().is_relative_to(self.beside)]
         if not files:
             raise ReadError(f"{self.src}: holds no files; name a folder that does")
+        self._walked = files
         return files
 
     def _table_or_file(self, *, need_labels: bool) -> Found | None:
@@ -261,7 +266,7 @@ class _Source:
             tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
             if tables:
                 return tables
-        files = list(walk(self.src))
+        files = self._files()
         if not {file.suffix.lower() for file in files} & readers()["audio"].suffixes:
             return []
         return [

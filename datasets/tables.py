@@ -158,7 +158,8 @@ def _read_items(
         notes.append(
             f"{len(points)} labels without duration are left out, the first in line {points[0].line}"
         )
-    rows = _each_selection_once([row for row in rows if row not in points], table, notes)
+    left_out = {row.line for row in points}
+    rows = _each_selection_once([row for row in rows if row.line not in left_out], table, notes)
     if not columns.time:
         return {row.line: _item(table, columns, row, row.fragment, kind) for row in rows}
     kinds = {row.path: kind for row in rows}
@@ -240,7 +241,10 @@ def _unit_of(time: TimeColumns, rows: list[_Row], kinds: dict[Path, Kind | None]
     """Return the seconds in one unit of time: as named, or milliseconds where seconds end after the files do."""
     if time.named:
         return time.unit_s
-    ends = {row.path: row.span[1] for row in rows if row.span and kinds[row.path] == "audio"}
+    ends: dict[Path, float] = {}
+    for row in rows:
+        if row.span and kinds[row.path] == "audio":
+            ends[row.path] = max(row.span[1], ends.get(row.path, 0.0))
     known = [(stop, length) for path, stop in list(ends.items())[:_MEASURED] if (length := _extent(path))]
     after = [stop > 1.01 * length + 0.1 for stop, length in known]
     if 2 * sum(after) > len(known) and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known):
@@ -262,7 +266,11 @@ def _fragment(table: ItemTable, row: _Row, time: TimeColumns, kind: Kind, unit_s
     if row.span is None:
         return None
     unit = readers()[kind].cut_by
-    if unit != "t" and time.named:
+    if unit == "t" and time.counts:
+        raise ReadError(
+            f"{table.path}: parts of {kind} files are counted in seconds, not in samples; write those"
+        )
+    if unit != "t" and time.named and not time.counts:
         raise ReadError(
             f"{table.path}: parts of {kind} files are counted in {unit}, not in seconds; write those"
         )

@@ -325,7 +325,7 @@ def balance(
     labels: Sequence[str | None] | np.ndarray,
     most_per_class: int,
 ) -> np.ndarray:
-    """Choose at most `most_per_class` windows a class, spread evenly over its windows.
+    """Return the indices of at most `most_per_class` windows a class, spread evenly over its windows, in order.
 
     Parameters
     ----------
@@ -335,11 +335,6 @@ def balance(
         The class of each item that was cut.
     most_per_class
         An integer >= 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, indices of the chosen windows, in order.
     """
     if most_per_class < 1:
         raise ParameterError(f"most_per_class must be an integer >= 1, got {most_per_class!r}")

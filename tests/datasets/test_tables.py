@@ -245,6 +245,26 @@ def test_a_table_without_a_header(folder):
     assert open_manifest(path).labels.tolist() == list("ababab")
 
 
+def test_what_is_no_table_or_no_whole_one(folder):
+    table(folder, "", [f"{k}.wav" for k in range(3)], name="testing_list.txt")
+    assert len(open_manifest(folder)) == N
+    path = table(folder, "", [f"{k}.wav,{'ab'[k % 2]},{k}" for k in range(N)])
+    with pytest.raises(ReadError, match=r"meta.csv: has no header, .*; write one, such as path,label$"):
+        open_manifest(path)
+    with pytest.raises(ReadError, match=r"line 1 must have one column 'label', got path, label, label$"):
+        open_manifest(table(folder, "path,label,label", ["0.wav,a,b"]))
+
+
+def test_times_in_samples_are_of_series(tmp_path):
+    sounds(tmp_path, "a.wav")
+    (tmp_path / "a.csv").write_text("".join(f"{np.sin(k / 5):.4f}\n" for k in range(40)))
+    assert fragments(
+        open_manifest(table(tmp_path, "path,start_sample,end_sample,label", ["a.csv,0,20,x"]))
+    ) == ["samples=0-19"]
+    with pytest.raises(ReadError, match="parts of audio files are counted in seconds, not in samples"):
+        open_manifest(table(tmp_path, "path,start_sample,end_sample,label", ["a.wav,0,20,x"]))
+
+
 def test_paths_of_another_system_or_computer_are_found_by_their_names(tmp_path):
     sounds(tmp_path, "audio/0.wav", "audio/1.wav")
     path = table(tmp_path, "path,label", ["audio\\0.wav,a", "C:\\Users\\ann\\1.wav,b"])
