@@ -1,32 +1,25 @@
 """Files to signals: which reader takes a file."""
 
-import functools
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
-from .core.errors import ParameterError
 from .core.fragment import parse_address
 from .core.reader import Reader, read_head
-from .core.signal import KINDS, Kind, Signal
+from .core.signal import Kind, Signal
+from .registry import OWN_KINDS, check_kind, kinds
 
 
-@functools.cache
 def readers() -> Mapping[Kind, Reader]:
     """Return the reader of each kind, in the order in which they are asked."""
-    from .audio.reader import AudioReader
-    from .binary.files.reader import BinaryReader
-    from .mouse.files.reader import MouseReader
-    from .series.files.reader import SeriesReader
-
-    asked: tuple[Reader, ...] = (AudioReader(), MouseReader(), SeriesReader(), BinaryReader())
-    return MappingProxyType({reader.kind: reader for reader in asked})
+    return {name: kind.reader for name, kind in kinds().items()}
 
 
 def recognise(path: str | Path, head: bytes | None = None) -> Kind:
     """Tell the kind of a file: by its content first, by its suffix second; any other bytes are `binary`.
 
-    Its first HEAD_BYTES bytes are read where they are not given.
+    Its first HEAD_BYTES bytes are read where they are not given. A suffix of a kind that another package brings decides
+    before all else: who installed it wants it read so.
 
     Raises
     ------
@@ -35,11 +28,11 @@ def recognise(path: str | Path, head: bytes | None = None) -> Kind:
     """
     path = Path(path)
     head = read_head(path) if head is None else head
-    known = readers()
+    known, suffix = readers(), path.suffix.lower()
+    named = [kind for kind, reader in known.items() if suffix in reader.suffixes]
+    brought = [kind for kind in named if kind not in OWN_KINDS]
     by_content = (kind for kind, reader in known.items() if reader.recognises(head, path))
-    by_suffix = (kind for kind, reader in known.items() if path.suffix.lower() in reader.suffixes)
-    found: Kind | None = next(by_content, None) or next(by_suffix, None)
-    return found or "binary"
+    return next(chain(brought, by_content, named, ["binary"]))
 
 
 def read(path: str | Path, kind: Kind | None = None) -> Signal:
@@ -72,8 +65,7 @@ def read(path: str | Path, kind: Kind | None = None) -> Signal:
     'binary'
     """
     path, fragment = parse_address(path)
-    if kind is not None and kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    check_kind(kind)
     if kind is None:
         kind = recognise(path)
     else:

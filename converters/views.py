@@ -12,25 +12,14 @@ from .core import parameters
 from .core.converter import Converter
 from .core.errors import ParameterError
 from .core.signal import Kind
-from .registry import converter_class, make
+from .registry import converter_class, kinds, make
 
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
-
-# Frozen networks take several plain grey views, their features side by side, better than one clever colour image. Many
-# small ones of a series tell as much as a few large ones, and cost less.
-DEFAULT_VIEWS: dict[Kind, str] = {
-    "audio": "mel,mel(duration_s=1,keep=loudest)",
-    "series": "gasf(size=112),gadf(size=112),recurrence(size=112),recurrence(size=112,dimension=4),"
-    "recurrence(size=112,input=differences,dimension=4),patches(size=112,scale=0.5),patches(size=112),"
-    "patches(size=112,scale=2),line(size=112),scalogram(size=112)",
-    "mouse": "trace,trace(scale=screen),motion,habits",
-    "binary": "grid(width_rule=nataraj),bigram,text,text(distance=2)",
-}
 
 
 def default_views(kind: Kind) -> tuple[Converter, ...]:
     """Return the views that a kind is drawn as when none are named."""
-    return parse_views(DEFAULT_VIEWS[kind], kind=kind)
+    return parse_views(kinds()[kind].views, kind=kind)
 
 
 def parse_views(text: str, *, kind: Kind | None = None) -> tuple[Converter, ...]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.fragment import Fragment, parse_address
 from phosphene.converters.core.reader import read_head
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
+from phosphene.converters.registry import check_kind
 
 from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
 from .locate import FOLDERS_OF_TABLES, walk
@@ -78,8 +79,7 @@ def open_manifest(
     >>> manifest.summary()
     'binary: 3 files, 2 classes from folder names: cat 1, dog 2'
     """
-    if kind is not None and kind not in KINDS:
-        raise ParameterError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    check_kind(kind)
     source = _Source(Path(src), kind, label=label, group=group)
     found = source.labelled()
     common = kind or source.common_kind(found.items)

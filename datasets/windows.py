@@ -12,19 +12,18 @@ from phosphene.converters import Fragment, MouseTrace, ParameterError, Phosphene
 from phosphene.converters.core.fragment import Unit
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
+from phosphene.converters.registry import kinds
 
 from .manifest import Failure, Item, Manifest, describe_failures
 from .splits import Split
 
 WindowUnit = Literal["t", "samples", "events", "bytes", "pause", "path"]
 
-LONGEST_WINDOW_S = 5.0
-MOUSE_WINDOW_EVENTS = 150
 MAX_WINDOWS_PER_CLASS = 500
 """To learn from, spread evenly: the time to fit a head grows with the cube of their number."""
 SLACK = 1.1
 """An item up to this many times the length stays whole: two windows that share nine tenths say the same twice."""
-LONGEST_WHOLE_S = 600.0
+LONGEST_WHOLE_S, LONG_WINDOW_S = 600.0, 5.0
 """Longer sound is drawn in windows unless asked otherwise: as one image it would fill the memory."""
 LEAST_LONG_BYTES = {".wav": 900_000, "": 300_000}
 """Ten minutes of sound take at least this many bytes, by suffix and in any other format."""
@@ -188,19 +187,17 @@ def parse_windows(text: str, *, kind: Kind | None = None) -> Windows | None:
 
 
 def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
-    """Choose windows for items: sounds at most 5 s, mouse sessions 150 events, other kinds none.
-
-    The windows of sounds overlap by half and are no longer than 95 % of the sounds, in tenths of a second.
-    """
-    if kind == "mouse":
-        return Windows("events", MOUSE_WINDOW_EVENTS)
-    if kind != "audio":
-        return None
+    """Choose windows for items: those of their kind; in seconds no longer than 95 % of the items, in tenths."""
+    window = kinds()[kind].window
+    planned = parse_windows(window, kind=kind) if window else None
+    if planned is None or planned.unit != "t":
+        return planned
     lengths = [length for length in extents(items, kind) if length]
     if not lengths:
         return None
-    length_s = min(LONGEST_WINDOW_S, max(0.1, float(np.ceil(np.percentile(lengths, 95) * 10 - 1e-6)) / 10))
-    return Windows("t", length_s, length_s / 2)
+    usual_s = max(0.1, float(np.ceil(np.percentile(lengths, 95) * 10 - 1e-6)) / 10)
+    length_s = min(planned.length, usual_s)
+    return Windows("t", length_s, length_s * planned.step / planned.length)
 
 
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
@@ -503,7 +500,7 @@ def cut_manifest(manifest: Manifest, how: str | None, splits: Sequence[Split]) -
     kind = manifest.kind
     items: Sequence[Item] = manifest.items
     if how is None:
-        items = with_extents(items, kind) if kind == "audio" else items
+        items = with_extents(items, kind) if readers()[kind].cut_by == "t" else items
         windows = plan_windows(items, kind)
     else:
         windows = parse_windows(how, kind=kind)
@@ -560,7 +557,7 @@ def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
         return (item,)  # the file fails by name when it is read
     if length_s <= LONGEST_WHOLE_S:
         return (item,)
-    return tuple(Windows("t", LONGEST_WINDOW_S).of(replace(item, extent=length_s)))
+    return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
 
 
 def _kinds(items: Sequence[Item], kind: Kind | None) -> dict[Path, Kind | None]:

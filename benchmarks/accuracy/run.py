@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from results import Row, origin, rows_of, write_rows
 
-from phosphene.converters.views import DEFAULT_VIEWS
+from phosphene.converters.registry import kinds as known_kinds
 from phosphene.datasets import Manifest, open_protocol
 from phosphene.pipeline import Recipe, cross_validate
 from phosphene.pipeline.classifier.training import CrossValidation
@@ -182,7 +182,7 @@ def _told(run: Run) -> Row:
 
 def _views(run: Run) -> str:
     kinds = {"esc10": "audio", "binaries": "binary", "balabit": "mouse"}
-    return run.recipe.views or DEFAULT_VIEWS[kinds.get(run.data, "series")]
+    return run.recipe.views or known_kinds()[kinds.get(run.data, "series")].views
 
 
 def _keep(table: str, run: Run, rows: list[Row]) -> None:

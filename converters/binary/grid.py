@@ -9,8 +9,7 @@ from ..core.converter import register
 from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_stretches
 from ..core.parameters import Between
 from .cells import Stretches, Table, spread
-from .inks import INKS
-from .painting import ByteCells
+from .inks import INKS, ByteCells
 from .signal import Binary
 
 NATARAJ_KB = (10, 30, 60, 100, 200, 500, 1000)

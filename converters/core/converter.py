@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import numpy as np
@@ -125,11 +125,22 @@ class Converter(ABC):
 
 
 Registered = TypeVar("Registered", bound=type[Converter])
+loaded_first: list[Callable[[], None]] = []
+"""Loads our own converters before another package registers one, so that it cannot take a name of ours."""
 registered: dict[str, dict[Kind, type[Converter]]] = {}
 
 
 def register(converter: Registered) -> Registered:
-    """Make a converter known by its name; used as a decorator of the class."""
+    """Make a converter known by its name; used as a decorator of the class.
+
+    Raises
+    ------
+    ParameterError
+        Another converter of the kind has the name already.
+    """
+    if not converter.__module__.startswith("phosphene."):
+        for load in loaded_first:
+            load()
     known = registered.setdefault(converter.name, {}).setdefault(converter.accepts.kind, converter)
     if known.__qualname__ != converter.__qualname__ or known.__module__ != converter.__module__:
         raise ParameterError(

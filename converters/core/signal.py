@@ -1,10 +1,10 @@
 """What every signal shares: a kind, and a check of itself when it is made."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-Kind = Literal["audio", "series", "mouse", "binary"]
-KINDS: tuple[Kind, ...] = ("audio", "series", "mouse", "binary")
+Kind = str
+"""The name of a kind of signals: `audio`, `series`, `mouse`, `binary`, or one that another package brings."""
 
 
 class Signal(ABC):

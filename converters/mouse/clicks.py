@@ -9,8 +9,8 @@ from ..core.image import Image
 from ..core.parameters import Between
 from .kinematics import dragging
 from .layout import Lines, Scale, trace_frame
+from .loops.spots import TRUNCATE, heat
 from .signal import PRESS, MouseTrace
-from .spots import TRUNCATE, heat
 
 _FAINTEST = 0.25  # of a click
 

@@ -9,8 +9,8 @@ from ..core.image import Image
 from ..core.parameters import Between
 from .kinematics import SHORTEST_S
 from .layout import Lines, Scale, trace_frame
+from .loops.spots import TRUNCATE, heat
 from .signal import MouseTrace
-from .spots import TRUNCATE, heat
 
 _FAINTEST_S = 0.02
 

@@ -10,8 +10,8 @@ from ..core.image import Axes, Axis, Box, Image, Layout, Region
 from ..core.parameters import Between
 from .kinematics import accelerations
 from .layout import Lines
+from .loops.spots import TRUNCATE, heat
 from .signal import MouseTrace
-from .spots import TRUNCATE, heat
 
 # Where the signed logarithm goes over into a straight line.
 _STRAIGHT_PX_S, _STRAIGHT_PX_S2 = 30.0, 1000.0

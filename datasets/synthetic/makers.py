@@ -10,7 +10,7 @@ import numpy as np
 from phosphene.converters.core.errors import ParameterError
 from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.parameters import Between, describe, holds
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item, Manifest
 
 from ..protocol import Protocol
@@ -29,6 +29,7 @@ _MAKERS: dict[Kind, tuple[str, dict[str, Maker]]] = {
     "mouse": (".csv", synthetic_mouse.CLASSES),
     "binary": (".bin", synthetic_binary.CLASSES),
 }
+SYNTHETIC_KINDS: tuple[Kind, ...] = tuple(_MAKERS)
 
 
 def make_synthetic(kind: Kind, folder: str | Path, *, items_per_class: int = 20, seed: int = 0) -> Manifest:
@@ -70,8 +71,8 @@ def make_synthetic(kind: Kind, folder: str | Path, *, items_per_class: int = 20,
     >>> [(item.path.name, item.label, item.fold) for item in manifest.items[:2]]
     [('000.csv', 'bot', '1'), ('001.csv', 'bot', '2')]
     """
-    if kind not in KINDS:
-        raise ParameterError(f"make_synthetic.kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    if kind not in _MAKERS:
+        raise ParameterError(f"make_synthetic.kind must be one of {', '.join(_MAKERS)}, got {kind!r}")
     _check("items_per_class", Annotated[int, Between(1)], items_per_class)
     _check("seed", Annotated[int, Between(0)], seed)
     items = _write(kind, Path(folder), items_per_class, seed)

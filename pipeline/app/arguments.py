@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from phosphene.converters import Converter, ParameterError, default_views, parse_views
 from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
+from phosphene.converters.registry import kinds
 from phosphene.converters.views import set_parameters
 from phosphene.datasets.manifest import Manifest
 
@@ -114,8 +115,8 @@ def views_of(
         return views
     if views or options.kind:
         return set_parameters(views or default_views(options.kind), settings)
-    everything = set_parameters([view for kind in KINDS for view in default_views(kind)], settings)
-    return {kind: tuple(view for view in everything if view.kind == kind) for kind in KINDS}
+    everything = set_parameters([view for kind in kinds() for view in default_views(kind)], settings)
+    return {kind: tuple(view for view in everything if view.kind == kind) for kind in kinds()}
 
 
 def converter_settings(pairs: Sequence[str], size: int | None) -> dict[str, str]:

@@ -14,10 +14,11 @@ import numpy as np
 
 from phosphene.converters import Converter, Image, default_views, parse_views, read
 from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
 from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.synthetic.makers import SYNTHETIC_KINDS
 from phosphene.pipeline.classifier.classifier import Classifier, Predictions
 from phosphene.pipeline.classifier.training import train
 from phosphene.pipeline.strategies.recipe import Recipe
@@ -48,7 +49,7 @@ def demo(out: Path, *, seed: int) -> tuple[dict[str, Any], str, bool]:
         For programs, for people, and whether a file failed.
     """
     begin = time.monotonic()
-    rows = [_run(kind, out / kind, seed) for kind in KINDS]
+    rows = [_run(kind, out / kind, seed) for kind in SYNTHETIC_KINDS]
     seconds = time.monotonic() - begin
     cells = [
         [

@@ -11,9 +11,10 @@ import numpy as np
 from phosphene.converters import Converter, Image, ParameterError, PhospheneError, Signal, converters, read
 from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.parameters import rules
-from phosphene.converters.core.signal import KINDS, Kind
+from phosphene.converters.core.signal import Kind
 from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.datasets.manifest import Item
+from phosphene.datasets.synthetic.makers import SYNTHETIC_KINDS
 from phosphene.datasets.windows import cut, plan_windows
 
 from .pictures import draw_sheet
@@ -53,7 +54,11 @@ def write_gallery(out: Path, *, kind: Kind | None = None, data: Path | None = No
     # The files stay until all is drawn: the sections of a program are looked up when they are first asked for.
     with tempfile.TemporaryDirectory() as scratch:
         return _write(
-            [(shown, _example(shown, data, Path(scratch))) for shown in ((kind,) if kind else KINDS)], out
+            [
+                (shown, _example(shown, data, Path(scratch)))
+                for shown in ((kind,) if kind else SYNTHETIC_KINDS)
+            ],
+            out,
         )
 
 

@@ -60,6 +60,8 @@ def default_augmentations(kind: Kind) -> str:
     >>> default_augmentations("binary")
     'byte_mask(most=0.05)'
     """
+    if kind not in DEFAULT_AUGMENTATIONS:
+        raise ParameterError(f"no augmentations are known for {kind} signals; train without --augment")
     return DEFAULT_AUGMENTATIONS[kind]
 
 

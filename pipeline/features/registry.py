@@ -7,7 +7,12 @@ from phosphene.converters.core.signal import Kind
 
 from .feature_set import FeatureSet
 
-_MODULES: dict[Kind, str] = {"audio": "audio", "series": "series", "mouse": "mouse", "binary": "binary"}
+_HOMES: dict[Kind, str] = {kind: f"{__package__}.{kind}" for kind in ("audio", "series", "mouse", "binary")}
+
+
+def register_features(kind: Kind, module: str) -> None:
+    """Name the module whose `FEATURE_SETS` are those of a kind; it is imported when they are first asked for."""
+    _HOMES[kind] = module
 
 
 def feature_sets(kind: Kind) -> tuple[FeatureSet, ...]:
@@ -23,7 +28,7 @@ def feature_sets(kind: Kind) -> tuple[FeatureSet, ...]:
     >>> [features.name for features in feature_sets("series")]
     ['catch22', 'summary', 'raw', 'joint']
     """
-    if kind not in _MODULES:
-        raise ParameterError(f"kind must be one of {', '.join(_MODULES)}, got {kind!r}")
-    found: tuple[FeatureSet, ...] = import_module(f".{_MODULES[kind]}", __package__).FEATURE_SETS
+    if kind not in _HOMES:
+        raise ParameterError(f"there are features of {', '.join(_HOMES)} signals, got kind {kind!r}")
+    found: tuple[FeatureSet, ...] = import_module(_HOMES[kind]).FEATURE_SETS
     return found

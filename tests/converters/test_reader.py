@@ -8,11 +8,12 @@ import pytest
 import soundfile
 
 from phosphene.converters import ParameterError, ReadError, read
-from phosphene.converters.core.signal import KINDS
 from phosphene.converters.reading import recognise
 
 CSV = "time,value\n" + "".join(f"{i / 10},{i % 7}\n" for i in range(50))
 MOUSE = "time,x,y,event\n" + "".join(f"{i / 10},{i},{2 * i},move\n" for i in range(50))
+
+KINDS = ("audio", "series", "mouse", "binary")
 
 
 def wave(samples, rate_hz=8000):
@@ -82,7 +83,7 @@ def test_messages_start_with_the_path_and_end_with_what_to_do(tmp_path, kind):
 
 def test_no_kind(tmp_path):
     with pytest.raises(
-        ParameterError, match="^kind must be one of audio, series, mouse, binary, got 'video'$"
+        ParameterError, match="^kind must be one of audio, mouse, series, binary, got 'video'$"
     ):
         read(tmp_path / "x", kind="video")
 

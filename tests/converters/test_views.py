@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import ParameterError, default_views, from_config, make, parse_views
-from phosphene.converters.core.signal import KINDS
 from phosphene.converters.views import set_parameters
+
+KINDS = ("audio", "series", "mouse", "binary")
 
 
 def test_commas_part_views_and_plusses_join_channels():

@@ -13,7 +13,6 @@ from typing import get_args
 import pytest
 
 from phosphene.converters import converters
-from phosphene.converters.core.signal import KINDS
 from phosphene.datasets import make_synthetic, protocols
 from phosphene.pipeline.app import cli, commands
 from phosphene.pipeline.backbones.backbone import backbone_names
@@ -80,7 +79,6 @@ def test_the_commands_are_those_that_work(phosphene):
 
 
 def test_choices_are_those_of_the_library():
-    assert cli._KINDS == KINDS
     assert cli._STRATEGIES == STRATEGIES
     options = cli.make_parser().parse_args(["convert", "a", "b"])
     assert options.to in get_args(Form)

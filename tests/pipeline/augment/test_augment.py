@@ -1,13 +1,11 @@
 """Signals changed at random: by hand, by property, and with nothing else disturbed."""
 
 import random
-from typing import get_args
 
 import numpy as np
 import pytest
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, Series, SignalError
-from phosphene.converters.core.signal import Kind
 from phosphene.pipeline.augment.registry import (
     augment,
     augmentations,
@@ -166,7 +164,7 @@ def test_messages(text, message):
 
 
 def test_every_kind_has_some():
-    assert {owner.accepts.kind for owner in augmentations()} == set(get_args(Kind))
+    assert {owner.accepts.kind for owner in augmentations()} == set(("audio", "series", "mouse", "binary"))
 
 
 SMALL = {
@@ -201,7 +199,7 @@ def test_gaps_stay_as_wide_as_they_are():
         assert missing == pytest.approx(0.5, abs=0.05)
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("kind", ("audio", "series", "mouse", "binary"))
 def test_defaults_leave_out_what_a_class_may_hang_on(kind):
     names = {change.name for change in parse_augmentations(default_augmentations(kind), kind=kind)}
     assert names

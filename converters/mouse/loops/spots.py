@@ -19,7 +19,7 @@ def heat(
     >>> both[8, [4, 12], 0].tolist()  # as log(1 + 1) to log(1 + 3)
     [128, 255]
     """
-    from .loops.blur import log_grey, soft_spots
+    from .blur import log_grey, soft_spots
 
     reach = int(TRUNCATE * spot_px + 0.5)
     bell = np.exp(-0.5 * (np.arange(-reach, reach + 1) / spot_px) ** 2)
