@@ -294,7 +294,7 @@ DAMAGES = [
         "is_illegal of session_0000000003 must be 0 or 1, got 'maybe'",
     ),
     ("malimg", remove("malimg_paper_dataset_imgs"), ": no malimg here; it should hold malimg_paper_dataset"),
-    ("malimg", put("malimg_paper_dataset_imgs/Yuner.A/03.png", "?"), "Yuner.A/03.png: is no PNG picture"),
+    ("malimg", put("malimg_paper_dataset_imgs/Yuner.A/03.png", "?"), "Yuner.A/03.png: is no PNG image"),
     ("malimg", colour, "Yuner.A/03.png: must be grey with 8 bits, as published, is of mode RGB"),
     (
         "binaries",
