@@ -63,6 +63,8 @@ _RAVEN_COLUMNS = frozenset({
 })  # fmt: skip
 
 
+_HEAD_LINES = 8
+"""Lines by which a table is known."""
 _FEW = 20
 """A table of more columns is one of values, unless one of them is called like a path."""
 
@@ -118,7 +120,7 @@ def sniff_table(path: Path, head: bytes) -> bool:
     if path.suffix.lower() not in TABLE_SUFFIXES:
         return False
     try:
-        table = parse_table(path, head, most=3)
+        table = parse_table(path, b"\n".join(head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]), most=3)
     except ReadError:
         return False
     keys = table.keys
