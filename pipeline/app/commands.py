@@ -158,7 +158,7 @@ def _predict(options: argparse.Namespace) -> Outcome:
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
-    from phosphene.pipeline.report.classifier_page import write_report
+    from phosphene.pipeline.report.page import write_report
 
     if options.report:
         check_target(options.report, ".html", ".htm")

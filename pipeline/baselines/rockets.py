@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from phosphene.converters import MissingExtra, ParameterError
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
 
 from .calibration import fit_sharpness, hit_rate, sharpened
-from .estimator import Trained
 from .threads import n_cores
 
 Rocket = Literal["minirocket", "multirocket_hydra"]
@@ -28,7 +28,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class RocketContender:
+class RocketContender(Estimator):
     """Convolutions by many small kernels, what is counted of them, and a ridge classifier on top.
 
     Answers are those of aeon's `MiniRocketClassifier` and `MultiRocketHydraClassifier` of the same seed, but for the
@@ -78,16 +78,14 @@ class RocketContender:
                 f"RocketContender.method must be {' or '.join(ROCKETS)}, got {self.method!r}"
             )
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Fit kernels and ridge, as `Contender.fit`."""
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Fit kernels and ridge, as `Estimator.fit`."""
         known, codes = np.unique(targets, return_inverse=True)
         if len(known) < 2:
             nothing = np.zeros(0, int), np.zeros((0, n_classes))
-            return Trained(
-                _Model(None, None, known, 1.0, n_classes), *nothing, 0, {"setting": {}, "settings": 0}
-            )
-        transform = _FITS[self.method](self._series(places), self.seed)
-        ridge, judged = _fit_ridge(transform(self._series(places)), codes, groups)
+            return Fit(_Model(None, None, known, 1.0, n_classes), *nothing, 0, {"setting": {}, "settings": 0})
+        transform = _FITS[self.method](self._series(indices), self.seed)
+        ridge, judged = _fit_ridge(transform(self._series(indices)), codes, groups)
         foreseen = _foreseen(codes[judged.rows], groups[judged.rows])
         checked = judged.rows[foreseen]
         scores = _spread(judged.left_out[foreseen], known, n_classes)
@@ -100,19 +98,19 @@ class RocketContender:
             "left_out_accuracy": hit_rate(left_out, targets[checked]),
         }
         model = _Model(transform, ridge, known, sharpness, n_classes)
-        return Trained(model, checked, left_out, ridge.size_bytes, notes)
+        return Fit(model, checked, left_out, ridge.size_bytes, notes)
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
         if model.ridge is None:
-            return sharpened(_spread(np.zeros((len(places), 1)), model.known, model.n_classes), 1.0)
-        parts = np.array_split(places, len(places) // 500 + 1)
+            return sharpened(_spread(np.zeros((len(indices), 1)), model.known, model.n_classes), 1.0)
+        parts = np.array_split(indices, len(indices) // 500 + 1)
         scores = [model.ridge.scores(model.transform(self._series(part))) for part in parts if len(part)]
         whole = np.concatenate([np.zeros((0, len(model.known))), *scores])
         return sharpened(_spread(whole, model.known, model.n_classes), model.sharpness)
 
-    def _series(self, places: np.ndarray) -> np.ndarray:
-        values = np.asarray(self.values[places], np.float64)
+    def _series(self, indices: np.ndarray) -> np.ndarray:
+        values = np.asarray(self.values[indices], np.float64)
         return values if values.shape[2] >= _SHORTEST else _stretched(values)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from phosphene.converters import ParameterError
 from phosphene.pipeline.features.feature_set import Table
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
 
 from .calibration import fit_sharpness, hit_rate, log_loss, sharpened
-from .estimator import Trained
 from .inner import inner_folds
 from .models import Fitted, Logistic, Majority, Nearest, Setting, TabularModel
 from .threads import in_threads
@@ -31,7 +31,7 @@ MOST_JUDGED = 5000
 
 
 @dataclass(frozen=True, eq=False)
-class TableContender:
+class TableContender(Estimator):
     """A model of `MODELS` that learns from rows of a table.
 
     Parameters
@@ -55,7 +55,7 @@ class TableContender:
     >>> table = Table(np.array([[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]], np.float32), ("level",))
     >>> contender = TableContender(table, "nearest", seed=0)
     >>> trained = contender.fit(np.array([0, 1, 4, 5]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.answer(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
+    >>> contender.predict_log_proba(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["left_out_accuracy"]
     1.0
@@ -72,14 +72,14 @@ class TableContender:
                 f"TableContender.model must be one of {', '.join(sorted(MODELS))}, got {self.model!r}"
             )
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Choose a setting by left-out rows and learn from all, as `Contender.fit`.
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Choose a setting by left-out rows and learn from all, as `Estimator.fit`.
 
         The setting is the one of the least log-loss, each setting's scores first brought to the best sharpness; of
         1-NN, the one that is right most often, the first of equals. A row whose class occurs in its own inner fold
         alone is not `checked`: nothing could be known of it.
         """
-        values = self.table.values[places]
+        values = self.table.values[indices]
         with _quiet():
             tried = _try_settings(MODELS[self.model], values, targets, groups, n_classes, seed=self.seed)
             choice = _choose(MODELS[self.model], tried, targets[tried.checked])
@@ -91,16 +91,16 @@ class TableContender:
             "inner_folds": tried.n_folds,
             "left_out_accuracy": hit_rate(choice.left_out, targets[tried.checked]),
         }
-        return Trained(model, tried.checked, choice.left_out, fitted.size_bytes if fitted else 0, notes)
+        return Fit(model, tried.checked, choice.left_out, fitted.size_bytes if fitted else 0, notes)
 
     def _learn(self, values: np.ndarray, targets: np.ndarray, setting: Setting) -> Fitted | None:
         known, codes = np.unique(targets, return_inverse=True)
         return MODELS[self.model].fit(values, codes, setting, seed=self.seed) if len(known) > 1 else None
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
         with _quiet():
-            return sharpened(model.scores(self.table.values[places]), model.sharpness)
+            return sharpened(model.scores(self.table.values[indices]), model.sharpness)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
+
 from .calibration import fit_sharpness, hit_rate, sharpened
-from .estimator import Trained
 from .threads import in_threads
 
 WIDTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 25, 30, 40, 60, 100)
@@ -21,7 +22,7 @@ MOST_CELLS_ASKED = 2 * 10**8
 
 
 @dataclass(frozen=True, eq=False)
-class WarpingContender:
+class WarpingContender(Estimator):
     """1-NN under dynamic time warping in a Sakoe-Chiba band, whose width is chosen by leaving groups out.
 
     The width of the fewest mistakes is taken, of equal ones the narrowest. All distances at a wider band are lower
@@ -51,7 +52,7 @@ class WarpingContender:
     >>> values[[0, 1, 2], 0, [3, 5, 7]] = 1.0
     >>> contender = WarpingContender(values, seed=0)
     >>> trained = contender.fit(np.array([0, 1, 3, 4]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.answer(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
+    >>> contender.predict_log_proba(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["setting"]
     {'width_percent': 9}
@@ -61,11 +62,11 @@ class WarpingContender:
     _: KW_ONLY
     seed: int
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Choose the width of the band and keep the rows, as `Contender.fit`."""
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Choose the width of the band and keep the rows, as `Estimator.fit`."""
         plan = _Plan.of(groups, *self.values.shape[1:])
         kept, searched = plan.kept, plan.searched
-        rows, codes, groups = self._rows(places[kept]), targets[kept], groups[kept]
+        rows, codes, groups = self._rows(indices[kept]), targets[kept], groups[kept]
         number = _fewest_missed(rows, codes, groups, searched, plan.reaches)
         away = _class_distances(
             rows[searched], rows, codes, plan.reaches[number], n_classes, own=groups[searched], groups=groups
@@ -83,15 +84,15 @@ class WarpingContender:
             "left_out_accuracy": hit_rate(left_out, codes[checked]),
         }
         model = _Kept(rows, codes, plan.reaches[number], sharpness / unit, n_classes)
-        return Trained(model, kept[checked], left_out, int(rows.nbytes + codes.nbytes), notes)
+        return Fit(model, kept[checked], left_out, int(rows.nbytes + codes.nbytes), notes)
 
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Contender.answer`."""
-        away = _class_distances(self._rows(places), model.rows, model.codes, model.reach, model.n_classes)
+    def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
+        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        away = _class_distances(self._rows(indices), model.rows, model.codes, model.reach, model.n_classes)
         return sharpened(-away, model.sharpness)
 
-    def _rows(self, places: np.ndarray) -> np.ndarray:
-        return np.ascontiguousarray(self.values[places], np.float64)
+    def _rows(self, indices: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(self.values[indices], np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""A manifest made ready to be learned from: cut, rendered, the strategy chosen, the trainer made."""
+"""A manifest made ready to be learned from: cut, rendered, the strategy chosen, the estimator made."""
 
 import functools
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.cpu import keep_memory
 from phosphene.pipeline.backbones.domain_shift import tiles_likeness
 from phosphene.pipeline.strategies.auto import Amount, Choice, choose_strategy
-from phosphene.pipeline.strategies.base import Fitted, Model, Trainer
+from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
 from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.strategies.trainers import backbones_of, make_trainer
+from phosphene.pipeline.strategies.trainers import backbones_of, make_estimator
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
@@ -39,22 +39,23 @@ class Prepared:
     recipe: Recipe
     choice: Choice
     tiles: Tiles
-    trainer: Trainer
+    estimator: Estimator
     copies_failed: int
 
     def expect(self, splits: Sequence[Split]) -> None:
-        """Tell the trainer of the splits that it is to be fitted to, so that they share what they can."""
-        self.trainer.expect([self.cut.training_set(split, failed=self._failed) for split in splits])
+        """Announce the splits to fit, so that they share what they can."""
+        self.estimator.expect([self.cut.training_set(split, failed=self._failed) for split in splits])
 
-    def fit(self, split: Split) -> Fitted:
+    def fit(self, split: Split) -> Fit:
         """Fit a model to the pieces of the items to learn from."""
         learned = self.cut.training_set(split, failed=self._failed)
-        return self.trainer.fit(learned.indices, learned.targets, learned.groups)
+        n_classes = len(self.manifest.classes)
+        return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
 
     def judge(self, model: Model, split: Split) -> Scores:
         """Judge a model by the items to answer for."""
         places = self.cut.indices(split.test, failed=self._failed)
-        items, answers = self.cut.average(self.trainer.answer(model, places), places)
+        items, answers = self.cut.average(self.estimator.predict_log_proba(model, places), places)
         return judge([self.manifest.items[item] for item in items], answers, self.manifest.classes)
 
     def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
@@ -97,8 +98,8 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
     copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
-    trainer = make_trainer(recipe, backbones, tiles, copies, progress=progress)
-    return Prepared(cut, recipe, choice, tiles, trainer, copies_failed)
+    estimator = make_estimator(recipe, backbones, tiles, copies, progress=progress)
+    return Prepared(cut, recipe, choice, tiles, estimator, copies_failed)
 
 
 def _changed_views(

@@ -13,7 +13,7 @@ from phosphene.datasets.leaks import find_leaks, require_no_leaks
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.subsets import SHARES, subset_of
-from phosphene.pipeline.report.outcome import write_outcome
+from phosphene.pipeline.report.page import write_outcome
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.worker import Lost

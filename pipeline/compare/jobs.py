@@ -75,7 +75,7 @@ def run_job(job: Job) -> int:
         ready = job.method.make(job.setting)
         _note(job, ready)
         failed, cut = _failed(job, ready), job.setting.cut
-        ready.expect([cut.training_set(part, failed=failed) for part in missing])
+        ready.estimator.expect([cut.training_set(part, failed=failed) for part in missing])
         for part in missing:
             job.store.put(job.key(part), fit_cell(ready, cut, part, failed=failed))
         _note(job, ready)
@@ -87,19 +87,19 @@ def fit_cell(ready: Ready, cut: WindowedManifest, split: Split, *, failed: froze
     learned = cut.training_set(split, failed=failed)
     clock = _Clock(ready)
     n_classes = len(cut.manifest.classes)
-    trained = ready.contender.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
+    fit = ready.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
     train_s = clock.lap()
     places = cut.indices(split.test, failed=failed)
-    answers = ready.contender.answer(trained.model, places)
+    log_proba = ready.estimator.predict_log_proba(fit.model, places)
     test_s = clock.lap()
     return Cell(
-        test=Answers(*cut.average(answers, places)),
-        left_out=Answers(*cut.average(trained.left_out, learned.indices[trained.checked])),
+        test=Answers(*cut.average(log_proba, places)),
+        left_out=Answers(*cut.average(fit.oof_log_proba, learned.indices[fit.oof_indices])),
         n_train=len(np.unique(cut.source[learned.indices])),
         train_s=train_s,
         test_s=test_s,
-        size_bytes=trained.size_bytes,
-        notes={**ready.notes, **trained.notes},
+        size_bytes=fit.size_bytes,
+        notes={**ready.notes, **fit.notes},
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from phosphene.converters.core.reader import content_digest
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.splits import Split
-from phosphene.datasets.windows import TrainingSet, WindowedManifest, cut_manifest, item_failures
-from phosphene.pipeline.baselines.estimator import Contender, Side, Trained
+from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
 from phosphene.pipeline.baselines.rockets import Rocket
 from phosphene.pipeline.features import feature_sets
 from phosphene.pipeline.features.feature_set import FeatureSet, Record, Table
+from phosphene.pipeline.strategies.estimator import Estimator
 from phosphene.pipeline.strategies.recipe import RANDOM, Recipe, Strategy
 
+Side = Literal["images", "tables", "floor"]
+"""`images` sees images alone, `tables` everything else that learns, `floor` nothing but the labels."""
 TABLE_MODELS = ("lightgbm", "random_forest", "logistic", "nearest")
 _FEW = 8
 IMAGES, CONTROL, FLOOR = "images", "images, random weights", "majority"
@@ -43,11 +45,11 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A contender ready to learn from any part of the items.
+    """An estimator ready to learn from any part of the items.
 
     Parameters
     ----------
-    contender
+    estimator
         The method on these pieces.
     failures
         The items that it cannot read.
@@ -55,15 +57,12 @@ class Ready:
         Tells by stage the seconds spent so far on what all fits share.
     notes
         What is worth telling besides a fit's own notes.
-    expect
-        Is to be told of all fits to come, so that they share what they can.
     """
 
-    contender: Contender
+    estimator: Estimator
     failures: tuple[Failure, ...]
     shared_s: Callable[[], dict[str, float]]
     notes: Mapping[str, Any]
-    expect: Callable[[Sequence[TrainingSet]], None] = lambda fits: None
 
 
 class Method(Protocol):
@@ -130,15 +129,14 @@ class Images:
 
         recipe = replace(self.recipe, strategy=self._strategy(setting))
         prepared = prepare(setting.manifest, recipe, setting.splits, progress=setting.progress)
-        tiles, trainer = prepared.tiles, prepared.trainer
+        tiles, estimator = prepared.tiles, prepared.estimator
         tiles_stage, network_stage = self.stages
         notes = {"strategy": prepared.choice.strategy, "why": prepared.choice.why}
         return Ready(
-            _Looking(trainer),
+            estimator,
             prepared.failures,
-            lambda: {tiles_stage: tiles.seconds, network_stage: trainer.shared_s},
+            lambda: {tiles_stage: tiles.seconds, network_stage: estimator.shared_s},
             notes,
-            trainer.expect,
         )
 
     def _strategy(self, setting: Setting) -> Strategy:
@@ -150,24 +148,6 @@ class Images:
         pretrained = replace(self.recipe, weights=None)
         prepared = prepare(setting.manifest, pretrained, setting.splits, progress=setting.progress)
         return prepared.choice.strategy
-
-
-class _Looking:
-    """The trainer of a strategy as a contender."""
-
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
-
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Trained:
-        """Fit a model to tiles."""
-        del n_classes  # the heads of networks have as many as the targets
-        fitted = self.trainer.fit(places, targets, groups)
-        size_bytes = sum(tensor.nbytes for tensor in fitted.model.tensors().values())
-        return Trained(fitted.model, fitted.checked, fitted.answers, size_bytes, fitted.notes)
-
-    def answer(self, model: Any, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of pieces."""
-        return np.asarray(self.trainer.answer(model, places))
 
 
 @dataclass(frozen=True)
@@ -213,16 +193,17 @@ class Tables:
         measured = measure(cut.items, self._set, workers=setting.recipe.workers, progress=setting.progress)
         failures = item_failures(cut.manifest.items, cut.source, cut.items, measured.failures)
         self._warm_up(measured.records)
-        contender = _tabular(self.model, self._set, measured.records, seed=setting.recipe.seed)
-        return Ready(contender, failures, lambda: {self.stages[0]: measured.work_s}, {})
+        estimator = _tabular(self.model, self._set, measured.records, seed=setting.recipe.seed)
+        return Ready(estimator, failures, lambda: {self.stages[0]: measured.work_s}, {})
 
     def _warm_up(self, records: Sequence[Record | None]) -> None:
         """Fit to a few pieces, so that imports and compiling are over before the clock runs."""
         few = [record for record in records if record is not None][:_FEW]
         if len(few) == _FEW:
-            places, targets = np.arange(_FEW), np.arange(_FEW) % 2
-            contender = _tabular(self.model, self._set, few, seed=0)
-            contender.answer(contender.fit(places, targets, places, n_classes=2).model, places)
+            indices, targets = np.arange(_FEW), np.arange(_FEW) % 2
+            estimator = _tabular(self.model, self._set, few, seed=0)
+            fit = estimator.fit(indices, targets, indices, n_classes=2)
+            estimator.predict_log_proba(fit.model, indices)
 
     @property
     def _set(self) -> FeatureSet:
@@ -247,10 +228,10 @@ class Majority:
         from phosphene.pipeline.baselines.tabular import TableContender
 
         nothing = Table(np.zeros((len(setting.cut.items), 1), np.float32), ("nothing",))
-        contender = TableContender(nothing, "majority", seed=setting.recipe.seed)
+        estimator = TableContender(nothing, "majority", seed=setting.recipe.seed)
         if len(nothing.values) > 1:  # what it imports is imported before the clock runs
-            contender.fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
-        return Ready(contender, (), dict, {})
+            estimator.fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
+        return Ready(estimator, (), dict, {})
 
 
 SERIES_MODELS = ("dtw", "minirocket", "multirocket_hydra")
@@ -305,8 +286,8 @@ def chosen_methods(methods: Sequence[Method], names: str | None) -> tuple[Method
     return tuple(method for method in methods if any(name in method.name for name in wanted))
 
 
-def _tabular(model: str, features: FeatureSet, records: Sequence[Record | None], *, seed: int) -> Contender:
-    """Make the contender of a model; pieces that failed have empty rows, which nobody asks for."""
+def _tabular(model: str, features: FeatureSet, records: Sequence[Record | None], *, seed: int) -> Estimator:
+    """Make the estimator of a model; pieces that failed have empty rows, which nobody asks for."""
     present = [record for record in records if record is not None]
     if not present:
         raise ParameterError(
@@ -323,7 +304,7 @@ def _tabular(model: str, features: FeatureSet, records: Sequence[Record | None],
     return TableContender(replace(table, values=values), model, seed=seed)
 
 
-def _of_series(model: str, records: Sequence[Record], places: np.ndarray, n: int, *, seed: int) -> Contender:
+def _of_series(model: str, records: Sequence[Record], places: np.ndarray, n: int, *, seed: int) -> Estimator:
     from phosphene.pipeline.features.series import filled_to
 
     series = filled_to(records)

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from phosphene.datasets.subsets import SHARES, shares_worth
-from phosphene.pipeline.baselines.estimator import Side
-from phosphene.pipeline.report.verdict import BOTH, TABLES, verdict
-from phosphene.pipeline.report.verdict_lines import Details
+from phosphene.pipeline.report.verdict import BOTH, TABLES, Details, verdict
 
 from .across_sets import overall_summary
 from .cells import Cell
-from .methods import CONTROL, IMAGES, Method
+from .methods import CONTROL, IMAGES, Method, Side
 from .scored import Answered, Judged
 from .summary import Cost, CurvePoint, Row, SetSummary, Summary
 from .together import Chosen, choose_by_left_out, left_out_merit, stacked

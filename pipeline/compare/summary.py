@@ -5,7 +5,8 @@ from typing import Any
 
 from phosphene.datasets.manifest import Metric
 from phosphene.datasets.scores import Scores
-from phosphene.pipeline.baselines.estimator import Side
+
+from .methods import Side
 
 
 @dataclass(frozen=True)

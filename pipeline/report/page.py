@@ -1,30 +1,36 @@
-"""One HTML page about a benchmark; needs no network to be read."""
+"""Self-contained HTML pages of a benchmark and of an evaluated classifier, and the files that a benchmark leaves."""
 
+import json
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from phosphene.pipeline.compare.summary import CurvePoint, Row, SetSummary, Summary
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from .markup import bullets, cell, table, words, write_document
-from .plots import MOST_COUNTED, confusion_pair, cost_against_score, critical_differences, learning_curves
-from .svg import told_apart
-from .tables import all_warnings, best_score, common_metric, headline, kind_of
-from .words import cost_cells, duration, metric_words, plain, score_words
+from phosphene.converters.core.files import atomic_write
+from phosphene.datasets.scores import Scores, share_interval
+from phosphene.pipeline.compare.summary import SetSummary, Summary
+from phosphene.pipeline.tiles.render import Failure
 
-_SCORES = ("method", "sees", "score (95 % interval)")
-_COSTS = ("prepare", "train", "per item", "memory", "size")
-_CAPTIONS = {
-    "ranks": "Mean ranks, the best to the right. A bar joins methods between which no difference is seen.",
-    "curves": "What a method scores against how many training items it learned from, with the 95 % interval.",
-    "cost": "What a method scores, with the 95 % interval, against how long it took.",
-    "confusion": "True class by row, answer by column; the darker, the more of the true class.",
-}
+from . import tables, verdict
+from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times
+from .tables import csv_rows, json_result
+from .verdict import IMAGES, TABLES, common_metric, plain
+
+
+def write_outcome(folder: str | Path, summary: Summary) -> None:
+    """Write a benchmark into a folder, made if needed: `index.html`, `benchmark.csv` and `benchmark.json`."""
+    folder = Path(folder)
+    write_page(folder / "index.html", summary)
+    _write(folder / "benchmark.csv", csv_rows(summary))
+    _write(folder / "benchmark.json", json.dumps(json_result(summary), indent=2, allow_nan=False) + "\n")
 
 
 def write_page(path: str | Path, summary: Summary) -> Path:
-    """Write a benchmark as a page: the verdict in words, then its figures and pictures, then what was run.
+    """Write the page of a benchmark: warnings, verdict, tables and figures, of all sets together and of each.
 
     Parameters
     ----------
@@ -32,148 +38,94 @@ def write_page(path: str | Path, summary: Summary) -> Path:
         The file to write.
     summary
         Of one data set or of several.
-
-    Returns
-    -------
-    pathlib.Path
-        The file.
     """
-    return write_document(
-        path, title=plain(f"Benchmark: {summary.name}"), body=told_apart("\n".join(_parts(summary)))
-    )
-
-
-def _parts(summary: Summary) -> Iterator[str]:
-    many, metric = len(summary.sets) > 1, common_metric(summary)
-    yield _warnings(all_warnings(summary))
-    yield _verdict(summary.verdict)
-    yield f'<p class="faint">{words(_scope(summary))}</p>'
-    yield "<h2>Methods</h2>"
-    yield _rows_table(summary.rows, metric, _ranks(summary))
-    if summary.ranking and len(summary.ranking.methods) > 1:
-        yield "<h2>Critical differences</h2>"
-        yield _figure(critical_differences(summary.ranking), "ranks")
-    yield from _pictures(summary.rows, summary.curves, metric, level=2)
-    if many:
-        yield "<h2>Data sets</h2>"
-        yield _sets_table(summary)
-        yield from (part for place, one in enumerate(summary.sets) for part in _set_parts(one, place))
-    yield _failed(summary.failed)
-    yield _origin(summary.origin)
-
-
-def _verdict(text: str, *, size: Literal["large", "usual"] = "large") -> str:
-    """Return what it comes to, and under it what else there is to say, a point each."""
-    first, *others = text.splitlines() or [""]
-    kind = ' class="verdict"' if size == "large" else ""
-    return f"<p{kind}>{words(first)}</p>" + (bullets(others) if others else "")
-
-
-def _warnings(warnings: Sequence[str]) -> str:
-    if not warnings:
-        return ""
-    title = "<h2>Warning: do not trust these scores before you have read this</h2>"
-    return f'<section class="warning" role="alert">\n{title}\n{bullets(warnings)}\n</section>'
-
-
-def _scope(summary: Summary) -> str:
-    sets = summary.sets
-    metric = metric_words(common_metric(summary))
-    if len(sets) == 1:
-        what = f"{sets[0].n_items:,} items of {sets[0].n_classes} classes, by {metric}"
-    else:
-        what = f"{len(sets)} data sets, {sum(one.n_items for one in sets):,} items, by the mean {metric}"
-    return f"{what}; run in {duration(summary.seconds)}."
-
-
-def _ranks(summary: Summary) -> dict[str, float]:
     ranking = summary.ranking
-    return dict(zip(ranking.methods, ranking.ranks, strict=True)) if ranking else {}
+    context = {
+        "ranks": dict(zip(ranking.methods, ranking.ranks, strict=True)) if ranking else {},
+        "names": list(dict.fromkeys(row.method for one in summary.sets for row in one.rows)),
+    }
+    return _write_page(path, "benchmark.html", title=f"Benchmark: {summary.name}", summary=summary, **context)
 
 
-def _rows_table(rows: Sequence[Row], metric: str, ranks: dict[str, float]) -> str:
-    """Return the table of all methods: of one set with its folds, of several with ranks; errors where one failed."""
-    best, failed = best_score(rows), any(row.error for row in rows)
-    header = [*_SCORES, "mean rank" if ranks else "folds", *_COSTS, *(["error"] if failed else [])]
-    lines = []
-    for row in rows:
-        cells = [cell(_sees(row)), cell(score_words(row), role="best" if round(row.score, 3) == best else "")]
-        rank = ranks.get(row.method)
-        folds = " ".join(f"{score:.3f}" for score in row.folds[:10])
-        between = (f"{rank:.2f}" if rank else "") if ranks else folds
-        cells += [cell(between), *map(cell, cost_cells(row.cost))]
-        cells += [cell(row.error, role="text")] if failed else []
-        lines.append((row.method, cells))
-    return table(header, lines, caption=f"Score: {metric_words(metric)}. Bold: the highest.")
+def write_report(
+    path: str | Path, scores: Scores, *, title: str, config: dict[str, Any], failures: Sequence[Failure] = ()
+) -> Path:
+    """Write the page of a classifier that was evaluated: scores and confusion matrix.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    scores
+        What `Classifier.evaluate` returned.
+    title
+        The name of the data.
+    config
+        The configuration of the classifier.
+    failures
+        Items that are not in the scores, and why.
+    """
+    context = {"figures": _figures(scores), "config": config, "scores": scores, "failures": failures}
+    return _write_page(path, "classifier.html", title=title, **context)
 
 
-def _sees(row: Row) -> str:
-    return {"tables": "no images", "floor": "labels alone"}.get(kind_of(row), kind_of(row))
+def _figures(scores: Scores) -> str:
+    parts = []
+    if not math.isnan(scores.accuracy):
+        low, high = share_interval(scores.accuracy, sum(map(sum, scores.confusion)))
+        interval = f"95 % confidence interval {100 * low:.1f} % to {100 * high:.1f} %"
+        parts += [f"Accuracy {100 * scores.accuracy:.1f} % ({interval})", f"macro-F1 {scores.macro_f1:.3f}"]
+    if scores.auc is not None:
+        parts.append(f"AUC of the claimed classes {scores.auc:.3f}")
+    return f"{', '.join(parts) or 'No scores'}; {scores.n} items."
 
 
-def _pictures(rows: Sequence[Row], curves: Sequence[CurvePoint], metric: str, *, level: int) -> Iterator[str]:
-    """Yield the pictures that there is something to draw in, under headings of a level."""
-    if any(not math.isnan(point.score) for point in curves):
-        yield f"<h{level}>Learning curves</h{level}>"
-        yield _figure(learning_curves(curves, metric), "curves")
-    left, right = headline(rows)
-    pair = [row for row in (left, right) if row]
-    if left and right and any(row.scores and row.scores.confusion for row in pair):
-        most = max(len(row.scores.classes) for row in pair if row.scores)
-        yield f"<h{level}>Confusions</h{level}>"
-        yield _figure(confusion_pair(left, right), "confusion", role="wide" if most > MOST_COUNTED else "")
-    if any(row.cost and not math.isnan(row.score) for row in rows):
-        yield f"<h{level}>Cost against score</h{level}>"
-        yield _figure(cost_against_score(rows, metric), "cost")
+def _plots(what: Summary | SetSummary) -> Iterator[tuple[str, Plot, str]]:
+    """Yield title, figure and caption of each figure for which there are values."""
+    if isinstance(what, Summary):
+        metric, ranking = common_metric(what.sets), what.ranking
+        if ranking and len(ranking.methods) > 1:
+            caption = "Mean ranks, best on the right. A bar joins methods that do not differ significantly."
+            yield "Critical differences", critical_differences(ranking), caption
+    else:
+        metric = what.metric
+    rows = {row.method: row for row in what.rows}
+    if any(not math.isnan(point.score) for point in what.curves):
+        caption = "Score by number of training items, with 95 % confidence intervals."
+        yield "Learning curves", learning_curves(what.curves, metric), caption
+    left, right = rows.get(IMAGES), rows.get(TABLES)
+    if left and right and any(row.scores and row.scores.confusion for row in (left, right)):
+        caption = "Rows: true class. Columns: predicted class. Darker: a larger share of the true class."
+        yield "Confusion matrices", confusion_pair(left, right), caption
+    if any(not math.isnan(row.score) for row in what.rows):
+        caption = "Score with its 95 % confidence interval, and time to prepare all items and to train."
+        yield "Scores and times", scores_and_times(what.rows, metric), caption
 
 
-def _figure(svg: str, kind: str, *, role: str = "") -> str:
-    mark = f' class="{role}"' if role else ""
-    return f"<figure{mark}>\n{svg}<figcaption>{words(_CAPTIONS[kind])}</figcaption>\n</figure>"
+@cache
+def _environment() -> Environment:
+    """Return the templates, with names and errors from outside shown as `plain` writes them, and escaped."""
 
+    def finalize(value: object) -> object:
+        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
-def _sets_table(summary: Summary) -> str:
-    """Return the score of every method on every set, with links to what is told of the sets."""
-    methods = list(dict.fromkeys(row.method for one in summary.sets for row in one.rows))
-    lines = []
-    for one in summary.sets:
-        scores = {row.method: row for row in one.rows}
-        best = best_score(one.rows)
-        cells = [cell(f"{one.n_items:,}"), cell(str(one.n_classes))]
-        cells += [_score_cell(scores.get(method), best) for method in methods]
-        lines.append((one.name, cells))
-    return table(
-        ["data set", "items", "classes", *methods],
-        lines,
-        caption="Scores by data set. Bold: the highest of it.",
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
     )
+    environment.globals |= {"tables": tables, "words": verdict, "plots": _plots, "KINDS": KINDS}
+    return environment
 
 
-def _score_cell(row: Row | None, best: float) -> str:
-    if row is None:
-        return cell("")
-    if math.isnan(row.score):
-        return cell("failed")
-    return cell(f"{row.score:.3f}", role="best" if round(row.score, 3) == best else "")
+def _write_page(path: str | Path, template: str, **context: Any) -> Path:
+    _write(Path(path), _environment().get_template(template).render(context))
+    return Path(path)
 
 
-def _set_parts(one: SetSummary, place: int) -> Iterator[str]:
-    """Yield what is told of one of several sets; open, so that it is printed too."""
-    yield f'<details open id="set-{place}">\n<summary><strong>{words(one.name)}</strong></summary>'
-    yield _warnings(one.warnings)
-    yield _verdict(one.verdict, size="usual")
-    yield _rows_table(one.rows, one.metric, {})
-    yield from _pictures(one.rows, one.curves, one.metric, level=3)
-    yield "</details>"
-
-
-def _failed(failed: Sequence[tuple[str, str]]) -> str:
-    if not failed:
-        return ""
-    lines = [error if error.startswith(path) else f"{path}: {error}" for path, error in failed]
-    return f"<h2>{len(failed)} items failed and are not in these figures</h2>\n{bullets(lines)}"
-
-
-def _origin(origin: dict[str, str]) -> str:
-    lines = "\n".join(f"<dt>{words(name)}</dt><dd>{words(value)}</dd>" for name, value in origin.items())
-    return f"<h2>What was run</h2>\n<dl>\n{lines}\n</dl>" if origin else ""
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))

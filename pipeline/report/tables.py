@@ -1,37 +1,22 @@
-"""What a benchmark found, as rows for other programs: CSV and JSON."""
+"""A benchmark as rows for other programs: CSV and JSON."""
 
 import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
-from phosphene.pipeline.compare.summary import CurvePoint, Ranking, Row, SetSummary, Summary
+from phosphene.pipeline.compare.summary import Cost, Ranking, Row, SetSummary, Summary
 
-from .words import plain
+from .verdict import TABLES, common_metric, plain
 
-COLUMNS = (
-    "set",
-    "method",
-    "side",
-    "metric",
-    "score",
-    "low",
-    "high",
-    "folds",
-    "prepare_s",
-    "train_s",
-    "predict_ms_per_item",
-    "peak_mib",
-    "size_bytes",
-    "error",
-)
-IMAGES, TABLES, BOTH = "images", "without images", "both"
-"""Rows that every benchmark has: the images, the best of the rest, and both together."""
+COLUMNS = ("set", "method", "side", "metric", "score", "low", "high", "folds", "prepare_s", "train_s",
+           "predict_ms_per_item", "peak_mib", "size_bytes", "error")  # fmt: skip
 
 
 def csv_rows(summary: Summary) -> str:
-    """Return a line a data set and method under a line of names; empty where there is no figure.
+    """Return a header and a line a data set and method; a cell is empty where there is no value.
 
     Examples
     --------
@@ -39,15 +24,19 @@ def csv_rows(summary: Summary) -> str:
     'set,method,side,metric,score,low,high'
     """
     buffer = io.StringIO()
-    lines = csv.writer(buffer, lineterminator="\n")
-    lines.writerow(COLUMNS)
+    lines = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    lines.writeheader()
     for one in summary.sets:
-        lines.writerows(_csv_line(one, row) for row in one.rows)
+        for row in one.rows:
+            values = _json_row(row) | {"set": one.name, "side": kind_of(row), "metric": one.metric}
+            values["folds"] = " ".join(_cell(score) or "nan" for score in row.folds)
+            values["predict_ms_per_item"] = 1000 * row.cost.predict_s_per_item if row.cost else None
+            lines.writerow({name: _cell(values[name]) for name in COLUMNS})
     return buffer.getvalue()
 
 
 def json_result(summary: Summary) -> dict[str, Any]:
-    """Return all that was found as plain JSON: None where there is no figure.
+    """Return everything as plain JSON; a number that is not known is None.
 
     Returns
     -------
@@ -55,42 +44,36 @@ def json_result(summary: Summary) -> dict[str, Any]:
         `rows`, `curves` and `verdict` of the only data set, or of all together; `sets` with the same for each;
         `metric` is `mixed` where the sets have several.
     """
-    found = {
+    result = {
         "name": summary.name,
-        "metric": common_metric(summary),
+        "metric": common_metric(summary.sets),
         "rows": [_json_row(row) for row in summary.rows],
         "verdict": summary.verdict,
-        "curves": [_json_point(point) for point in summary.curves],
+        "curves": [asdict(point) for point in summary.curves],
         "sets": [_json_set(one) for one in summary.sets],
         "ranking": _json_ranking(summary.ranking) if summary.ranking else None,
-        "warnings": list(all_warnings(summary)),
+        "warnings": all_warnings(summary),
         "failed": [{"path": path, "error": error} for path, error in summary.failed],
         "seconds": round(summary.seconds, 3),
-        "origin": dict(summary.origin),
+        "origin": summary.origin,
     }
-    return {name: _plain_json(value) for name, value in found.items()}
+    return {name: _plain_json(value) for name, value in result.items()}
 
 
 def kind_of(row: Row) -> str:
-    """Return what a method sees: `images`, `tables`, `floor`, or `both`.
+    """Return what a row is: `images`, `tables` (a baseline), `floor` (the majority class) or `both` (the stack).
 
     Examples
     --------
-    >>> kind_of(Row("both", None, 0.9, 0.8, 1.0)), kind_of(Row("without images", None, 0.9, 0.8, 1.0))
+    >>> kind_of(Row("stacked", None, 0.9, 0.8, 1.0)), kind_of(Row("best baseline", None, 0.9, 0.8, 1.0))
     ('both', 'tables')
     """
     return row.side or ("tables" if row.method == TABLES else "both")
 
 
 def learning_s(row: Row) -> float:
-    """Return how long a method took to prepare all items and to learn from all folds; NaN where it is not known."""
+    """Return the time to prepare all items and to train all folds, NaN where it is not known."""
     return row.cost.prepare_s + row.cost.train_s if row.cost else math.nan
-
-
-def common_metric(summary: Summary) -> str:
-    """Return the metric of all sets; `mixed` where they have several."""
-    metrics = {one.metric for one in summary.sets}
-    return metrics.pop() if len(metrics) == 1 else "mixed"
 
 
 def best_score(rows: Sequence[Row]) -> float:
@@ -104,111 +87,58 @@ def best_score(rows: Sequence[Row]) -> float:
     return max((round(row.score, 3) for row in rows if not math.isnan(row.score)), default=math.nan)
 
 
-def headline(rows: Sequence[Row]) -> tuple[Row | None, Row | None]:
-    """Return the rows that are held side by side: images, and the best without them."""
-    return _named(rows, IMAGES), _named(rows, TABLES) or _best_of_tables(rows)
-
-
-def all_warnings(summary: Summary) -> tuple[str, ...]:
+def all_warnings(summary: Summary) -> list[str]:
     """Return the warnings of all sets, each with the name of its set where there are several."""
     many = len(summary.sets) > 1
-    return tuple(f"{one.name}: {w}" if many else w for one in summary.sets for w in one.warnings)
+    return [f"{one.name}: {text}" if many else text for one in summary.sets for text in one.warnings]
 
 
-def _named(rows: Sequence[Row], method: str) -> Row | None:
-    return next((row for row in rows if row.method == method), None)
-
-
-def _best_of_tables(rows: Sequence[Row]) -> Row | None:
-    known = [row for row in rows if row.side == "tables" and not math.isnan(row.score)]
-    return max(known, key=lambda row: row.score, default=None)
-
-
-def _csv_line(one: SetSummary, row: Row) -> list[str]:
-    cost = row.cost
-    costs = (
-        [cost.prepare_s, cost.train_s, 1000 * cost.predict_s_per_item, cost.peak_mib, cost.size_bytes]
-        if cost
-        else [math.nan] * 5
-    )
-    scores = [_digits(value) for value in (row.score, row.low, row.high)]
-    folds = " ".join(_digits(score) or "nan" for score in row.folds)
-    words = [plain(text) for text in (one.name, row.method, kind_of(row), one.metric, row.error)]
-    return [*words[:4], *scores, folds, *map(_digits, costs), words[4]]
-
-
-def _digits(value: float) -> str:
-    """Write a number to six digits that count, a whole one to all; nothing for what is not known."""
+def _cell(value: Any) -> str:
+    """Write a number to six significant digits, a whole one to all; nothing for what is not known; text in one line."""
+    if not isinstance(value, int | float):
+        return plain(str(value or ""))
     if not math.isfinite(value):
         return ""
     return str(int(value)) if value == int(value) else f"{value:.6g}"
 
 
 def _json_row(row: Row) -> dict[str, Any]:
-    cost, scores = row.cost, row.scores
+    scores = row.scores
+    names = ("method", "score", "low", "high", "folds", "n_sets", "error", "notes")
     return {
-        "method": row.method,
+        **{name: getattr(row, name) for name in names},
         "kind": kind_of(row),
-        "score": row.score,
-        "low": row.low,
-        "high": row.high,
-        "folds": list(row.folds),
         "seconds": learning_s(row),
-        "prepare_s": cost.prepare_s if cost else None,
-        "train_s": cost.train_s if cost else None,
-        "predict_s_per_item": cost.predict_s_per_item if cost else None,
-        "peak_mib": cost.peak_mib if cost else None,
-        "size_bytes": cost.size_bytes if cost else None,
-        "n": scores.n if scores else None,
-        "accuracy": scores.accuracy if scores else None,
-        "macro_f1": scores.macro_f1 if scores else None,
-        "auc": scores.auc if scores else None,
+        **{field.name: getattr(row.cost, field.name, None) for field in fields(Cost)},
+        **{name: getattr(scores, name, None) for name in ("n", "accuracy", "macro_f1", "auc")},
         "confusion": {"classes": scores.classes, "counts": scores.confusion} if scores else None,
-        "n_sets": row.n_sets,
-        "error": row.error,
-        "notes": row.notes,
-    }
-
-
-def _json_point(point: CurvePoint) -> dict[str, Any]:
-    return {
-        "method": point.method,
-        "share": point.share,
-        "n_items": point.n_items,
-        "score": point.score,
-        "low": point.low,
-        "high": point.high,
     }
 
 
 def _json_set(one: SetSummary) -> dict[str, Any]:
+    names = ("name", "metric", "n_items", "n_classes", "verdict", "warnings")
     return {
-        "name": one.name,
-        "metric": one.metric,
-        "n_items": one.n_items,
-        "n_classes": one.n_classes,
+        **{name: getattr(one, name) for name in names},
         "rows": [_json_row(row) for row in one.rows],
-        "verdict": one.verdict,
-        "curves": [_json_point(point) for point in one.curves],
-        "warnings": list(one.warnings),
+        "curves": [asdict(point) for point in one.curves],
     }
 
 
 def _json_ranking(ranking: Ranking) -> dict[str, Any]:
-    pairs = sorted(ranking.p_values.items())
+    names = ranking.methods
     return {
-        "methods": list(ranking.methods),
-        "ranks": list(ranking.ranks),
-        "cliques": [[ranking.methods[place] for place in clique] for clique in ranking.cliques],
+        "methods": names,
+        "ranks": ranking.ranks,
+        "cliques": [[names[index] for index in clique] for clique in ranking.cliques],
         "p_values": [
-            {"methods": [ranking.methods[one], ranking.methods[other]], "p": p} for (one, other), p in pairs
+            {"methods": [names[a], names[b]], "p": p} for (a, b), p in sorted(ranking.p_values.items())
         ],
         "n_sets": ranking.n_sets,
     }
 
 
 def _plain_json(value: Any) -> Any:
-    """Return what JSON can hold: numbers of NumPy become Python's, what is no number None, anything else words."""
+    """Return what JSON can hold: NumPy's numbers as Python's, NaN and infinity as None, other objects as text."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):

@@ -1,37 +1,121 @@
-"""The verdict in words, with its numbers: do images pay, what do they cost, and what is transfer worth."""
+"""A benchmark in words: do images beat the best baseline, what does each cost, and does pretraining help."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from phosphene.datasets.manifest import Metric
 from phosphene.pipeline.compare.ranking import holm, lean, least_p, wilcoxon_p
 from phosphene.pipeline.compare.significance import LEVEL, Comparison
-from phosphene.pipeline.compare.summary import CurvePoint, Ranking, Row, SetSummary
-
-from .verdict_curves import curve_sentences
-from .verdict_lines import (
-    WITHOUT,
-    Details,
-    best_words,
-    chosen_counts,
-    costs_line,
-    evidence,
-    hidden_words,
-    ranks_line,
-    signed,
-    together_line,
-    transfer_line,
-    trouble_words,
-    turned,
-)
-from .words import metric_words
+from phosphene.pipeline.compare.summary import Cost, CurvePoint, Ranking, Row, SetSummary, Summary
 
 IMAGES, CONTROL = "images", "images, random weights"
-TABLES, BOTH = "without images", "both"
-_QUESTIONS = ((IMAGES, TABLES), (BOTH, IMAGES), (BOTH, TABLES), (IMAGES, CONTROL))
-_EQUAL = 5e-10
+TABLES, BOTH = "best baseline", "stacked"
+"""Rows made of others: the baseline chosen on out-of-fold training predictions, and its stack with the images."""
+
+Tests = Mapping[tuple[str, str], Comparison]
+"""By the names of two rows, the score of the first compared with that of the second."""
+_PAIRS = ((IMAGES, TABLES), (BOTH, IMAGES), (BOTH, TABLES), (IMAGES, CONTROL))
+_BASELINE = "the best baseline"
+_LABELS = {IMAGES: "images", TABLES: _BASELINE, CONTROL: "random weights"}
+_TIE = 5e-10
+
+
+def set_verdict(one: SetSummary, tests: Tests) -> str:
+    """Describe one data set, a line each: claim, costs, stack, pretrained weights, learning curves.
+
+    A difference is claimed only where it is significant; else its confidence interval shows what is not ruled out.
+
+    Parameters
+    ----------
+    one
+        With rows `images` and `best baseline`, whose `notes["chosen"]` names the baselines by fold; `stacked` and
+        `images, random weights` where there are any.
+    tests
+        Of pairs of rows; what is missing is reported as not tested.
+
+    Examples
+    --------
+    >>> rows = (Row("images", "images", 0.958, 0.92, 0.99),
+    ...     Row("best baseline", None, 0.842, 0.79, 0.9, notes={"chosen": ["lightgbm"] * 5}))
+    >>> test = Comparison(0.116, 0.071, 0.162, 0.002, "corrected resampled t-test over 5 folds")
+    >>> print(set_verdict(SetSummary("", "accuracy", 400, 10, rows, (), ""), {("images", "best baseline"): test}))
+    Images are better: accuracy 0.958 for images, 0.842 for the best baseline (lightgbm, chosen on out-of-fold
+    training predictions); difference 0.116 (95 % CI 0.071 to 0.162, p = 0.002, corrected resampled t-test over
+    5 folds).
+    """
+    rows, metric = {row.method: row for row in one.rows}, metric_words(one.metric)
+    images, tables = rows.get(IMAGES), rows.get(TABLES)
+    if images is None or tables is None or math.isnan(images.score + tables.score):
+        return f"No verdict: images {_result(images, metric)}; {_BASELINE} {_result(tables, metric)}."
+    chosen, found = _chosen(tables), tests.get((IMAGES, TABLES))
+    baseline = _baseline_words(chosen, "folds")
+    scores = f"{metric} {images.score:.3f} for images, {tables.score:.3f} for {baseline}"
+    first = f"No verdict: {scores}; the difference was not tested."
+    if found and not math.isnan(found.p):
+        first = f"{_claim(found, found.difference)}: {scores}; {_tested(found)}."
+    return "\n".join([first, *_other_lines(rows, tests, metric, chosen, one.curves)])
+
+
+def summary_verdict(summary: Summary, tests: Tests) -> str:
+    """Describe several data sets as `set_verdict` does one, with the mean ranks of all methods.
+
+    Parameters
+    ----------
+    summary
+        Its rows are means over the sets.
+    tests
+        As `compare_over_sets` returns them.
+    """
+    sets, found = summary.sets, tests.get((IMAGES, TABLES))
+    if found is None:
+        return f"No verdict: images and {_BASELINE} have scores on no set together."
+    rows, metric = {row.method: row for row in summary.rows}, metric_words(common_metric(sets))
+    by_set = [_chosen(row) for one in sets for row in one.rows if row.method == TABLES]
+    chosen = Counter(counts.most_common(1)[0][0] for counts in by_set if counts)
+    images, tables = _scores(sets, IMAGES), _scores(sets, TABLES)
+    known = np.isfinite(images - tables)
+    differences = (images - tables)[known]
+    n, wins, losses = len(differences), int((differences > _TIE).sum()), int((differences < -_TIE).sum())
+    count = f"{n} of {len(sets)} sets (a method failed on the others)" if n < len(sets) else f"{n} sets"
+    first = (
+        f"{_claim(found, lean(differences))} over {count}: mean {metric} {images[known].mean():.3f} for images, "
+        f"{tables[known].mean():.3f} for {_baseline_words(chosen, 'sets')}; images win on {wins}, tie on "
+        f"{n - wins - losses}, lose on {losses}; mean {_tested(found)}."
+    )
+    if least_p(n, len(tests)) >= LEVEL:
+        first += f" With so few sets this test cannot reach p < {LEVEL}."
+    lines = [first, *_other_lines(rows, tests, metric, chosen, summary.curves)]
+    return "\n".join(filter(None, [*lines, _ranks_line(summary.ranking) if summary.ranking else ""]))
+
+
+def compare_over_sets(sets: Sequence[SetSummary]) -> dict[tuple[str, str], Comparison]:
+    """Compare pairs of rows over the data sets on which both have a score.
+
+    By Wilcoxon's signed-rank test with Holm's correction for the pairs that are asked about here: fewer than those of a
+    ranking, since the other methods have no say in these. The interval is Student's, of the mean difference.
+    """
+    pairs = {pair: _scores(sets, pair[0]) - _scores(sets, pair[1]) for pair in _PAIRS}
+    known = {pair: found for pair, gaps in pairs.items() if len(found := gaps[np.isfinite(gaps)])}
+    test = "Wilcoxon signed-rank test"
+    test += f", Holm correction for {len(known)} comparisons" if len(known) > 1 else ""
+    adjusted = holm([wilcoxon_p(gaps) for gaps in known.values()])
+    return {
+        pair: Comparison(float(gaps.mean()), *_mean_interval(gaps), p, test)
+        for (pair, gaps), p in zip(known.items(), adjusted, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class Details:
+    """The metric, the rows of all methods, and the tests of pairs of rows."""
+
+    metric: Metric = "accuracy"
+    others: Sequence[Row] = ()
+    tests: Tests = field(default_factory=dict)
 
 
 def verdict(
@@ -44,48 +128,11 @@ def verdict(
     curves: Sequence[CurvePoint] = (),
     details: Details | None = None,
 ) -> str:
-    """Say of one data set whether images are better, what each side costs, and what else was found: a line each.
-
-    A difference is claimed only where its test sees one; else its interval tells how large one could hide.
-
-    Parameters
-    ----------
-    images
-        The images by a pretrained network.
-    tables
-        The best method without images, chosen on training items; `notes["chosen"]` tells which by fold.
-    both
-        Both sides together.
-    comparison
-        The score of `images` less that of `tables`; None where they cannot be compared.
-    random
-        The images by a network with random weights.
-    curves
-        Scores from parts of the training items.
-    details
-        What else there is to tell.
-
-    Examples
-    --------
-    >>> images = Row("images", "images", 0.958, 0.92, 0.99)
-    >>> tables = Row("without images", None, 0.842, 0.79, 0.9, notes={"chosen": ["lightgbm"] * 5})
-    >>> test = "corrected resampled t-test over 5 folds"
-    >>> print(verdict(images, tables, None, Comparison(0.116, 0.071, 0.162, 0.002, test)))
-    Images are better: accuracy 0.958 against 0.842 of the best without images (lightgbm, chosen on training items),
-    difference 0.116 (95 % interval 0.071 to 0.162, p = 0.002, corrected resampled t-test over 5 folds).
-    """
+    """Describe one data set by `set_verdict`, from its parts."""
     details = details or Details()
-    trouble = trouble_words(images, tables, details.metric)
-    if trouble:
-        return trouble
-    lines = [
-        _headline(images, tables, comparison, details.metric),
-        costs_line(images, tables, details.others),
-        together_line(both, images, tables, details) if both else "",
-        transfer_line(images, random, details) if random else "",
-        curve_sentences(curves, images.method, tables.method, random.method if random else ""),
-    ]
-    return "\n".join(line for line in lines if line)
+    rows = {row.method: row for row in (*details.others, images, tables, both, random) if row}
+    tests = dict(details.tests) | ({(IMAGES, TABLES): comparison} if comparison else {})
+    return set_verdict(SetSummary("", details.metric, 0, 0, tuple(rows.values()), tuple(curves), ""), tests)
 
 
 def overall_verdict(
@@ -95,145 +142,257 @@ def overall_verdict(
     *,
     curves: Sequence[CurvePoint] = (),
 ) -> str:
-    """Say of several data sets what `verdict` says of one.
+    """Describe several data sets by `summary_verdict`, from their parts."""
+    summary = Summary("", tuple(sets), tuple(rows), tuple(curves), "", ranking, (), 0.0, {})
+    return summary_verdict(summary, compare_over_sets(sets))
 
-    By Wilcoxon's signed-rank test over the sets, with Holm's correction for the comparisons that are made here: images
-    with tables, both together with either, pretrained weights with random ones. That is fewer than the pairs of a
-    ranking, since what else took part has no say in these.
 
-    Parameters
-    ----------
-    sets
-        The data sets, each with rows `images` and `without images`, and where they are known `both` and
-        `images, random weights`.
-    rows
-        The means of all methods over the sets, with costs.
-    ranking
-        Of all methods; None where there is none.
-    curves
-        Mean scores from parts of the training items.
-
-    Examples
-    --------
-    >>> scores = [(0.91, 0.85), (0.88, 0.86), (0.97, 0.92), (0.85, 0.82), (0.93, 0.86), (0.90, 0.89), (0.84, 0.80)]
-    >>> sets = [SetSummary("", "accuracy", 60, 2, (Row("images", "images", a, 0.0, 1.0),
-    ...     Row("without images", None, b, 0.0, 1.0)), (), "") for a, b in scores]
-    >>> print(overall_verdict(sets, (), None))
-    Images are better over 7 sets: mean accuracy 0.897 against 0.857 of the best without images, higher on 7 sets,
-    equal on 0, lower on 0; mean difference 0.040 (95 % interval 0.020 to 0.060, p = 0.016,
-    Wilcoxon's signed-rank test).
-    """
-    images, tables = _by_set(sets, IMAGES), _by_set(sets, TABLES)
-    tests = _tests_over_sets(sets)
-    if (IMAGES, TABLES) not in tests:
-        return f"No verdict: images and {WITHOUT} have scores on no set together."
+def common_metric(sets: Sequence[SetSummary]) -> str:
+    """Return the metric of all sets; `mixed` where they have several."""
     metrics = {one.metric for one in sets}
-    metric = metrics.pop() if len(metrics) == 1 else "mixed"
-    details = Details(metric, rows, tests)
-    named = {row.method: row for row in rows}
-    taken = _unknown(TABLES, chosen=_chosen_by_set(sets))
-    pictures, both, random = named.get(IMAGES, _unknown(IMAGES)), named.get(BOTH), named.get(CONTROL)
-    lines = [
-        _overall_headline(images, tables, details, best_words(taken, "sets")),
-        costs_line(pictures, taken, rows),
-        together_line(both, pictures, taken, details) if both else "",
-        transfer_line(pictures, random, details) if random else "",
-        ranks_line(ranking) if ranking else "",
-        curve_sentences(curves, IMAGES, TABLES, CONTROL),
+    return metrics.pop() if len(metrics) == 1 else "mixed"
+
+
+def _ranks_line(ranking: Ranking) -> str:
+    """Name the best three by mean rank, and say from how many methods the first differs; empty below two methods."""
+    n_others, n_pairs = len(ranking.methods) - 1, len(ranking.p_values)
+    if n_others < 1 or ranking.n_sets < 2:
+        return ""
+    first = [f"{plain(name)} ({rank:.1f})" for name, rank in zip(ranking.methods, ranking.ranks, strict=True)]
+    n_differ = sum(ranking.p_values.get((0, other), 1.0) < LEVEL for other in range(1, n_others + 1))
+    differ = f"the first differs significantly from {n_differ} of the other {n_others}"
+    if least_p(ranking.n_sets, n_pairs) >= LEVEL:
+        differ = f"{ranking.n_sets} sets are too few for a significant difference"
+    test = f"Wilcoxon signed-rank tests, Holm correction for {n_pairs} pairs"
+    return f"Best mean ranks of {n_others + 1} methods: {', '.join(first[:3])}; {differ} ({test})."
+
+
+def _curves_line(curves: Sequence[CurvePoint], subject: str, other: str) -> str:
+    """Say at which shares of the training items images lead another method; empty below two common shares."""
+    one, two = ({p.share: p for p in curves if p.method == name} for name in (IMAGES, other))
+    shares = sorted(one.keys() & two.keys())
+    if len(shares) < 2:
+        return ""
+    leads = [s for s in shares if one[s].score > two[s].score]
+    apart = [s for s in shares if one[s].low > two[s].high or one[s].high < two[s].low]
+    where = "every share" if leads == shares else _listed(leads) if leads else "no share"
+    points = [
+        f"{one[s].score:.2f} against {two[s].score:.2f} at {100 * s:.3g} % ({one[s].n_items:.0f} items)"
+        for s in (shares[0], shares[-1])
     ]
-    return "\n".join(line for line in lines if line)
+    overlap = f"do not overlap at {_listed(apart)}" if apart else "overlap at every share"
+    lead = f"{subject} lead {_LABELS.get(other, plain(other))} at {where} of the training items"
+    return f"{lead}: {', '.join(points)}; the 95 % CIs {overlap}."
 
 
-def _headline(images: Row, tables: Row, comparison: Comparison | None, metric: str) -> str:
-    name = metric_words(metric)
-    best = best_words(tables)
-    if comparison is None or math.isnan(comparison.p):
-        return f"No verdict: {name} {images.score:.3f} of images and {tables.score:.3f} of {best} were not compared."
-    if comparison.is_seen and comparison.difference < 0:
-        shown = turned(comparison)
-        scores = f"{name} {tables.score:.3f} of {best} against {images.score:.3f} of images"
-        return f"Tables are better: {scores}, difference {shown.difference:.3f} ({evidence(shown)})."
-    scores = f"{images.score:.3f} against {tables.score:.3f} of {best}"
-    found = f"difference {signed(comparison.difference)} ({evidence(comparison)})"
-    if comparison.is_seen:
-        return f"Images are better: {name} {scores}, {found}."
-    return f"No difference seen: {name} of images {scores}, {found}{hidden_words(comparison)}."
+def _other_lines(
+    rows: Mapping[str, Row], tests: Tests, metric: str, chosen: Counter[str], curves: Sequence[CurvePoint]
+) -> list[str]:
+    """Return what follows the claim: costs, stack, transfer and learning curves, where there are any."""
+    names = [IMAGES, *(name for name, _ in chosen.most_common(1))]
+    costs = [
+        f"{plain(name)} {_cost_words(cost)}" for name in names if name in rows and (cost := rows[name].cost)
+    ]
+    lines = [f"Cost: {'; '.join(costs)}." if costs else ""]
+    if BOTH in rows:
+        title = "Stacked (log-linear stack of baseline and images)"
+        lines.append(_row_line(title, rows[BOTH], (rows.get(IMAGES), rows.get(TABLES)), tests, metric))
+    if IMAGES in rows and CONTROL in rows:
+        lines.append(_row_line("Pretrained weights", rows[IMAGES], (rows[CONTROL],), tests, metric))
+    baseline = next((point.method for point in curves if point.method not in (IMAGES, CONTROL)), TABLES)
+    lines += [_curves_line(curves, "Images", baseline), _curves_line(curves, "Pretrained weights", CONTROL)]
+    return [line for line in lines if line]
 
 
-def _overall_headline(images: np.ndarray, tables: np.ndarray, details: Details, best: str) -> str:
-    found, known = details.tests[IMAGES, TABLES], np.isfinite(images - tables)
-    differences = (images - tables)[known]
-    count = _sets(len(differences))
-    if len(differences) < len(images):
-        count += f" of {len(images)}, one side having failed on the others"
-    higher, lower = int((differences > _EQUAL).sum()), int((differences < -_EQUAL).sum())
-    parts = (
-        f"mean {metric_words(details.metric)} {images[known].mean():.3f}"
-        f" against {tables[known].mean():.3f} of {best},"
-        f" higher on {_sets(higher)}, equal on {len(differences) - higher - lower}, lower on {lower}",
-        f"mean difference {signed(found.difference)} ({evidence(found)}){hidden_words(found)}",
-    )
-    claim, subject = _claim(found, differences)
-    few = ""
-    if least_p(len(differences), len(details.tests)) >= LEVEL:
-        few = f" With {_sets(len(differences))} this test cannot see a difference, however large."
-    return f"{claim} over {count}: {subject}{'; '.join(parts)}.{few}"
+def _row_line(title: str, row: Row, others: Sequence[Row | None], tests: Tests, metric: str) -> str:
+    """Return the score of a row, and how it compares with others."""
+    parts = [_result(row, metric)]
+    for other in filter(None, () if math.isnan(row.score) else others):
+        found, label = tests.get((row.method, other.method)), f"{_LABELS[other.method]} ({_result(other)})"
+        if found is None or math.isnan(found.p):
+            parts.append(f"not tested against {label}")
+        else:
+            word = "better than" if found.difference > 0 else "worse than"
+            word = word if found.is_seen else "not significantly different from"
+            parts.append(f"{word} {label}: {_tested(found, test=False)}")
+    return f"{title}: {'; '.join(parts)}."
 
 
-def _claim(found: Comparison, differences: np.ndarray) -> tuple[str, str]:
-    """Return what is claimed, and of whom the scores speak where the claim does not tell."""
+def _claim(found: Comparison, leaning: float) -> str:
+    """Return what a test allows to claim; one of ranks may lean the other way than the means do."""
     if not found.is_seen:
-        return "No difference seen", "images have "
-    # The test is of ranks: it may lean the other way than the means do.
-    if lean(differences) * found.difference <= 0:
-        return "Mixed, means and ranks disagreeing,", "images have "
-    return ("Images are better", "") if found.difference > 0 else ("Tables are better", "images have ")
+        return "No significant difference"
+    if leaning * found.difference <= 0:
+        return "Mixed result (means and ranks disagree)"
+    return "Images are better" if found.difference > 0 else "The best baseline is better"
 
 
-def _sets(count: int) -> str:
-    return f"{count} set" if count == 1 else f"{count} sets"
+def _result(row: Row | None, metric: str = "") -> str:
+    """Return the score of a row, or why it has none."""
+    if row is None:
+        return "not run"
+    if math.isnan(row.score):
+        return f"failed: {shortened(row.error or 'no score', 200).rstrip('.')}"
+    return f"{metric} {row.score:.3f}".lstrip()
 
 
-def _by_set(sets: Sequence[SetSummary], method: str) -> np.ndarray:
+def _tested(found: Comparison, *, test: bool = True) -> str:
+    """Return a difference with its interval and p-value, and the test where that is asked for."""
+    interval = f"95 % CI {_signed(found.low)} to {_signed(found.high)}, "
+    parts = ["" if math.isnan(found.low + found.high) else interval, p_words(found.p)]
+    return f"difference {_signed(found.difference)} ({''.join(parts)}{f', {found.test}' if test else ''})"
+
+
+def _chosen(row: Row) -> Counter[str]:
+    """Count how often each method was chosen; `notes["chosen"]` is one name, or one a fold in order or by fold."""
+    chosen = row.notes.get("chosen", ())
+    if isinstance(chosen, str):
+        return Counter([chosen])
+    names: Iterable[object] = chosen.values() if isinstance(chosen, Mapping) else chosen
+    return Counter(str(name) for name in names)
+
+
+def _baseline_words(chosen: Counter[str], unit: str) -> str:
+    """Name the baselines that were chosen, at most three, the most frequent first."""
+    if not chosen:
+        return _BASELINE
+    first, total = chosen.most_common(3), chosen.total()
+    words = [f"{plain(name)} in {count}" for name, count in first]
+    words[0] = f"{words[0]} of {total} {unit}" if len(chosen) > 1 else plain(first[0][0])
+    words += [f"others in {total - sum(count for _, count in first)}"] if len(chosen) > 3 else []
+    return f"{_BASELINE} ({', '.join(words)}, chosen on out-of-fold training predictions)"
+
+
+def _scores(sets: Sequence[SetSummary], method: str) -> np.ndarray:
     """Return the score of a method on each set, NaN where it has none: float64 (n_sets,)."""
     found = [{row.method: row.score for row in one.rows if not row.error} for one in sets]
     return np.array([scores.get(method, math.nan) for scores in found], np.float64)
 
 
-def _chosen_by_set(sets: Sequence[SetSummary]) -> list[str]:
-    """Return the method that was taken most often on each set."""
-    counts = [chosen_counts(row) for one in sets for row in one.rows if row.method == TABLES]
-    return [counter.most_common(1)[0][0] for counter in counts if counter]
-
-
-def _tests_over_sets(sets: Sequence[SetSummary]) -> dict[tuple[str, str], Comparison]:
-    """Return how pairs compare over the sets on which both have a score, corrected for their number."""
-    known = {}
-    for a, b in _QUESTIONS:
-        differences = _by_set(sets, a) - _by_set(sets, b)
-        differences = differences[np.isfinite(differences)]
-        if len(differences):
-            known[a, b] = differences
-    adjusted = holm([wilcoxon_p(differences) for differences in known.values()])
-    test = "Wilcoxon's signed-rank test"
-    if len(known) > 1:
-        test += f", Holm's correction for {len(known)} comparisons"
-    return {
-        pair: Comparison(float(differences.mean()), *_mean_interval(differences), p, test)
-        for (pair, differences), p in zip(known.items(), adjusted, strict=True)
-    }
-
-
-def _mean_interval(differences: np.ndarray) -> tuple[float, float]:
-    """Return Student's 95 % interval of a mean over sets, without bounds where there is one set."""
+def _mean_interval(values: np.ndarray) -> tuple[float, float]:
+    """Return Student's 95 % interval of a mean, NaN for a single value."""
     from scipy import stats
 
-    if len(differences) < 2:
+    if len(values) < 2:
         return math.nan, math.nan
-    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    reach = float(stats.t.ppf(1 - LEVEL / 2, len(differences) - 1)) * error
-    return float(differences.mean()) - reach, float(differences.mean()) + reach
+    half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * stats.sem(values))
+    return float(values.mean()) - half, float(values.mean()) + half
 
 
-def _unknown(method: str, **notes: Any) -> Row:
-    return Row(method, None, math.nan, math.nan, math.nan, notes=notes)
+def _listed(shares: Sequence[float]) -> str:
+    *others, last = [f"{100 * share:.3g} %" for share in shares]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _signed(value: float) -> str:
+    """Write a difference; what rounds to zero has no sign."""
+    text = f"{value:.3f}"
+    return "0.000" if text == "-0.000" else text
+
+
+def p_words(p: float) -> str:
+    """Write a p-value to two digits, with as many more as show on which side of 0.05 it is.
+
+    Examples
+    --------
+    >>> [p_words(p) for p in (0.00004, 0.0021, 0.04996, 0.31, 1.0)]
+    ['p < 0.001', 'p = 0.002', 'p = 0.04996', 'p = 0.31', 'p = 1']
+    """
+    if p < 0.001:
+        return "p < 0.001"
+    texts = [f"{p:.3f}" if p < 0.01 else f"{p:.2g}", *(f"{p:.{digits}g}" for digits in range(3, 17))]
+    return "p = " + next((text for text in texts if (float(text) < LEVEL) == (p < LEVEL)), texts[-1])
+
+
+def metric_words(metric: str) -> str:
+    """Return what a metric is called: `macro_f1` is macro-F1."""
+    return {"macro_f1": "macro-F1", "auc": "AUC", "mixed": "score"}.get(metric, metric)
+
+
+def score_words(row: Row) -> str:
+    """Write a score with its confidence interval, where it has one.
+
+    Examples
+    --------
+    >>> score_words(Row("images", "images", 0.9375, 0.91234, 0.96))
+    '0.938 (0.912 to 0.960)'
+    """
+    if math.isnan(row.score):
+        return "failed"
+    interval = "" if math.isnan(row.low + row.high) else f" ({row.low:.3f} to {row.high:.3f})"
+    return f"{row.score:.3f}{interval}"
+
+
+def cost_cells(cost: Cost | None) -> list[str]:
+    """Write a cost as five cells: prepare, train, per item, memory, size; empty where not known.
+
+    Examples
+    --------
+    >>> cost_cells(Cost(31.4, 4.26, 0.0006, 812.0, 17_900_000))
+    ['31 s', '4.3 s', '0.60 ms', '812 MiB', '18 MB']
+    """
+    if not cost:
+        return [""] * 5
+    cells = [duration(seconds) for seconds in (cost.prepare_s, cost.train_s, cost.predict_s_per_item)]
+    return [*cells, memory(cost.peak_mib), size(cost.size_bytes)]
+
+
+def _cost_words(cost: Cost) -> str:
+    """Write a cost as words; what was not measured is left out."""
+    units = ("to prepare", "to train", "per item", "memory", "model")
+    return ", ".join(f"{cell} {unit}" for cell, unit in zip(cost_cells(cost), units, strict=True) if cell)
+
+
+def duration(seconds: float) -> str:
+    """Write a time to two digits or more; empty where not known, as `memory` and `size` do.
+
+    Examples
+    --------
+    >>> [duration(s) for s in (0.00004, 0.0312, 0.25, 4.26, 75.0, 5400.0)]
+    ['0.04 ms', '31 ms', '0.25 s', '4.3 s', '75 s', '1.5 h']
+    """
+    return _scaled(seconds, ((3600, 3600, "h"), (100, 60, "min"), (0.1, 1, "s"), (-math.inf, 0.001, "ms")))
+
+
+def size(n_bytes: float) -> str:
+    """Write a size by decimal prefixes, as files are: 17 MB."""
+    return _scaled(n_bytes, ((1e9, 1e9, "GB"), (1e6, 1e6, "MB"), (1e3, 1e3, "kB"), (-math.inf, 1, "B")))
+
+
+def memory(mib: float) -> str:
+    """Write memory by binary prefixes, as the system counts it: 1.5 GiB."""
+    return _scaled(mib, ((1024, 1024, "GiB"), (-math.inf, 1, "MiB")))
+
+
+def _scaled(value: float, units: Sequence[tuple[float, float, str]]) -> str:
+    """Write a value in the first unit from whose least value on it is."""
+    if not math.isfinite(value):
+        return ""
+    scale, unit = next((scale, unit) for least, scale, unit in units if value >= least)
+    value /= scale
+    digits = 0 if value >= 9.95 or not value or unit in ("B", "MiB") else 1 if value >= 0.95 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
+def plain(text: str) -> str:
+    r"""Write what cannot be shown as escapes, on one line: names of files, labels and errors can hold anything.
+
+    Examples
+    --------
+    >>> plain("a\x00b\nc \udcff")
+    'a\\x00b c \\udcff'
+    """
+    line = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+def shortened(text: str, length: int) -> str:
+    """Return text as `plain` writes it, without its middle where it is longer.
+
+    Examples
+    --------
+    >>> shortened("images, random weights", 13)
+    'images…eights'
+    """
+    text = plain(text)
+    return text if len(text) <= length else f"{text[: length // 2]}…{text[-((length - 1) // 2) :]}"

@@ -27,8 +27,8 @@ from phosphene.pipeline.networks.rates import RateSearch
 from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import Tiles
 
-from .base import load_part
 from .ensemble import average, ensemble_weights
+from .estimator import without_prefix
 from .recipe import Recipe
 
 BATCH = 32
@@ -119,7 +119,7 @@ class Networks:
         backbone = one_channel(*backbones)
         networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
         for place, network in enumerate(networks):
-            load_part(network.eval(), tensors, f"view{place}.")
+            network.eval().load_state_dict(without_prefix(tensors, f"view{place}."))
         weights = config.get("weights")
         return cls(
             backbone,

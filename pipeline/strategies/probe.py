@@ -14,7 +14,7 @@ from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import Extractor, Features, Source, all_sources, view_features
 from phosphene.pipeline.tiles.render import Tiles
 
-from .base import Fitted, Model, load_part
+from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
 from .layer_mixture import Mixture, mix_sources
 from .ridge_head import LinearHead, Scaling, fit_head, judged_rows
 
@@ -79,7 +79,7 @@ class Probe:
     ) -> "Probe":
         """Make a saved probe again."""
         (backbone,) = backbones
-        load_part(backbone.body, tensors, "body.")
+        backbone.body.load_state_dict(without_prefix(tensors, "body."))
         mean, factor, weight, bias = (tensors[f"head.{name}"].numpy() for name in _ARRAYS)
         head = LinearHead(Scaling(mean, factor), weight, bias, config["sharpness"], config["penalty"])
         sources = tuple((tap, way) for tap, way in config["sources"])
@@ -91,7 +91,7 @@ def _parts(places: np.ndarray) -> list[np.ndarray]:
     return [places[start : start + AT_A_TIME] for start in range(0, len(places), AT_A_TIME)]
 
 
-class ProbeTrainer:
+class ProbeEstimator(Estimator):
     """Fits linear heads; the features of a tile are computed once for all fits.
 
     Parameters
@@ -115,42 +115,47 @@ class ProbeTrainer:
         self._sources: tuple[Source, ...] = ()
         self._known: list[Features] = []
         self._weighed: dict[bytes, Mixture] = {}
-        self.shared_s = 0.0
+        self._shared_s = 0.0
+
+    @property
+    def shared_s(self) -> float:
+        """Seconds spent so far on features and the weights of layers."""
+        return self._shared_s
 
     def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Weigh the stages for all fits to come, so that the network looks but once where tiles are many."""
         if self._few:
             return
-        spent_s, begin = self.shared_s, time.monotonic()
+        spent_s, begin = self._shared_s, time.monotonic()
         mixtures = [self._mixture(fit.indices, fit.targets, fit.groups) for fit in fits]
         self._features(tuple(source for mixture in mixtures for source in mixture.best))
-        self.shared_s = spent_s + time.monotonic() - begin
+        self._shared_s = spent_s + time.monotonic() - begin
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
-        """Weigh the stages and fit a head, by the items at `places` alone."""
-        mixture = self._mixture(places, targets, groups)
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Weigh the stages and fit a head, by these items alone."""
+        mixture = self._mixture(indices, targets, groups)
         weights = mixture.shares if self._few else mixture.best
         sources = tuple(weights)
         tables = self._features(sources)
-        learned = [np.flatnonzero(np.isin(places, table.places)) for table in tables]
-        parts = [table.rows(places[rows], weights) for table, rows in zip(tables, learned, strict=True)]
+        learned = [np.flatnonzero(np.isin(indices, table.places)) for table in tables]
+        parts = [table.rows(indices[rows], weights) for table, rows in zip(tables, learned, strict=True)]
         blocks = [np.concatenate(same) for same in zip(*(part.blocks for part in parts), strict=True)]
         rows = np.concatenate(learned)
         shares, pixels = parts[0].shares, parts[0].pixels
         fit = fit_head(blocks, targets[rows], groups[rows], shares=shares, pixels=pixels)
-        unchanged = fit.rows < len(places)
+        unchanged = fit.rows < len(indices)
         notes = {
             "shares": {f"{tap} {way}": round(share, 3) for (tap, way), share in weights.items()},
             "left_out_accuracy": mixture.accuracy,
         }
         probe = Probe(Extractor(self.backbone, sources), fit.head)
-        return Fitted(probe, fit.rows[unchanged], fit.left_out[unchanged], notes)
+        return Fit(probe, fit.rows[unchanged], fit.left_out[unchanged], model_bytes(probe), notes)
 
-    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of the items at `places`."""
+    def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of items: float64 (n, n_classes)."""
         if not isinstance(model, Probe):
-            raise TypeError(f"a ProbeTrainer answers with its own models, got {type(model).__name__}")
-        return model.of_features(self._features(model.extractor.sources)[0], places)
+            raise TypeError(f"a ProbeEstimator predicts with its own models, got {type(model).__name__}")
+        return model.of_features(self._features(model.extractor.sources)[0], indices)
 
     def _mixture(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Mixture:
         key = b"".join(part.tobytes() for part in (places, targets, groups))
@@ -177,5 +182,5 @@ class ProbeTrainer:
         """Let the network look at tiles; the time is noted."""
         begin = time.monotonic()
         features = view_features(extractor, tiles, places, progress=self.progress)
-        self.shared_s += time.monotonic() - begin
+        self._shared_s += time.monotonic() - begin
         return features

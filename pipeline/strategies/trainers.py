@@ -7,8 +7,8 @@
 `scratch`  all layers from random weights
 ========== ================================================================================================
 
-A trainer is made once for a set of tiles and fits a model for each split of them, so that what does not depend on the
-split (the features of a frozen network) is computed once.
+An estimator is made once for a set of tiles and fits a model for each split of them, so that what does not depend on
+the split (the features of a frozen network) is computed once.
 """
 
 import functools
@@ -24,10 +24,10 @@ from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.catalog import blueprint
 from phosphene.pipeline.tiles.render import Tiles
 
-from .base import Fitted, Model, Trainer, without_prefix
 from .ensemble import average, ensemble_weights
+from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
 from .finetune import Networks, fit_networks, held_out
-from .probe import Probe, ProbeTrainer
+from .probe import Probe, ProbeEstimator
 from .recipe import RANDOM, Recipe
 
 
@@ -47,23 +47,21 @@ def _starts_pretrained(recipe: Recipe, name: str) -> bool:
     return recipe.strategy != "auto" or recipe.weights is not None or bool(blueprint(name).published)
 
 
-def make_trainer(
+def make_estimator(
     recipe: Recipe, backbones: Sequence[Backbone], tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
-) -> Trainer:
-    """Make the trainer of a recipe's strategy for a set of tiles, and of changed copies of them."""
-    trainers: list[Trainer] = [
-        ProbeTrainer(backbone, tiles, copies, progress=progress)
+) -> Estimator:
+    """Make the estimator of a recipe's strategy for a set of tiles, and of changed copies of them."""
+    estimators: list[Estimator] = [
+        ProbeEstimator(backbone, tiles, copies, progress=progress)
         if recipe.strategy == "probe"
-        else NetworkTrainer(recipe, backbone, tiles, copies, progress=progress)
+        else NetworkEstimator(recipe, backbone, tiles, copies, progress=progress)
         for backbone in backbones
     ]
-    return trainers[0] if len(trainers) == 1 else EnsembleTrainer(trainers)
+    return estimators[0] if len(estimators) == 1 else EnsembleEstimator(estimators)
 
 
-class NetworkTrainer:
+class NetworkEstimator(Estimator):
     """Trains whole networks with fastai, one a view and member."""
-
-    shared_s = 0.0
 
     def __init__(
         self, recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
@@ -71,28 +69,25 @@ class NetworkTrainer:
         self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
         self.copies = tuple(copies)
 
-    def expect(self, fits: Sequence[TrainingSet]) -> None:
-        """Share nothing: each fit trains networks of its own."""
-
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
-        """Train on the items at `places`."""
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Train one network a view and member."""
         recipe = self.recipe
         model = fit_networks(
-            self.backbone, self.tiles, places, targets,
+            self.backbone, self.tiles, indices, targets,
             recipe=recipe, groups=groups, copies=self.copies, progress=self.progress,
         )  # fmt: skip
         held = np.flatnonzero(held_out(targets, groups, schedule=recipe.schedule, seed=recipe.seed))
-        answers = model.of_places(self.tiles, places[held]) if len(held) else np.zeros((0, model.n_classes))
+        oof = model.of_places(self.tiles, indices[held]) if len(held) else np.zeros((0, model.n_classes))
         notes: dict[str, Any] = {} if model.weights is None else {"weights": list(model.weights)}
         if model.searches:
             notes["learning_rates"] = [search.chosen for search in model.searches]
-        return Fitted(model, held, answers, notes, model.searches)
+        return Fit(model, held, oof, model_bytes(model), notes, model.searches)
 
-    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of the items at `places`."""
+    def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of items: float64 (n, n_classes)."""
         if not isinstance(model, Networks):
-            raise TypeError(f"a NetworkTrainer answers with its own models, got {type(model).__name__}")
-        return model.of_places(self.tiles, places)
+            raise TypeError(f"a NetworkEstimator predicts with its own models, got {type(model).__name__}")
+        return model.of_places(self.tiles, indices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,39 +139,41 @@ class Ensemble:
         return cls(members, np.array(config["weights"], np.float64))
 
 
-class EnsembleTrainer:
-    """Fits a model by each of several trainers; their weights are chosen on training items that none learned from."""
+class EnsembleEstimator(Estimator):
+    """Fits a model by each of several estimators; their weights are chosen on training items that none learned from."""
 
-    def __init__(self, trainers: Sequence[Trainer]) -> None:
-        self.trainers = tuple(trainers)
+    def __init__(self, estimators: Sequence[Estimator]) -> None:
+        self.estimators = tuple(estimators)
 
     @property
     def shared_s(self) -> float:
         """The seconds so far that went into what all parts share."""
-        return sum(trainer.shared_s for trainer in self.trainers)
+        return sum(estimator.shared_s for estimator in self.estimators)
 
     def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Tell the members."""
-        for trainer in self.trainers:
-            trainer.expect(fits)
+        for estimator in self.estimators:
+            estimator.expect(fits)
 
-    def fit(self, places: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> Fitted:
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
         """Fit the members and weigh them."""
-        fits = [trainer.fit(places, targets, groups) for trainer in self.trainers]
-        checked = functools.reduce(np.intersect1d, [fit.checked for fit in fits])
-        answers = np.stack([fit.answers[np.isin(fit.checked, checked)] for fit in fits])
-        weights = ensemble_weights(answers, targets[checked])
+        fits = [estimator.fit(indices, targets, groups, n_classes=n_classes) for estimator in self.estimators]
+        oof = functools.reduce(np.intersect1d, [fit.oof_indices for fit in fits])
+        log_proba = np.stack([fit.oof_log_proba[np.isin(fit.oof_indices, oof)] for fit in fits])
+        weights = ensemble_weights(log_proba, targets[oof])
         notes = {"weights": weights.tolist(), "members": [fit.notes for fit in fits]}
         model = Ensemble(tuple(fit.model for fit in fits), weights)
         searches = tuple(search for fit in fits for search in fit.searches)
-        return Fitted(model, checked, average(answers, weights), notes, searches)
+        return Fit(model, oof, average(log_proba, weights), model_bytes(model), notes, searches)
 
-    def answer(self, model: Model, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of the items at `places`."""
+    def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of items: float64 (n, n_classes)."""
         if not isinstance(model, Ensemble):
-            raise TypeError(f"an EnsembleTrainer answers with its own models, got {type(model).__name__}")
-        answers = [t.answer(member, places) for t, member in zip(self.trainers, model.members, strict=True)]
-        return average(np.stack(answers), model.weights)
+            raise TypeError(f"an EnsembleEstimator predicts with its own models, got {type(model).__name__}")
+        pairs = zip(self.estimators, model.members, strict=True)
+        return average(
+            np.stack([one.predict_log_proba(member, indices) for one, member in pairs]), model.weights
+        )
 
 
 def load_model(

@@ -25,7 +25,7 @@ def test_one_set():
     assert lines[3].split() == words.split()
     assert lines[5].split() == ["statistics", "+", "lightgbm", "failed"]
     (best,) = [line for line in lines if " * " in line]
-    assert best.split()[:3] == ["both", "*", f"{summary.rows[-1].score:.3f}"]
+    assert best.split()[:3] == ["stacked", "*", f"{summary.rows[-1].score:.3f}"]
     assert "  statistics + lightgbm: RuntimeError: out of memory" in lines
     assert "  audio/19.ogg: no sound in it" in lines
     assert "  (and 5 more; --json lists all)" in lines

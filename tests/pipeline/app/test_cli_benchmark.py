@@ -31,7 +31,7 @@ def test_programs_get_rows_and_a_verdict(done, raw):
     assert done.status == 0
     assert {"rows", "verdict", "metric", "curves", "sets", "warnings", "failed", "seconds"} <= set(done.json)
     rows = {row["method"]: row for row in done.json["rows"]}
-    assert list(rows) == ["without images", "summary + nearest", "majority"]
+    assert list(rows) == ["best baseline", "summary + nearest", "majority"]
     assert {"method", "kind", "score", "low", "high", "seconds"} <= set(rows["majority"])
     assert rows["majority"]["kind"] == "floor"
     assert len(rows["majority"]["folds"]) == 5

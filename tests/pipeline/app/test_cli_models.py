@@ -106,7 +106,8 @@ def test_evaluate_with_a_report_agrees_with_predict(model, predicted, raw, phosp
     reader.feed(page.read_text())
     assert reader.open == []
     assert f"Accuracy {100 * done.json['accuracy']:.1f} %" in reader.text
-    assert "1 failed and are not in these figures" in reader.text
+    assert "not in the scores (1)" in reader.text
+    assert "broken.csv" in reader.text
 
 
 def test_labels_that_the_classifier_never_saw_are_wrong_use(model, raw, phosphene, tmp_path):

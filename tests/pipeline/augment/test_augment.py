@@ -164,7 +164,7 @@ def test_messages(text, message):
 
 
 def test_every_kind_has_some():
-    assert {owner.accepts.kind for owner in augmentations()} == set(("audio", "series", "mouse", "binary"))
+    assert {owner.accepts.kind for owner in augmentations()} == {"audio", "series", "mouse", "binary"}
 
 
 SMALL = {

@@ -62,7 +62,7 @@ def test_left_out_errors_keep_their_digits_where_hardly_anything_is_left(plain):
         square = centred @ centred.T + trained.notes["setting"]["alpha"] * np.eye(29)
         weight = centred.T @ np.linalg.solve(square, wanted[rest] - level)
         score = level + (values[place, 0] - values[rest, 0].mean(axis=0)) @ weight
-        told = trained.left_out[place, 1] - trained.left_out[place, 0]
+        told = trained.oof_log_proba[place, 1] - trained.oof_log_proba[place, 0]
         assert told == pytest.approx(2 * score * trained.model.sharpness, rel=1e-4, abs=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_two_classes_answer_as_scikit_learn(plain):
     contender = RocketContender(values, "minirocket", seed=0)
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=2)
     oracle = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)).fit(values[:40, 0], targets[:40])
-    answers = contender.answer(trained.model, np.arange(40, 60)).argmax(axis=1)
+    answers = contender.predict_log_proba(trained.model, np.arange(40, 60)).argmax(axis=1)
     assert answers.tolist() == oracle.predict(values[40:, 0]).tolist()
 
 
@@ -80,19 +80,19 @@ def test_left_out_answers_are_those_of_fits_without_the_group(told):
     _, trained, rows, targets, groups = told
     wanted = np.where(np.eye(3)[targets[:40]] > 0, 1.0, -1.0)
     alpha, sharpness = trained.notes["setting"]["alpha"], trained.model.sharpness
-    assert trained.checked.tolist() == list(range(40))
+    assert trained.oof_indices.tolist() == list(range(40))
     for group in (0, 7):
         fit = Ridge(alpha).fit(rows[:40][groups != group], wanted[groups != group])
         scores = fit.predict(rows[:40][groups == group]) * sharpness
         expected = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        np.testing.assert_allclose(trained.left_out[groups == group], expected, atol=1e-4)
+        np.testing.assert_allclose(trained.oof_log_proba[groups == group], expected, atol=1e-4)
 
 
 def test_many_rows_are_learned_from_though_some_choose_the_penalty(told, monkeypatch):
     contender, _, rows, targets, _ = told
     monkeypatch.setattr(rockets, "MOST_JUDGED", 30)
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
-    assert len(trained.checked) == 30
+    assert len(trained.oof_indices) == 30
     wanted = np.where(np.eye(3)[targets[:40]] > 0, 1.0, -1.0)
     oracle = Ridge(trained.notes["setting"]["alpha"]).fit(rows[:40], wanted)
     np.testing.assert_allclose(trained.model.ridge.scores(rows[40:]), oracle.predict(rows[40:]), atol=1e-8)
@@ -102,13 +102,13 @@ def test_one_group_one_class_and_a_class_of_one_row(plain):
     values, targets = waves()
     contender = RocketContender(values, "minirocket", seed=0)
     alone = contender.fit(np.arange(9), targets[:9], np.zeros(9, int), n_classes=3)
-    assert len(alone.checked) == 0 and alone.left_out.shape == (0, 3)
-    assert (contender.answer(alone.model, np.arange(9)).argmax(axis=1) == targets[:9]).all()
+    assert len(alone.oof_indices) == 0 and alone.oof_log_proba.shape == (0, 3)
+    assert (contender.predict_log_proba(alone.model, np.arange(9)).argmax(axis=1) == targets[:9]).all()
     only = contender.fit(np.arange(4), np.full(4, 2), np.arange(4), n_classes=3)
-    assert contender.answer(only.model, np.arange(5)).argmax(axis=1).tolist() == [2] * 5
+    assert contender.predict_log_proba(only.model, np.arange(5)).argmax(axis=1).tolist() == [2] * 5
     few = contender.fit(np.arange(5), np.array([0, 1, 0, 1, 2]), np.arange(5), n_classes=4)
-    assert few.checked.tolist() == [0, 1, 2, 3]
-    answers = contender.answer(few.model, np.arange(60))
+    assert few.oof_indices.tolist() == [0, 1, 2, 3]
+    answers = contender.predict_log_proba(few.model, np.arange(60))
     assert np.isfinite(answers).all() and answers.shape == (60, 4)
 
 
@@ -143,7 +143,7 @@ def test_answers_are_those_of_aeon(method, channels):
     contender = RocketContender(values, method, seed=3)
     state, torchs, threads = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
-    answers = contender.answer(trained.model, np.arange(40, 60))
+    answers = contender.predict_log_proba(trained.model, np.arange(40, 60))
     assert (np.random.get_state()[1] == state).all() and torch.equal(torch.get_rng_state(), torchs)
     assert torch.get_num_threads() == threads
     oracle = owner(random_state=3).fit(values[:40], targets[:40])
@@ -163,5 +163,5 @@ def test_minirocket_reaches_on_chinatown_what_aeon_reaches(data):
     targets = np.unique(rows[:, 0], return_inverse=True)[1]
     contender = RocketContender(rows[:, None, 1:], "minirocket", seed=0)
     trained = contender.fit(np.arange(n), targets[:n], np.arange(n), n_classes=2)
-    answers = contender.answer(trained.model, np.arange(n, len(rows))).argmax(axis=1)
+    answers = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
     assert (answers == targets[n:]).mean() == pytest.approx(0.9826, abs=0.002)

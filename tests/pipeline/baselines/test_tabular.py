@@ -45,17 +45,17 @@ def fitted(model, table, targets, n_train, *, groups=None, n_classes=3):
 def test_learns_tells_and_repeats(model):
     table, targets = blobs()
     contender, trained = fitted(model, table, targets, 45)
-    answers = contender.answer(trained.model, np.arange(45, 60))
+    answers = contender.predict_log_proba(trained.model, np.arange(45, 60))
     assert (answers.argmax(axis=1) == targets[45:]).mean() > 0.7
     np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1.0)
-    assert trained.checked.tolist() == list(range(45)) and trained.left_out.shape == (45, 3)
-    accuracy = (trained.left_out.argmax(axis=1) == targets[:45]).mean()
+    assert trained.oof_indices.tolist() == list(range(45)) and trained.oof_log_proba.shape == (45, 3)
+    accuracy = (trained.oof_log_proba.argmax(axis=1) == targets[:45]).mean()
     assert accuracy > 0.7 and trained.notes["left_out_accuracy"] == accuracy
     assert trained.notes["settings"] == SETTINGS and trained.notes["inner_folds"] == 5
     assert trained.notes["setting"] in MODELS[model].settings and trained.size_bytes > 100
     again, same = fitted(model, table, targets, 45)
-    assert (same.left_out == trained.left_out).all()
-    assert (again.answer(same.model, np.arange(45, 60)) == answers).all()
+    assert (same.oof_log_proba == trained.oof_log_proba).all()
+    assert (again.predict_log_proba(same.model, np.arange(45, 60)) == answers).all()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -76,11 +76,13 @@ def test_hard_cases_are_answered(model, kind):
     if kind == "one class":
         targets = np.full(12, 2)
     contender, trained = fitted(model, table, targets, n, groups=groups, n_classes=5)
-    answers = contender.answer(trained.model, np.arange(12))
+    answers = contender.predict_log_proba(trained.model, np.arange(12))
     assert answers.shape == (12, 5) and np.isfinite(answers).all()
     unseen = np.setdiff1d(np.arange(5), targets[:n])
     assert (answers[:, unseen] < np.log(1e-3)).all()
-    assert len(trained.left_out) == len(trained.checked) == {"one group": 0, "lonely": 7}.get(kind, n)
+    assert (
+        len(trained.oof_log_proba) == len(trained.oof_indices) == {"one group": 0, "lonely": 7}.get(kind, n)
+    )
     if kind == "one class":
         assert (answers.argmax(axis=1) == 2).all()
     if kind == "one group":
@@ -106,9 +108,9 @@ def test_majority_answers_with_shares_of_the_classes():
     targets = np.array([0, 0, 0, 1] + [0] * 6)
     contender, trained = fitted("majority", table, targets, 4, n_classes=3)
     np.testing.assert_allclose(
-        np.exp(contender.answer(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
+        np.exp(contender.predict_log_proba(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
     )
-    assert trained.notes["settings"] == 1 and trained.checked.tolist() == [0, 1, 2]
+    assert trained.notes["settings"] == 1 and trained.oof_indices.tolist() == [0, 1, 2]
 
 
 def test_left_out_answers_are_those_of_the_chosen_setting_without_the_fold():
@@ -118,7 +120,7 @@ def test_left_out_answers_are_those_of_the_chosen_setting_without_the_fold():
     train, test = folds != 1, folds == 1
     fit = Logistic().fit(table.values[train], targets[train], trained.notes["setting"], seed=0)
     expected = sharpened(fit.scores(table.values[test]), trained.model.sharpness)
-    np.testing.assert_allclose(trained.left_out[test], expected, atol=2e-2)
+    np.testing.assert_allclose(trained.oof_log_proba[test], expected, atol=2e-2)
 
 
 def test_choice_is_by_log_loss_of_left_out_rows():
@@ -141,7 +143,7 @@ def test_some_of_many_rows_choose(monkeypatch):
     monkeypatch.setattr(baselines, "MOST_JUDGED", 20)
     table, targets = blobs()
     _, trained = fitted("nearest", table, targets, 60)
-    assert len(trained.checked) == 20 == len(trained.left_out)
+    assert len(trained.oof_indices) == 20 == len(trained.oof_log_proba)
     assert len(trained.model.fitted.rows) == 60
 
 

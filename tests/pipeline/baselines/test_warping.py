@@ -96,7 +96,7 @@ def test_width_is_the_narrowest_of_those_with_the_fewest_mistakes():
     chosen = trained.notes["setting"]["width_percent"]
     assert missed[0] > missed[chosen] == min(missed.values())
     assert all(count > missed[chosen] for percent, count in missed.items() if percent < chosen)
-    assert trained.left_out.argmax(axis=1).tolist() == by_hand[chosen].tolist()
+    assert trained.oof_log_proba.argmax(axis=1).tolist() == by_hand[chosen].tolist()
     assert trained.notes["left_out_accuracy"] == pytest.approx((by_hand[chosen] == targets).mean())
 
 
@@ -105,7 +105,7 @@ def test_answers_are_the_class_of_the_nearest_and_surer_where_others_are_far():
     values[:, 0] += np.array([0.0, 0.1, 1.0, 1.1, 0.05, 0.45])[:, None]
     contender = WarpingContender(values, seed=0)
     trained = contender.fit(np.arange(4), np.array([0, 0, 2, 2]), np.arange(4), n_classes=3)
-    answers = np.exp(contender.answer(trained.model, np.array([4, 5])))
+    answers = np.exp(contender.predict_log_proba(trained.model, np.array([4, 5])))
     assert answers.argmax(axis=1).tolist() == [0, 0]
     assert answers[0, 0] > answers[1, 0] and (answers[:, 1] < 1e-5).all()
     np.testing.assert_allclose(answers.sum(axis=1), 1.0)
@@ -115,14 +115,16 @@ def test_nothing_to_leave_out_one_class_and_a_class_of_one_row():
     values, targets = bumps()
     contender = WarpingContender(values, seed=0)
     alone = contender.fit(np.arange(6), targets[:6], np.zeros(6, int), n_classes=2)
-    assert len(alone.checked) == 0 and alone.left_out.shape == (0, 2)
+    assert len(alone.oof_indices) == 0 and alone.oof_log_proba.shape == (0, 2)
     assert alone.notes["left_out_accuracy"] is None
-    assert contender.answer(alone.model, np.arange(6)).argmax(axis=1).tolist() == targets[:6].tolist()
+    assert (
+        contender.predict_log_proba(alone.model, np.arange(6)).argmax(axis=1).tolist() == targets[:6].tolist()
+    )
     only = contender.fit(np.arange(3), np.full(3, 1), np.arange(3), n_classes=2)
-    assert contender.answer(only.model, np.arange(4)).argmax(axis=1).tolist() == [1] * 4
+    assert contender.predict_log_proba(only.model, np.arange(4)).argmax(axis=1).tolist() == [1] * 4
     few = contender.fit(np.arange(3), np.array([0, 0, 1]), np.arange(3), n_classes=2)
-    assert few.checked.tolist() == [0, 1]
-    assert contender.answer(few.model, np.arange(0)).shape == (0, 2)
+    assert few.oof_indices.tolist() == [0, 1]
+    assert contender.predict_log_proba(few.model, np.arange(0)).shape == (0, 2)
 
 
 def test_what_is_computed_is_bounded(monkeypatch):
@@ -137,11 +139,11 @@ def test_what_is_computed_is_bounded(monkeypatch):
     assert fit().notes["settings"] == 10  # a band of 21 cells is the widest: 0 to 8, and 10 steps
     monkeypatch.setattr(warping, "MOST_CELLS", full * 11 // 2)
     some = fit()
-    assert some.notes["rows_searched"] == len(some.checked) == 12 and some.notes["rows_compared"] == 24
+    assert some.notes["rows_searched"] == len(some.oof_indices) == 12 and some.notes["rows_compared"] == 24
     monkeypatch.setattr(warping, "MOST_CELLS_ASKED", 8 * 50 * 11)
     fewer = fit()
     assert fewer.notes["rows_compared"] == 8 == len(fewer.model.rows)
-    assert np.isfinite(contender.answer(fewer.model, np.arange(24))).all()
+    assert np.isfinite(contender.predict_log_proba(fewer.model, np.arange(24))).all()
 
 
 @pytest.mark.slow
@@ -153,5 +155,5 @@ def test_errors_are_those_that_the_archive_publishes(data, name, error):
     targets = np.unique(rows[:, 0], return_inverse=True)[1]
     contender = WarpingContender(rows[:, None, 1:], seed=0)
     trained = contender.fit(np.arange(n), targets[:n], np.arange(n), n_classes=targets.max() + 1)
-    answers = contender.answer(trained.model, np.arange(n, len(rows))).argmax(axis=1)
+    answers = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
     assert (answers != targets[n:]).mean() == pytest.approx(error, abs=0.005)

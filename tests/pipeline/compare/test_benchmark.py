@@ -15,11 +15,11 @@ import pytest
 from phosphene.converters import ParameterError
 from phosphene.datasets import Item, Manifest
 from phosphene.pipeline import Recipe
-from phosphene.pipeline.baselines.estimator import Trained
 from phosphene.pipeline.compare.benchmark import benchmark
 from phosphene.pipeline.compare.cells import CellStore, cells_folder
 from phosphene.pipeline.compare.jobs import Job, fit_cell
 from phosphene.pipeline.compare.methods import Ready, Setting, chosen_methods, methods_of
+from phosphene.pipeline.strategies.estimator import Estimator, Fit
 
 RECIPE = Recipe(views="line(size=32)", strategy="probe", workers=1)
 QUICK = "images; summary + nearest; majority"
@@ -58,13 +58,13 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
     )
     rows = {row.method: row for row in summary.rows}
     assert list(rows) == [
-        "images", "without images", "both", "images, random weights", "summary + nearest", "majority"
+        "images", "best baseline", "stacked", "images, random weights", "summary + nearest", "majority"
     ]  # fmt: skip
     assert all(len(row.folds) == 3 and not row.error for row in rows.values())
     assert rows["majority"].score == pytest.approx(0.5, abs=0.2)
     assert rows["summary + nearest"].score > 0.9
-    assert rows["without images"].folds == rows["summary + nearest"].folds
-    assert rows["without images"].notes["chosen"] == ["summary + nearest"] * 3
+    assert rows["best baseline"].folds == rows["summary + nearest"].folds
+    assert rows["best baseline"].notes["chosen"] == ["summary + nearest"] * 3
     assert rows["images"].low <= rows["images"].score <= rows["images"].high
     assert all(rows[name].cost.prepare_s > 0 for name in ("images", "summary + nearest"))
     assert rows["images"].cost.peak_mib > 50
@@ -145,18 +145,18 @@ class Faulty(Fatal):
         return Ready(_Faulty(), (), dict, {})
 
 
-class _Faulty:
+class _Faulty(Estimator):
     def __init__(self):
         self.n_fits = 0
 
-    def fit(self, places, targets, groups, *, n_classes):
+    def fit(self, indices, targets, groups, *, n_classes):
         self.n_fits += 1
         if self.n_fits == 2:
             raise ValueError("cannot go on")
-        return Trained(n_classes, np.array([], int), np.zeros((0, n_classes)), 1)
+        return Fit(n_classes, np.array([], int), np.zeros((0, n_classes)), 1)
 
-    def answer(self, model, places):
-        return np.zeros((len(places), model))
+    def predict_log_proba(self, model, indices):
+        return np.zeros((len(indices), model))
 
 
 def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
@@ -234,7 +234,7 @@ def test_one_table_stands_for_all_sets(tmp_path):
     methods = "raw + logistic; summary + nearest"
 
     def chosen(summary):
-        rows = [row for one in summary.sets for row in one.rows if row.method == "without images"]
+        rows = [row for one in summary.sets for row in one.rows if row.method == "best baseline"]
         return [set(row.notes["chosen"]) for row in rows]
 
     assert chosen(benchmark(places, RECIPE, methods=methods, progress=False)) == [{"raw + logistic"}]

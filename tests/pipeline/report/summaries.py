@@ -22,8 +22,8 @@ METHODS = (
     ("minirocket", "tables", 0.9, 3.2, 2.4),
     ("multirocket-hydra", "tables", 0.91, 14.0, 6.0),
     ("majority class", "floor", 0.1, 0.001, 0.001),
-    ("without images", None, 0.905, 0, 0),
-    ("both", None, 0.94, 0, 0),
+    ("best baseline", None, 0.905, 0, 0),
+    ("stacked", None, 0.94, 0, 0),
 )
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 ORIGIN = {"phosphene": "0.1.0", "numpy": "2.3.5", "device": "cpu, 2 threads", "seed": "0"}

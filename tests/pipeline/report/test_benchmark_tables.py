@@ -9,17 +9,8 @@ import numpy as np
 import pytest
 from summaries import make_failed, make_row, make_set, make_summary
 
-from phosphene.pipeline.compare.summary import Cost, Row, Summary
-from phosphene.pipeline.report.tables import (
-    COLUMNS,
-    best_score,
-    common_metric,
-    csv_rows,
-    headline,
-    json_result,
-    kind_of,
-    learning_s,
-)
+from phosphene.pipeline.compare.summary import Cost, Row
+from phosphene.pipeline.report.tables import COLUMNS, best_score, csv_rows, json_result, kind_of, learning_s
 
 
 def lines_of(summary):
@@ -101,21 +92,8 @@ def test_json_takes_whatever_notes_hold():
     assert row["notes"] == {"array": [0, 1], "bad": None, "one": 0.5, "3": [1, None], "path": str(object)}
 
 
-def test_images_are_held_beside_the_best_without_them():
-    rows = make_set().rows
-    left, right = headline(rows)
-    assert (left.method, right.method) == ("images", "without images")
-    _, right = headline([row for row in rows if row.side])
-    assert right is max((row for row in rows if row.side == "tables"), key=lambda row: row.score)
-    assert headline([make_failed("a", "tables")]) == (None, None)
-
-
 def test_small_questions():
     nan = float("nan")
     assert kind_of(Row("floor", "floor", 0.1, nan, nan)) == "floor"
     assert learning_s(Row("a", "tables", 0.1, nan, nan, cost=Cost(1.5, 2.0, 9.0, 1.0, 1))) == 3.5
     assert np.isnan(best_score([make_failed()]))
-    mixed = (make_set(n_methods=3), replace(make_set(n_methods=3), metric="auc"))
-    summary = Summary("x", mixed, (), (), "", None, (), 0.0, {})
-    assert common_metric(summary) == "mixed"
-    assert common_metric(replace(summary, sets=mixed[:1])) == "accuracy"
