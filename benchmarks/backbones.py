@@ -92,15 +92,15 @@ def size_of(name: str, backbone: Backbone) -> dict[str, str]:
         "parameters": str(_count(network)),
         "body_parameters": str(_count(backbone.body)),
         "multiply_adds": str(counter.get_total_flops() // 2),
-        "taps": str(len(backbone.taps)),
+        "layers": str(len(backbone.layers)),
     }
 
 
 def features(backbone: Backbone, tiles: np.ndarray, device: torch.device) -> Work:
     """Return the work of computing the features of a batch of tiles."""
-    taps = backbone.taps
+    layers = backbone.layers
     if device.type == "cpu":
-        frozen = freeze(backbone, taps, channels=1, n_tiles=MANY)
+        frozen = freeze(backbone, layers, channels=1, n_tiles=MANY)
         return lambda: frozen.pooled(tiles)
     grey = one_channel(backbone)
     body = grey.body.to(device)
@@ -109,7 +109,7 @@ def features(backbone: Backbone, tiles: np.ndarray, device: torch.device) -> Wor
     def work() -> None:
         with torch.inference_mode(), torch.autocast("cuda"):
             given = images.to(device, non_blocking=True)
-            for maps in feature_maps(body, given, taps=taps):
+            for maps in feature_maps(body, given, layers=layers):
                 torch.std_mean(maps, dim=(2, 3), correction=0)
                 maps.amax((2, 3))
 

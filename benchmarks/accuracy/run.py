@@ -145,7 +145,7 @@ def _row(run: Run, done: CrossValidation) -> Row:
 
 def _depths(run: Run, done: CrossValidation) -> list[Row]:
     """Return what single stages tell, and what they weigh in the mixture, as means over the folds."""
-    notes = [fold.notes for fold in done.folds if "left_out_accuracy" in fold.notes]
+    notes = [fold.notes for fold in done.folds if "oof_accuracy" in fold.notes]
     if not notes or run.split != "official":
         return []
     return [
@@ -153,11 +153,11 @@ def _depths(run: Run, done: CrossValidation) -> list[Row]:
         | {
             "depth": str(depth),
             "stage": stage,
-            "left_out_accuracy": f"{np.mean([note['left_out_accuracy'][stage] for note in notes]):.4f}",
-            "share": f"{np.mean([_share(note['shares'], stage) for note in notes]):.3f}",
+            "left_out_accuracy": f"{np.mean([note['oof_accuracy'][stage] for note in notes]):.4f}",
+            "share": f"{np.mean([_share(note['layer_weights'], stage) for note in notes]):.3f}",
             "commit": origin(PACKAGES)["commit"],
         }
-        for depth, stage in enumerate(notes[0]["left_out_accuracy"])
+        for depth, stage in enumerate(notes[0]["oof_accuracy"])
     ]
 
 

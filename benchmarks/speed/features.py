@@ -158,10 +158,10 @@ def in_turns(sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
 def say_differences(frozen: Frozen, backbone: Backbone, pixels: np.ndarray) -> None:
     """Say how far the fast form is from the plain one on the tiles."""
     with torch.inference_mode():
-        plain = feature_maps(backbone.body, input_tensor(pixels, backbone), taps=frozen.taps)
-    for tap, one, other in zip(frozen.taps, frozen.maps(pixels), plain, strict=True):
+        plain = feature_maps(backbone.body, input_tensor(pixels, backbone), layers=frozen.layers)
+    for layer, one, other in zip(frozen.layers, frozen.maps(pixels), plain, strict=True):
         share = float((one - other).abs().max() / other.abs().max())
-        print(f"{tap}: largest difference from the plain network {share:.1e} of the largest value")
+        print(f"{layer}: largest difference from the plain network {share:.1e} of the largest value")
 
 
 def main() -> None:
@@ -173,7 +173,7 @@ def main() -> None:
         images = input_tensor(pixels, backbone).contiguous().numpy()
         os.environ["PHOSPHENE_MEASURE"] = "1"
         os.environ["PHOSPHENE_CACHE"] = name
-        frozen = freeze(backbone, backbone.taps, n_tiles=10_000, sample=pixels[:8])
+        frozen = freeze(backbone, backbone.layers, n_tiles=10_000, sample=pixels[:8])
         print(f"measured: {text(frozen.plan)}")
         say_differences(frozen, backbone, pixels[:16])
         path = exported(backbone, folder)

@@ -94,7 +94,7 @@ def decide(
     Parameters
     ----------
     about
-        The network, its taps, the size and the channels of its tiles: what the answer depends on besides the machine.
+        The network, its layers, the size and the channels of its tiles: what the answer depends on besides the machine.
     candidates
         Makes, when it comes to a measurement, a call for each plan; each must do the same work. It may take long.
     n_tiles

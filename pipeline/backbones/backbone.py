@@ -39,7 +39,7 @@ class Backbone:
         Of the photographs it learned from, per colour, in units of 0 to 1.
     n_features
         Channels of the feature map.
-    taps
+    layers
         Names of submodules of `body` at increasing depth, the last one at its end.
     weights_source
         In words, where the weights came from; `random` where from nowhere.
@@ -54,7 +54,7 @@ class Backbone:
     mean: Stats
     std: Stats
     n_features: int
-    taps: tuple[str, ...]
+    layers: tuple[str, ...]
     weights_source: str
     grey: tuple[float, float] | None = None
 
@@ -103,15 +103,17 @@ def load_backbone(
     Examples
     --------
     >>> backbone = load_backbone("resnet18", pretrained=False)
-    >>> backbone.size, backbone.n_features, backbone.taps
+    >>> backbone.size, backbone.n_features, backbone.layers
     (224, 512, ('layer1', 'layer2', 'layer3', 'layer4'))
     """
     keep_memory()
     loaded = load(name, weights=weights, pretrained=pretrained, seed=seed)
     body = cut_head(loaded.network, family=loaded.family).eval().to(memory_format=torch.channels_last)
     wanted = loaded.input
-    taps, n_features = _survey(body, wanted.size)
-    return Backbone(name, body, wanted.size, wanted.mean, wanted.std, n_features, taps, loaded.weights_source)
+    layers, n_features = _survey(body, wanted.size)
+    return Backbone(
+        name, body, wanted.size, wanted.mean, wanted.std, n_features, layers, loaded.weights_source
+    )
 
 
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
@@ -154,8 +156,8 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     return normalised.contiguous(memory_format=torch.channels_last)
 
 
-def feature_maps(body: nn.Module, images: torch.Tensor, *, taps: Sequence[str]) -> list[torch.Tensor]:
-    """Run a body once and return what comes out of each tap, as maps (n, channels, height, width)."""
+def feature_maps(body: nn.Module, images: torch.Tensor, *, layers: Sequence[str]) -> list[torch.Tensor]:
+    """Run a body once and return what comes out of each layer, as maps (n, channels, height, width)."""
     caught: dict[str, torch.Tensor] = {}
 
     def catch(name: str) -> torch.utils.hooks.RemovableHandle:
@@ -164,13 +166,13 @@ def feature_maps(body: nn.Module, images: torch.Tensor, *, taps: Sequence[str]) 
 
         return body.get_submodule(name).register_forward_hook(keep)
 
-    handles = [catch(name) for name in taps]
+    handles = [catch(name) for name in layers]
     try:
         body(images)
     finally:
         for handle in handles:
             handle.remove()
-    return [as_map(caught[name]) for name in taps]
+    return [as_map(caught[name]) for name in layers]
 
 
 def as_map(output: torch.Tensor) -> torch.Tensor:
@@ -247,7 +249,7 @@ class _Stage:
 
 
 def _survey(body: nn.Module, size: int) -> tuple[tuple[str, ...], int]:
-    """Run a body once on nothing; return its taps and the number of features that come out of it."""
+    """Run a body once on nothing; return its layers and the number of features that come out of it."""
     names = [name for name in _stage_names(body, "") if not isinstance(body.get_submodule(name), nn.Identity)]
     order: list[tuple[str, torch.Tensor]] = []
     handles = [
@@ -261,8 +263,8 @@ def _survey(body: nn.Module, size: int) -> tuple[tuple[str, ...], int]:
     stages = [
         _stage(body, name, out) for name, out in order if isinstance(out, torch.Tensor) and out.ndim > 2
     ]
-    taps = [stage.name for stage in _choose(stages)]
-    return tuple(_outermost(body, tap, taps) for tap in taps), int(output.shape[1])
+    layers = [stage.name for stage in _choose(stages)]
+    return tuple(_outermost(body, layer, layers) for layer in layers), int(output.shape[1])
 
 
 def _stage_names(module: nn.Module, prefix: str) -> list[str]:
@@ -294,18 +296,18 @@ def _choose(stages: list[_Stage]) -> list[_Stage]:
         else:
             runs.append([stage])
     blocks = any(stage.composite for stage in stages)
-    taps = [run[-1] for run in runs[:-1] if any(s.composite if blocks else s.learns for s in run)]
-    if len(taps) < 2:
+    layers = [run[-1] for run in runs[:-1] if any(s.composite if blocks else s.learns for s in run)]
+    if len(layers) < 2:
         quarter = max(1, len(stages) // 4)
-        taps = stages[quarter - 1 : -1 : quarter]
-    return [*taps, stages[-1]]
+        layers = stages[quarter - 1 : -1 : quarter]
+    return [*layers, stages[-1]]
 
 
-def _outermost(body: nn.Module, name: str, taps: Sequence[str]) -> str:
-    """Name a tap by the container that ends with it and holds no other: `blocks.3.4` is the end of `blocks.3`."""
+def _outermost(body: nn.Module, name: str, layers: Sequence[str]) -> str:
+    """Name a layer by the container that ends with it and holds no other: `blocks.3.4` is the end of `blocks.3`."""
     parent, _, last = name.rpartition(".")
     if not parent or type(body.get_submodule(parent)) is not nn.Sequential:
         return name
-    shared = sum(tap.startswith(f"{parent}.") for tap in taps) > 1
+    shared = sum(layer.startswith(f"{parent}.") for layer in layers) > 1
     ends = list(body.get_submodule(parent)._modules)[-1] == last
-    return _outermost(body, parent, taps) if ends and not shared else name
+    return _outermost(body, parent, layers) if ends and not shared else name

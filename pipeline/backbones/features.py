@@ -1,4 +1,4 @@
-"""Features of a frozen network: what its layers at several depths say about the pictures of items."""
+"""Features of a frozen network: its maps at several layers, pooled, and the pixels themselves, for tiles of items."""
 
 import functools
 from collections.abc import Mapping
@@ -15,47 +15,47 @@ from .backbone import Backbone
 from .frozen import Channels, Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
-Source = tuple[str, Pooling]
-"""A stage of a network, and over what its maps are pooled."""
+PooledLayer = tuple[str, Pooling]
+"""A layer of a network, and over what its maps are pooled."""
 Block = tuple[int, str, Pooling]
-"""What features of one view, one stage and one way of pooling are found by."""
+"""View, layer and way of pooling of a block of features."""
 
 WHOLE = (1, 1)
 PIXELS = "pixels"
-"""Named as a stage, the picture itself: what a network does before its first layer."""
+"""Named as a layer, the image itself, before the first layer."""
 THUMBNAIL = 28
-"""Pixels along each side to which pictures are averaged, to be looked at themselves."""
+"""Pixels along each side to which images are averaged as features."""
 LEAST_SIZE = 0.4
-"""Tiles smaller than this share of what a network wants are enlarged to it: less would leave its last maps nothing."""
+"""Tiles smaller than this share of the size that a network wants are enlarged to it: its last maps would be empty."""
 AT_A_TIME = 128
-"""Tiles that are in memory."""
+"""Tiles in memory."""
 
 
-def all_sources(backbone: Backbone) -> tuple[Source, ...]:
-    """List the picture itself, and every stage of a network pooled either way."""
+def all_pooled_layers(backbone: Backbone) -> tuple[PooledLayer, ...]:
+    """List the pixels, and every layer of a network pooled either way."""
     ways: tuple[Pooling, ...] = ("whole", "cells")
-    return ((PIXELS, "whole"), *((tap, way) for tap in backbone.taps for way in ways))
+    return ((PIXELS, "whole"), *((layer, way) for layer in backbone.layers for way in ways))
 
 
 @dataclass(frozen=True, eq=False)
 class Extractor:
-    """A frozen network and the layers of it to look at.
+    """A frozen network and the layers of it whose maps are pooled.
 
     Parameters
     ----------
     backbone
         The network.
-    sources
+    pooled_layers
         Names of its modules whose feature maps are pooled, and over what: the `whole` map or each of the `cells` that
-        the view names. `PIXELS` stands for the picture itself.
+        the view names. `PIXELS` stands for the image itself.
     """
 
     backbone: Backbone
-    sources: tuple[Source, ...]
+    pooled_layers: tuple[PooledLayer, ...]
 
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, n_tiles: int = 0
-    ) -> dict[Source, np.ndarray]:
+    ) -> dict[PooledLayer, np.ndarray]:
         """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
 
         Parameters
@@ -70,29 +70,29 @@ class Extractor:
         Returns
         -------
         dict
-            For each source float32 (n, n_features). A map that falls into but one cell is pooled as a whole instead.
+            For each pooled layer float32 (n, n_features). A map of one cell alone is pooled as a whole instead.
         """
-        found: dict[Source, np.ndarray] = {}
-        if (PIXELS, "whole") in self.sources:
+        found: dict[PooledLayer, np.ndarray] = {}
+        if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
         frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, min(pixels.shape[1:3]), n_tiles)
-        ways = {way for tap, way in self.sources if tap != PIXELS}
+        ways = {way for layer, way in self.pooled_layers if layer != PIXELS}
         grids = list(dict.fromkeys(cells if way == "cells" else WHOLE for way in sorted(ways)))
-        for tap, of_tap in zip(self.taps, frozen.pooled(pixels, grids=grids), strict=True):
+        for layer, of_layer in zip(self.layers, frozen.pooled(pixels, grids=grids), strict=True):
             parts: dict[Pooling, np.ndarray] = {
-                "cells" if part.shape[2] > 1 else "whole": part for part in of_tap
+                "cells" if part.shape[2] > 1 else "whole": part for part in of_layer
             }
             for way, part in parts.items():
-                instead = "cells" not in parts and (tap, "cells") in self.sources
-                if (tap, way) in self.sources or instead:
-                    found[tap, way] = part.reshape(len(pixels), -1)
+                instead = "cells" not in parts and (layer, "cells") in self.pooled_layers
+                if (layer, way) in self.pooled_layers or instead:
+                    found[layer, way] = part.reshape(len(pixels), -1)
         return found
 
     @property
-    def taps(self) -> tuple[str, ...]:
-        """The modules whose feature maps are looked at, from early to late."""
-        named = {tap for tap, _ in self.sources}
-        return tuple(tap for tap in self.backbone.taps if tap in named)
+    def layers(self) -> tuple[str, ...]:
+        """The modules whose feature maps are pooled, from early to late."""
+        named = {layer for layer, _ in self.pooled_layers}
+        return tuple(layer for layer in self.backbone.layers if layer in named)
 
     def _frozen(self, channels: Channels, size: int, n_tiles: int) -> Frozen:
         """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
@@ -100,7 +100,7 @@ class Extractor:
         size = min(max(size, round(LEAST_SIZE * usual)), usual)
         if (channels, size) not in self._made:
             backbone = at_size(self.backbone, size)
-            self._made[channels, size] = freeze(backbone, self.taps, channels=channels, n_tiles=n_tiles)
+            self._made[channels, size] = freeze(backbone, self.layers, channels=channels, n_tiles=n_tiles)
         return self._made[channels, size]
 
     @functools.cached_property
@@ -109,7 +109,7 @@ class Extractor:
 
 
 def thumbnails(pixels: np.ndarray) -> np.ndarray:
-    """Average pictures to 28 x 28 pixels: float32 (n, 784 a channel), from 0 to 1.
+    """Average images to 28 x 28 pixels: float32 (n, 784 a channel), from 0 to 1.
 
     Examples
     --------
@@ -143,17 +143,17 @@ def at_size(backbone: Backbone, size: int) -> Backbone:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of items, by view, stage and way of pooling.
+    """Features of items, by view, layer and way of pooling.
 
     Parameters
     ----------
-    places
-        int (n,), rising, the places of the items among the tiles.
+    indices
+        int (n,), rising, the indices of the items among the tiles.
     blocks
         float32 (n, n_features) each.
     """
 
-    places: np.ndarray
+    indices: np.ndarray
     blocks: dict[Block, np.ndarray]
 
     @property
@@ -163,59 +163,59 @@ class Features:
 
     @property
     def has_pixels(self) -> bool:
-        """Whether the pictures themselves are there."""
-        return any(tap == PIXELS for _, tap, _ in self.blocks)
+        """Whether the pixels are among them."""
+        return any(layer == PIXELS for _, layer, _ in self.blocks)
 
-    def rows(self, places: np.ndarray, shares: Mapping[Source, float]) -> "Rows":
-        """Return the blocks of some items, of all views, for sources that weigh so much each.
+    def select(self, indices: np.ndarray, weights: Mapping[PooledLayer, float]) -> "FeatureBlocks":
+        """Return the blocks of some items, of all views, for weighted layers.
 
-        The views share what a source weighs equally; one without cells is pooled as a whole.
+        The weight of a layer is divided equally among the views; one without cells is pooled as a whole.
         """
-        weights: dict[Block, float] = {}
-        for source, share in shares.items():
-            found = self._of_source(source)
+        of_block: dict[Block, float] = {}
+        for layer, weight in weights.items():
+            found = self._of_layer(layer)
             for block in found:
-                weights[block] = weights.get(block, 0.0) + share / len(found)
-        rows = np.searchsorted(self.places, places)
-        chosen = [block for block in self.blocks if block in weights]
-        pixels = tuple(place for place, (_, tap, _) in enumerate(chosen) if tap == PIXELS)
-        return Rows(
-            [self.blocks[block][rows] for block in chosen], [weights[block] for block in chosen], pixels
+                of_block[block] = of_block.get(block, 0.0) + weight / len(found)
+        rows = np.searchsorted(self.indices, indices)
+        chosen = [block for block in self.blocks if block in of_block]
+        pixels = tuple(index for index, (_, name, _) in enumerate(chosen) if name == PIXELS)
+        return FeatureBlocks(
+            [self.blocks[block][rows] for block in chosen], [of_block[block] for block in chosen], pixels
         )
 
-    def _of_source(self, source: Source) -> list[Block]:
-        tap, way = source
+    def _of_layer(self, pooled: PooledLayer) -> list[Block]:
+        layer, way = pooled
         return [
             block
             for block in self.blocks
-            if block[1] == tap and block[2] == (way if (block[0], tap, way) in self.blocks else "whole")
+            if block[1] == layer and block[2] == (way if (block[0], layer, way) in self.blocks else "whole")
         ]
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class FeatureBlocks:
     """Blocks of features of the same items.
 
     Parameters
     ----------
     blocks
         float32 (n, n_features) each.
-    shares
-        What each block weighs.
+    weights
+        Weight of each block.
     pixels
-        Which of the blocks are pictures themselves.
+        Which of the blocks are pixels.
     """
 
     blocks: list[np.ndarray]
-    shares: list[float]
+    weights: list[float]
     pixels: tuple[int, ...]
 
 
 def view_features(
-    extractor: Extractor, tiles: Tiles, places: np.ndarray | None = None, *, progress: bool = True
+    extractor: Extractor, tiles: Tiles, indices: np.ndarray | None = None, *, progress: bool = True
 ) -> Features:
-    """Return the features of all views of the items at `places`, or of all; items that failed are left out."""
-    drawn = tiles.drawn if places is None else np.intersect1d(tiles.drawn, places)
+    """Return the features of all views of some items, or of all; items that failed are not among them."""
+    drawn = tiles.drawn if indices is None else np.intersect1d(tiles.drawn, indices)
     blocks: dict[Block, np.ndarray] = {}
     with tqdm(
         total=len(drawn) * len(tiles.views),
@@ -228,8 +228,8 @@ def view_features(
             for start in range(0, len(drawn), AT_A_TIME):
                 some = slice(start, min(start + AT_A_TIME, len(drawn)))
                 found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells, n_tiles=bar.total)
-                for (tap, pooling), values in found.items():
+                for (layer, pooling), values in found.items():
                     shape = (len(drawn), values.shape[1])
-                    blocks.setdefault((view, tap, pooling), np.empty(shape, np.float32))[some] = values
+                    blocks.setdefault((view, layer, pooling), np.empty(shape, np.float32))[some] = values
                 bar.update(some.stop - some.start)
     return Features(drawn, blocks)

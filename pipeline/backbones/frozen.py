@@ -40,18 +40,18 @@ class Frozen:
     ----------
     backbone
         The network as it was loaded; it stays as it is.
-    taps
+    layers
         Names of its modules whose feature maps are looked at.
     channels
         Of the tiles: 1 for grey ones, 3 for colours.
     plan
         How tiles go through it.
     network
-        Tiles to maps, one a tap, in the plan's engine and precision.
+        Tiles to maps, one a layer, in the plan's engine and precision.
     """
 
     backbone: Backbone
-    taps: tuple[str, ...]
+    layers: tuple[str, ...]
     channels: Channels
     plan: Plan
     network: Network
@@ -67,7 +67,7 @@ class Frozen:
         Returns
         -------
         list of torch.Tensor
-            float32 (n, n_features, height, width), one a tap.
+            float32 (n, n_features, height, width), one a layer.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Frozen:
         Returns
         -------
         list of list of numpy.ndarray
-            For each tap and grid float32 (n, 3, n_cells, n_features); the axis of three is mean, maximum, deviation.
+            For each layer and grid float32 (n, 3, n_cells, n_features); the axis of three is mean, maximum, deviation.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Frozen:
 
 def freeze(
     backbone: Backbone,
-    taps: Sequence[str],
+    layers: Sequence[str],
     *,
     channels: Channels = 1,
     n_tiles: int = 0,
@@ -151,7 +151,7 @@ def freeze(
     ----------
     backbone
         The network.
-    taps
+    layers
         Names of its modules whose feature maps are looked at.
     channels
         Of the tiles: 1 for grey ones, 3 for colours.
@@ -170,16 +170,16 @@ def freeze(
     >>> tiles = np.zeros((2, 64, 64, 1), np.uint8)
     >>> [tuple(maps.shape) for maps in frozen.maps(tiles)]
     [(2, 6, 60, 60), (2, 16, 26, 26)]
-    >>> [[part.shape for part in of_tap] for of_tap in frozen.pooled(tiles, grids=[(1, 1), (4, 2)])]
+    >>> [[part.shape for part in of_layer] for of_layer in frozen.pooled(tiles, grids=[(1, 1), (4, 2)])]
     [[(2, 3, 1, 6), (2, 3, 8, 6)], [(2, 3, 1, 16), (2, 3, 8, 16)]]
     """
-    maker = _Maker(backbone, tuple(taps), channels)
+    maker = _Maker(backbone, tuple(layers), channels)
     if plan is not None:
         return maker.make(plan)
     safe = replace(SAFE, engine=maker.engine)
     about = {
         "network": backbone.name,
-        "taps": list(taps),
+        "layers": list(layers),
         "size": backbone.size,
         "channels": channels,
         "engine": safe.engine,
@@ -191,8 +191,8 @@ def freeze(
 class _Maker:
     """Makes the forms of one network, each once."""
 
-    def __init__(self, backbone: Backbone, taps: tuple[str, ...], channels: Channels) -> None:
-        self.backbone, self.taps, self.channels = backbone, taps, channels
+    def __init__(self, backbone: Backbone, layers: tuple[str, ...], channels: Channels) -> None:
+        self.backbone, self.layers, self.channels = backbone, layers, channels
         self._networks: dict[tuple[str, str], Network] = {}
 
     @property
@@ -203,13 +203,15 @@ class _Maker:
         )
         engines: tuple[Engine, ...] = ("fused", "folded")
         with one_thread(), torch.inference_mode():
-            expected = feature_maps(self.backbone.body, input_tensor(noise, self.backbone), taps=self.taps)
+            expected = feature_maps(
+                self.backbone.body, input_tensor(noise, self.backbone), layers=self.layers
+            )
             return next((engine for engine in engines if self._agrees(engine, noise, expected)), "plain")
 
     def make(self, plan: Plan) -> Frozen:
         """Return the network as a plan wants it."""
         return Frozen(
-            self.backbone, self.taps, self.channels, plan, self._network(plan.engine, plan.precision)
+            self.backbone, self.layers, self.channels, plan, self._network(plan.engine, plan.precision)
         )
 
     def calls(self, safe: Plan, sample: np.ndarray | None) -> dict[Plan, Callable[[], object]]:
@@ -229,7 +231,7 @@ class _Maker:
         if (engine, precision) not in self._networks:
             made = _fused if engine == "fused" else _eager
             self._networks[engine, precision] = made(
-                self.backbone, self.taps, self.channels, engine, getattr(torch, precision)
+                self.backbone, self.layers, self.channels, engine, getattr(torch, precision)
             )
         return self._networks[engine, precision]
 
@@ -266,19 +268,19 @@ def _plans(safe: Plan) -> Iterator[Plan]:
 
 
 def _fused(
-    backbone: Backbone, taps: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
+    backbone: Backbone, layers: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
 ) -> Network:
-    network = Fused(backbone, taps, channels=channels)
+    network = Fused(backbone, layers, channels=channels)
     network.cut.to(dtype)
     return lambda pixels: network(_sized(pixels, backbone.size))
 
 
 def _eager(
-    backbone: Backbone, taps: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
+    backbone: Backbone, layers: tuple[str, ...], channels: int, engine: Engine, dtype: torch.dtype
 ) -> Network:
     body = fold_batch_norms(backbone.body, size=backbone.size) if engine == "folded" else backbone.body
     own = copy.deepcopy(body).to(dtype).to(memory_format=torch.channels_last)
-    network = Cut(own, taps, last=None)
+    network = Cut(own, layers, last=None)
     return lambda pixels: network(input_tensor(pixels, backbone).to(dtype))
 
 

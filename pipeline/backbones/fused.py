@@ -1,4 +1,4 @@
-"""A body for inference only: activations within convolutions, an input in grey levels, nothing behind the last tap."""
+"""A body for inference only: activations within convolutions, grey input, nothing behind the last layer."""
 
 import contextlib
 import copy
@@ -77,11 +77,11 @@ class FusedConv(nn.Module):
 
 
 class _DoneError(Exception):
-    """All taps have been seen."""
+    """All layers have been seen."""
 
 
 class Cut(nn.Module):
-    """A body that ends where its last tap has been reached, and returns what came out of the taps.
+    """A body that ends where its last layer has been reached, and returns what came out of the layers.
 
     Several threads may call it at once.
 
@@ -89,30 +89,30 @@ class Cut(nn.Module):
     ----------
     body
         It gets hooks, so it must be one's own.
-    taps
+    layers
         Names of submodules.
     last
-        The tap that is reached last; None runs the body to its end.
+        The layer that is reached last; None runs the body to its end.
     """
 
-    def __init__(self, body: nn.Module, taps: Sequence[str], *, last: str | None) -> None:
+    def __init__(self, body: nn.Module, layers: Sequence[str], *, last: str | None) -> None:
         super().__init__()
-        self.body, self.taps, self.last = body, tuple(taps), last
+        self.body, self.layers, self.last = body, tuple(layers), last
         self._seen = threading.local()
-        for tap in taps:
-            body.get_submodule(tap).register_forward_hook(self._catcher(tap))
+        for layer in layers:
+            body.get_submodule(layer).register_forward_hook(self._catcher(layer))
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return a map (n, channels, height, width) a tap."""
+        """Return a map (n, channels, height, width) a layer."""
         seen = self._seen.maps = {}
         with contextlib.suppress(_DoneError):
             self.body(images)
-        return [as_map(seen[tap]) for tap in self.taps]
+        return [as_map(seen[layer]) for layer in self.layers]
 
-    def _catcher(self, tap: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
+    def _catcher(self, layer: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
         def catch(module: nn.Module, arguments: object, output: torch.Tensor) -> None:
-            self._seen.maps[tap] = output
-            if tap == self.last:
+            self._seen.maps[layer] = output
+            if layer == self.last:
                 raise _DoneError
 
         return catch
@@ -147,25 +147,25 @@ class Grey(nn.Module):
 
 
 class Fused(nn.Module):
-    """Tiles to the maps of the taps: `Grey`, then a `Cut` body that takes what it gives."""
+    """Tiles to the maps of the layers: `Grey`, then a `Cut` body that takes what it gives."""
 
-    def __init__(self, backbone: Backbone, taps: Sequence[str], *, channels: int) -> None:
+    def __init__(self, backbone: Backbone, layers: Sequence[str], *, channels: int) -> None:
         super().__init__()
         folded = fold_batch_norms(backbone.body, size=backbone.size)
         body = copy.deepcopy(folded) if folded is backbone.body else folded
-        inputs, fired, first = _watch(body, taps, backbone.size)
+        inputs, fired, first = _watch(body, layers, backbone.size)
         if first is None:
             raise ValueError(f"the input of {backbone.name} goes into no convolution of three colours")
         self.grey, weight = _stem(first, backbone, channels)
         for conv, parent, place in list(_convolutions(body)):
             if conv in inputs:
                 kept = weight if conv is first else conv.weight
-                _fuse(conv, kept, inputs[conv], parent, place, spared=_modules(body, taps))
+                _fuse(conv, kept, inputs[conv], parent, place, spared=_modules(body, layers))
         last = fired[-1] if len(set(fired)) == len(fired) else None
-        self.cut = Cut(body, taps, last=last)
+        self.cut = Cut(body, layers, last=last)
 
     def forward(self, tiles: torch.Tensor) -> list[torch.Tensor]:
-        """Turn uint8 or float32 (n, size, size, channels) into maps, one a tap."""
+        """Turn uint8 or float32 (n, size, size, channels) into maps, one a layer."""
         planes = self.grey(tiles)
         maps: list[torch.Tensor] = self.cut(planes.to(next(self.cut.body.buffers()).dtype))
         return maps
@@ -176,9 +176,9 @@ def _modules(body: nn.Module, names: Sequence[str]) -> set[nn.Module]:
 
 
 def _watch(
-    body: nn.Module, taps: Sequence[str], size: int
+    body: nn.Module, layers: Sequence[str], size: int
 ) -> tuple[dict[nn.Conv2d, tuple[int, int]], list[str], nn.Conv2d | None]:
-    """Run a body once: sides of the inputs of the convolutions called once, the order of the taps, the first one."""
+    """Run a body once: sides of the inputs of the convolutions called once, the order of the layers, the first one."""
     calls: dict[nn.Conv2d, list[torch.Tensor]] = {}
     fired: list[str] = []
 
@@ -186,9 +186,11 @@ def _watch(
         calls.setdefault(conv, []).append(arguments[0])
 
     handles: list[Any] = [conv.register_forward_pre_hook(note) for conv in body.modules() if _is_known(conv)]
-    for tap in taps:
+    for layer in layers:
         handles.append(
-            body.get_submodule(tap).register_forward_hook(lambda m, a, out, tap=tap: fired.append(tap))
+            body.get_submodule(layer).register_forward_hook(
+                lambda m, a, out, layer=layer: fired.append(layer)
+            )
         )
     image = torch.zeros(1, 3, size, size)
     with torch.inference_mode():

@@ -150,10 +150,10 @@ class _Judged(NamedTuple):
 def _fit_ridge(features: np.ndarray, codes: np.ndarray, groups: np.ndarray) -> tuple[_Ridge, _Judged]:
     from sklearn.linear_model import Ridge
 
-    from phosphene.pipeline.strategies.ridge_head import judged_rows
+    from phosphene.pipeline.strategies.ridge import subsample_groups
 
     wanted = np.where(np.eye(codes.max() + 1)[codes] > 0, 1.0, -1.0)
-    rows = judged_rows(groups, MOST_JUDGED)
+    rows = subsample_groups(groups, MOST_JUDGED)
     solver = _Solver(features[rows], wanted[rows])
     # With one group there is nothing to leave out but rows.
     left = groups[rows] if len(np.unique(groups[rows])) > 1 else np.arange(len(rows))

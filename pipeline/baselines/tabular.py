@@ -141,9 +141,9 @@ def _try_settings(
     *,
     seed: int,
 ) -> _Tried:
-    from phosphene.pipeline.strategies.ridge_head import judged_rows
+    from phosphene.pipeline.strategies.ridge import subsample_groups
 
-    judged = judged_rows(groups, MOST_JUDGED)
+    judged = subsample_groups(groups, MOST_JUDGED)
     values, targets = values[judged], targets[judged]
     folds = inner_folds(targets, groups[judged], seed=seed)
 

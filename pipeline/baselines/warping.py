@@ -115,11 +115,11 @@ class _Plan:
 
     @classmethod
     def of(cls, groups: np.ndarray, channels: int, length: int) -> "_Plan":
-        from phosphene.pipeline.strategies.ridge_head import judged_rows
+        from phosphene.pipeline.strategies.ridge import subsample_groups
 
         narrow = _cells(channels, length, _NARROW)
-        kept = judged_rows(groups, max(2, MOST_CELLS_ASKED // narrow))
-        searched = judged_rows(groups[kept], max(2, MOST_CELLS // (narrow * len(kept))))
+        kept = subsample_groups(groups, max(2, MOST_CELLS_ASKED // narrow))
+        searched = subsample_groups(groups[kept], max(2, MOST_CELLS // (narrow * len(kept))))
         affordable = MOST_CELLS / (len(kept) * len(searched))
         widths = {
             _reach(length, percent): percent

@@ -92,7 +92,7 @@ def learner(
     Returns
     -------
     fastai.learner.Learner
-        Its parameters fall into three groups: the earlier half of the taps, the later, and the head. Frozen but
+        Its parameters fall into three groups: the earlier half of the layers, the later, and the head. Frozen but
         for the head.
     """
     import_fastai()
@@ -149,7 +149,7 @@ def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Cal
 
 def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
     """Return a function that parts a model's parameters into earlier stages, later stages and the head."""
-    middle = backbone.taps[(len(backbone.taps) - 1) // 2]
+    middle = backbone.layers[(len(backbone.layers) - 1) // 2]
     parts = [name for name, _ in backbone.body.named_modules()]
     last = max(place for place, name in enumerate(parts) if f"{name}.".startswith(f"{middle}."))
     early = set(parts[: last + 1])

@@ -50,7 +50,7 @@ def test_every_tabulated_network_has_taps_of_increasing_depth(name):
     assert (backbone.size, backbone.n_features) == (SIZES.get(name, 224), FEATURES[name])
     with torch.inference_mode():
         images = torch.zeros(1, 3, backbone.size, backbone.size)
-        maps = feature_maps(backbone.body, images, taps=backbone.taps)
+        maps = feature_maps(backbone.body, images, layers=backbone.layers)
         output = backbone.body(images)
     assert output.shape[:2] == (1, backbone.n_features)
     assert torch.equal(maps[-1], output)
@@ -59,14 +59,16 @@ def test_every_tabulated_network_has_taps_of_increasing_depth(name):
     assert sides == sorted(sides, reverse=True)
     assert sides[0] > sides[-1]
     order = [n for n, _ in backbone.body.named_modules()]
-    assert [order.index(tap) for tap in backbone.taps] == sorted(order.index(tap) for tap in backbone.taps)
+    assert [order.index(layer) for layer in backbone.layers] == sorted(
+        order.index(layer) for layer in backbone.layers
+    )
 
 
 def test_the_taps_of_efficientnet_lite0_are_its_seven_stages_and_its_end(lite0):
     stages = tuple(f"network.blocks.{n}" for n in range(7))
-    assert lite0.taps == (*stages, "network.bn2")
+    assert lite0.layers == (*stages, "network.bn2")
     with torch.inference_mode():
-        maps = feature_maps(lite0.body, torch.zeros(1, 3, 224, 224), taps=lite0.taps)
+        maps = feature_maps(lite0.body, torch.zeros(1, 3, 224, 224), layers=lite0.layers)
     assert [m.shape[1] for m in maps] == [16, 24, 40, 80, 112, 192, 320, 1280]
 
 
@@ -83,7 +85,7 @@ def test_other_families_give_maps_too(name):
     backbone = load_backbone(name, pretrained=False)
     with torch.inference_mode():
         maps = feature_maps(
-            backbone.body, torch.zeros(1, 3, backbone.size, backbone.size), taps=backbone.taps
+            backbone.body, torch.zeros(1, 3, backbone.size, backbone.size), layers=backbone.layers
         )
     assert all(m.ndim == 4 and m.shape[2] == m.shape[3] for m in maps)
     assert len(maps) >= 3
@@ -223,8 +225,8 @@ def test_folded_normalisations_change_nothing(name, lite0):
     folded = fold_batch_norms(backbone.body, size=224)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
     with torch.inference_mode():
-        expected = feature_maps(backbone.body, images, taps=backbone.taps)
-        got = feature_maps(folded, images, taps=backbone.taps)
+        expected = feature_maps(backbone.body, images, layers=backbone.layers)
+        got = feature_maps(folded, images, layers=backbone.layers)
     for one, other in zip(expected, got, strict=True):
         assert (one - other).abs().max() <= 1e-4 * one.abs().max()
 

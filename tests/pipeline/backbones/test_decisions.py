@@ -18,7 +18,7 @@ from phosphene.pipeline.backbones.autotune import (
 )
 
 FAST = Plan(batch=32, threads="together")
-ABOUT = {"network": "some", "taps": ["a", "b"], "size": 224}
+ABOUT = {"network": "some", "layers": ["a", "b"], "size": 224}
 
 
 class Clock:

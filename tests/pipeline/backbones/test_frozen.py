@@ -30,9 +30,9 @@ def tiles_of(backbone, n=2, channels=1, side=None):
     return np.random.default_rng(0).integers(0, 256, (n, side, side, channels), dtype=np.uint8)
 
 
-def plain(backbone, taps, tiles):
+def plain(backbone, layers, tiles):
     with torch.inference_mode():
-        return feature_maps(backbone.body, input_tensor(tiles, backbone), taps=taps)
+        return feature_maps(backbone.body, input_tensor(tiles, backbone), layers=layers)
 
 
 def assert_same(got, expected, share=2e-5):
@@ -42,10 +42,10 @@ def assert_same(got, expected, share=2e-5):
         assert float((one - other).abs().max()) <= share * float(other.abs().max())
 
 
-def middle(taps):
+def middle(layers):
     """Stages such as a probe looks at: the later ones, without the last."""
-    count = len(taps)
-    return tuple(taps[count * 3 // 8 : max(count * 3 // 8 + 1, count * 7 // 8)])
+    count = len(layers)
+    return tuple(layers[count * 3 // 8 : max(count * 3 // 8 + 1, count * 7 // 8)])
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +55,15 @@ def lite0():
 
 @pytest.fixture(scope="module")
 def lite0_frozen(lite0):
-    return freeze(lite0, middle(lite0.taps))
+    return freeze(lite0, middle(lite0.layers))
 
 
 def check_network(name):
     backbone = load_backbone(name, pretrained=False)
-    taps = middle(backbone.taps)
+    layers = middle(backbone.layers)
     for channels in (1, 3):
         tiles = tiles_of(backbone, channels=channels)
-        assert_same(freeze(backbone, taps, channels=channels).maps(tiles), plain(backbone, taps, tiles))
+        assert_same(freeze(backbone, layers, channels=channels).maps(tiles), plain(backbone, layers, tiles))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -78,10 +78,10 @@ def test_maps_are_those_of_more_plain_networks(name):
 
 
 def test_the_carried_network_is_cut_and_fused_and_says_the_same(lite0, lite0_frozen):
-    taps, tiles = middle(lite0.taps), tiles_of(lite0, n=3)
+    layers, tiles = middle(lite0.layers), tiles_of(lite0, n=3)
     assert lite0_frozen.plan.engine == "fused"
-    assert_same(lite0_frozen.maps(tiles), plain(lite0, taps, tiles))
-    network = Fused(lite0, taps, channels=1)
+    assert_same(lite0_frozen.maps(tiles), plain(lite0, layers, tiles))
+    network = Fused(lite0, layers, channels=1)
     convolutions = [part for part in network.modules() if isinstance(part, FusedConv)]
     assert sum(part.activation[0] == "hardtanh" for part in convolutions) == 33
     ran = []
@@ -94,22 +94,22 @@ def test_the_carried_network_is_cut_and_fused_and_says_the_same(lite0, lite0_fro
 
 def test_grey_is_the_same_as_three_equal_colours(lite0, lite0_frozen):
     grey = tiles_of(lite0)
-    colours = freeze(lite0, lite0_frozen.taps, channels=3).maps(np.repeat(grey, 3, axis=3))
+    colours = freeze(lite0, lite0_frozen.layers, channels=3).maps(np.repeat(grey, 3, axis=3))
     assert_same(lite0_frozen.maps(grey), colours)
 
 
 def test_grey_and_padding_agree_where_colours_have_different_means():
     backbone = load_backbone("mobilenet_v3_large", pretrained=False)
-    tap = ("features.0",)
+    layer = ("features.0",)
     white = np.full((1, 224, 224, 1), 255, np.uint8)
     assert len(set(backbone.mean)) == 3
-    assert_same(freeze(backbone, tap).maps(white), plain(backbone, tap, white))
+    assert_same(freeze(backbone, layer).maps(white), plain(backbone, layer, white))
 
 
 @pytest.mark.parametrize("side", [64, 97, 300])
 def test_tiles_of_any_size_are_fitted_to_the_network(lite0, lite0_frozen, side):
     tiles = tiles_of(lite0, n=1, side=side)
-    assert_same(lite0_frozen.maps(tiles), plain(lite0, lite0_frozen.taps, tiles))
+    assert_same(lite0_frozen.maps(tiles), plain(lite0, lite0_frozen.layers, tiles))
 
 
 @pytest.mark.parametrize("threads", ["apart", "together"])
@@ -117,7 +117,7 @@ def test_tiles_of_any_size_are_fitted_to_the_network(lite0, lite0_frozen, side):
 def test_a_tile_gives_the_same_numbers_in_any_company(lite0, lite0_frozen, batch, threads):
     tiles = tiles_of(lite0, n=5)
     plan = Plan(batch=batch, threads=threads)
-    together = freeze(lite0, lite0_frozen.taps, plan=plan)
+    together = freeze(lite0, lite0_frozen.layers, plan=plan)
     alone = [lite0_frozen.maps(tiles[n : n + 1]) for n in range(5)]
     assert_same(together.maps(tiles), [torch.cat(parts) for parts in zip(*alone, strict=True)], share=1e-5)
 
@@ -126,31 +126,31 @@ def test_threads_apart_compute_what_one_does_and_leave_their_number_alone(lite0,
     tiles, before = tiles_of(lite0, n=3), torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        apart = freeze(lite0, lite0_frozen.taps, plan=Plan(batch=1, threads="apart")).maps(tiles)
+        apart = freeze(lite0, lite0_frozen.layers, plan=Plan(batch=1, threads="apart")).maps(tiles)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    together = freeze(lite0, lite0_frozen.taps, plan=Plan(batch=1, threads="together")).maps(tiles)
+    together = freeze(lite0, lite0_frozen.layers, plan=Plan(batch=1, threads="together")).maps(tiles)
     assert_same(apart, together, share=1e-5)
 
 
 def test_an_engine_that_answers_differently_is_not_taken(lite0, monkeypatch):
-    def broken(backbone, taps, channels, engine, dtype):
-        made = fused(backbone, taps, channels, engine, dtype)
+    def broken(backbone, layers, channels, engine, dtype):
+        made = fused(backbone, layers, channels, engine, dtype)
         return lambda tiles: [maps * 1.01 for maps in made(tiles)]
 
     fused = module._fused
     monkeypatch.setattr(module, "_fused", broken)
-    taps = middle(lite0.taps)
-    cautious = freeze(lite0, taps)
+    layers = middle(lite0.layers)
+    cautious = freeze(lite0, layers)
     assert cautious.plan.engine == "folded"
-    assert_same(cautious.maps(tiles_of(lite0)), plain(lite0, taps, tiles_of(lite0)))
+    assert_same(cautious.maps(tiles_of(lite0)), plain(lite0, layers, tiles_of(lite0)))
 
 
 def test_the_network_itself_stays_as_it_is(lite0):
     tiles = tiles_of(lite0)
     before = {name: value.clone() for name, value in lite0.body.state_dict().items()}
-    freeze(lite0, lite0.taps[:2]).maps(tiles)
+    freeze(lite0, lite0.layers[:2]).maps(tiles)
     after = lite0.body.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not any(part._forward_hooks for part in lite0.body.modules())

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +155,13 @@ def test_a_damaged_folder_is_told_by_its_path(files, tmp_path, damage, message):
     with pytest.raises(ReadError, match=message) as caught:
         Classifier.load(tmp_path / "model")
     assert str(caught.value).startswith(str(tmp_path / "model"))
+
+
+def test_a_model_saved_in_format_3_gives_the_same_probabilities():
+    """The folder was written before the temperature and the layers had these names."""
+    folder = Path(__file__).parents[2] / "golden" / "model_format3"
+    expected = json.loads((folder / "expected.json").read_text())
+    done = Classifier.load(folder).predict([folder / name for name in expected], workers=1)
+    for prediction in done.answers:
+        assert prediction.probabilities == pytest.approx(expected[prediction.item.path.name], abs=1e-4)
+    assert len(done.answers) == 2

@@ -75,7 +75,9 @@ def lenet() -> Backbone:
 def small() -> Backbone:
     """A network with normalisations, on tiles of 64 pixels to be quick."""
     whole = load_backbone("timm/mobilenetv3_small_050", pretrained=False)
-    return Backbone(whole.name, whole.body, 64, whole.mean, whole.std, whole.n_features, whole.taps, "random")
+    return Backbone(
+        whole.name, whole.body, 64, whole.mean, whole.std, whole.n_features, whole.layers, "random"
+    )
 
 
 def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -36,22 +36,24 @@ def pair(series):
 
 def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
     told = train(series, PROBE, progress=False).classifier.notes["fit"]
-    assert {source.split()[0] for source in told["shares"]} <= set(told["left_out_accuracy"])
-    assert sum(told["shares"].values()) == pytest.approx(1, abs=0.01)
-    assert len(told["left_out_accuracy"]) == 9  # eight stages, and the picture itself
-    assert max(told["left_out_accuracy"].values()) > 0.8
+    assert {source.split()[0] for source in told["layer_weights"]} <= set(told["oof_accuracy"])
+    assert sum(told["layer_weights"].values()) == pytest.approx(1, abs=0.01)
+    assert len(told["oof_accuracy"]) == 9  # eight layers, and the pixels
+    assert max(told["oof_accuracy"].values()) > 0.8
 
 
 def test_of_many_items_the_best_stages_alone_are_used(series, monkeypatch):
-    monkeypatch.setattr(probe, "MOST_AT_ALL_STAGES", 5)
+    monkeypatch.setattr(probe, "MOST_AT_ALL_LAYERS", 5)
     manifest = open_manifest(series).with_folds(3, seed=0)
     done = cross_validate(manifest, dataclasses.replace(PROBE, augment="jitter", copies=1), progress=False)
-    assert all(len(fold.notes["shares"]) in (3, 4) for fold in done.folds)  # a run, and the pictures or not
+    assert all(
+        len(fold.notes["layer_weights"]) in (3, 4) for fold in done.folds
+    )  # a run, and the pictures or not
     assert done.accuracy > 0.6
 
 
 def test_many_tiles_are_looked_at_once_for_all_folds(series, monkeypatch):
-    monkeypatch.setattr(probe, "MOST_AT_ALL_STAGES", 5)
+    monkeypatch.setattr(probe, "MOST_AT_ALL_LAYERS", 5)
     looks = []
     look = probe.view_features
     monkeypatch.setattr(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phosphene.pipeline.backbones.features import PIXELS, Features
-from phosphene.pipeline.strategies.layer_mixture import PIXELS_SHARE, mix_sources
+from phosphene.pipeline.strategies.layer_weights import PIXELS_WEIGHT, fit_layer_weights
 
 
 def _mix(targets, groups=None, pixels=None, **stages):
@@ -18,7 +18,7 @@ def _mix(targets, groups=None, pixels=None, **stages):
         if cells is not None:
             blocks[0, name, "cells"] = cells.astype(np.float32)
     rows = np.arange(len(targets))
-    return mix_sources(
+    return fit_layer_weights(
         Features(rows, blocks), list(stages), rows, targets, rows if groups is None else groups
     )
 
@@ -28,34 +28,34 @@ def _stage(rng, targets, strength):
     return rng.normal(size=(len(targets), 30)) + strength * targets[:, None] * (np.arange(30) < 5)
 
 
-def _weight(mixture, name):
-    return sum(share for (tap, _), share in mixture.shares.items() if tap == name)
+def _weight(weighted, name):
+    return sum(share for (layer, _), share in weighted.weights.items() if layer == name)
 
 
 def test_stages_that_tell_the_classes_apart_weigh_most():
     rng, targets = np.random.default_rng(0), np.repeat([0, 1], 40)
     strengths = {"first": 3, "early": 0, "middle": 0.1, "late": 2, "last": 2}
-    mixture = _mix(targets, **{name: _stage(rng, targets, strength) for name, strength in strengths.items()})
-    assert _weight(mixture, "late") + _weight(mixture, "last") > 0.9
-    assert mixture.best == {("late", "whole"): 0.5, ("last", "whole"): 0.5}
-    assert _weight(mixture, "first") == 0  # edges and spots
-    assert mixture.accuracy["late"] > 0.85 > mixture.accuracy["early"]
+    weighted = _mix(targets, **{name: _stage(rng, targets, strength) for name, strength in strengths.items()})
+    assert _weight(weighted, "late") + _weight(weighted, "last") > 0.9
+    assert weighted.best == {("late", "whole"): 0.5, ("last", "whole"): 0.5}
+    assert _weight(weighted, "first") == 0  # edges and spots
+    assert weighted.oof_accuracy["late"] > 0.85 > weighted.oof_accuracy["early"]
 
 
 def test_what_is_about_as_good_weighs_about_as_much():
     rng, targets = np.random.default_rng(1), np.repeat([0, 1], 10)
     same = _stage(rng, targets, 1)
     stages = {name: same + 0.01 * rng.normal(size=same.shape) for name in ("first", "middle", "late")}
-    mixture = _mix(targets, **stages)
-    assert _weight(mixture, "middle") == pytest.approx(0.5, abs=0.1)
-    assert sum(mixture.shares.values()) == pytest.approx(1)
+    weighted = _mix(targets, **stages)
+    assert _weight(weighted, "middle") == pytest.approx(0.5, abs=0.1)
+    assert sum(weighted.weights.values()) == pytest.approx(1)
 
 
 def test_cells_weigh_where_places_tell_the_classes_apart():
     rng, targets = np.random.default_rng(2), np.repeat([0, 1], 40)
     whole, cells = _stage(rng, targets, 0), _stage(rng, targets, 2)
-    assert _mix(targets, one=(whole, cells)).shares["one", "cells"] > 0.95
-    assert _mix(targets, one=(cells, whole)).shares["one", "whole"] > 0.95
+    assert _mix(targets, one=(whole, cells)).weights["one", "cells"] > 0.95
+    assert _mix(targets, one=(cells, whole)).weights["one", "whole"] > 0.95
 
 
 def test_windows_of_one_recording_do_not_vouch_for_each_other():
@@ -65,35 +65,35 @@ def test_windows_of_one_recording_do_not_vouch_for_each_other():
     recordings = np.repeat(rng.normal(size=(40, 60)), 4, axis=0)
     weak = np.repeat(_stage(rng, targets, 0.7), 4, axis=0)
     stages = {"first": weak, "weak": weak, "by_heart": recordings}
-    mixture = _mix(np.repeat(targets, 4), np.repeat(np.arange(40), 4), **stages)
-    assert _weight(mixture, "weak") > 0.9
-    assert mixture.accuracy["by_heart"] < 0.7
+    weighted = _mix(np.repeat(targets, 4), np.repeat(np.arange(40), 4), **stages)
+    assert _weight(weighted, "weak") > 0.9
+    assert weighted.oof_accuracy["by_heart"] < 0.7
 
 
 def test_one_group_alone_weighs_all_the_same():
     rng, targets = np.random.default_rng(4), np.repeat([0, 1], 5)
     stages = {"first": 0, "early": 0, "late": 3}
-    mixture = _mix(
+    weighted = _mix(
         targets,
         np.zeros(10, int),
         **{name: _stage(rng, targets, strength) for name, strength in stages.items()},
     )
-    assert mixture.shares == pytest.approx({("early", "whole"): 0.5, ("late", "whole"): 0.5})
+    assert weighted.weights == pytest.approx({("early", "whole"): 0.5, ("late", "whole"): 0.5})
 
 
 def test_pictures_themselves_weigh_where_they_tell_more():
     rng, targets = np.random.default_rng(5), np.repeat([0, 1], 40)
     stage, telling, noise = _stage(rng, targets, 0.5), _stage(rng, targets, 2), _stage(rng, targets, 0)
     used = _mix(targets, pixels=telling, one=stage)
-    assert _weight(used, PIXELS) == pytest.approx(PIXELS_SHARE, rel=0.05)
-    assert used.accuracy[PIXELS] > 0.85
-    assert list(used.accuracy) == [PIXELS, "one"]  # from early to late
-    assert _weight(_mix(targets, pixels=noise, one=telling), PIXELS) < PIXELS_SHARE / 2
+    assert _weight(used, PIXELS) == pytest.approx(PIXELS_WEIGHT, rel=0.05)
+    assert used.oof_accuracy[PIXELS] > 0.85
+    assert list(used.oof_accuracy) == [PIXELS, "one"]  # from early to late
+    assert _weight(_mix(targets, pixels=noise, one=telling), PIXELS) < PIXELS_WEIGHT / 2
 
 
 @pytest.mark.parametrize("count", range(1, 13))
 def test_networks_of_any_depth_can_be_weighed(count):
     rng, targets = np.random.default_rng(6), np.repeat([0, 1], 10)
-    mixture = _mix(targets, **{f"stage{number}": _stage(rng, targets, 1) for number in range(count)})
-    assert sum(mixture.shares.values()) == pytest.approx(1)
-    assert len(mixture.accuracy) == count
+    weighted = _mix(targets, **{f"stage{number}": _stage(rng, targets, 1) for number in range(count)})
+    assert sum(weighted.weights.values()) == pytest.approx(1)
+    assert len(weighted.oof_accuracy) == count

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import SignalError
-from phosphene.pipeline.strategies.ridge_head import PENALTIES, Gram, Scaling, _Scaled, fit_head, judged_rows
+from phosphene.pipeline.strategies import ridge as ridge_module
+from phosphene.pipeline.strategies.ridge import GroupRidge, fit_ridge_logo, subsample_groups
+from phosphene.pipeline.strategies.ridge_head import PENALTIES, FeatureScaling, _ScaledBlocks, fit_head
 
 
 def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):
@@ -16,12 +18,12 @@ def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):
     return features.astype(np.float32), targets, centres
 
 
-def test_answers_for_new_items_are_right_and_probabilities():
+def test_predictions_for_new_items_are_right_and_probabilities():
     rng = np.random.default_rng(0)
     features, targets, centres = _blobs(rng)
     head = fit_head([features], targets, np.arange(len(targets))).head
     new = (np.repeat(centres, 5, axis=0) + 0.7 * rng.normal(size=(15, 40))).astype(np.float32)
-    answers = head.log_probabilities(new)
+    answers = head.predict_log_proba(new)
     assert answers.shape == (15, 3)
     assert np.exp(answers).sum(axis=1) == pytest.approx(np.ones(15))
     assert (answers.argmax(axis=1) == np.repeat(np.arange(3), 5)).mean() >= 0.9
@@ -57,7 +59,7 @@ def test_pixels_keep_their_proportions_and_weigh_what_they_are_to():
         rng.normal(size=(500, 9)) * np.arange(1, 10),
         rng.normal(size=(500, 3)),
     ]
-    factor = Scaling.of(blocks, [0.25, 0.5, 0.25], pixels=(1,)).factor
+    factor = FeatureScaling.of(blocks, [0.25, 0.5, 0.25], pixels=(1,)).factor
     lengths = [((b - b.mean(0)) * f) ** 2 for b, f in zip(blocks, np.split(factor, [9, 18]), strict=True)]
     first, pixels, last = (length.sum(1).mean() for length in lengths)
     assert (first, pixels, last) == pytest.approx((0.25, 0.5, 0.25), rel=1e-3)
@@ -67,7 +69,7 @@ def test_pixels_keep_their_proportions_and_weigh_what_they_are_to():
 def test_blocks_weigh_the_same_whatever_their_size():
     rng = np.random.default_rng(11)
     small, large = rng.normal(size=(500, 4)), rng.normal(size=(500, 400))
-    factor = Scaling.of([small, large], [0.5, 0.5]).factor
+    factor = FeatureScaling.of([small, large], [0.5, 0.5]).factor
     lengths = ((small - small.mean(0)) * factor[:4]) ** 2, ((large - large.mean(0)) * factor[4:]) ** 2
     assert lengths[0].sum(1).mean() == pytest.approx(lengths[1].sum(1).mean(), rel=0.05)
 
@@ -78,16 +80,16 @@ def test_a_feature_that_hardly_varies_in_training_does_not_decide_alone():
     head = fit_head([features], targets, np.arange(len(targets))).head
     new = features.copy()
     new[:, 7] = 3.1  # a thousand deviations away
-    before, after = head.log_probabilities(features), head.log_probabilities(new)
+    before, after = head.predict_log_proba(features), head.predict_log_proba(new)
     assert (before.argmax(1) == after.argmax(1)).mean() > 0.9
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 0.1, 10.0])
-def test_left_out_answers_equal_those_of_a_fit_without_the_group(penalty):
+def test_oof_predictions_equal_those_of_a_fit_without_the_group(penalty):
     rng = np.random.default_rng(2)
     rows, values = rng.normal(size=(14, 5)), rng.normal(size=(14, 2))
     groups = np.array([0, 0, 1, 2, 2, 2, 3, 4, 5, 5, 6, 0, 7, 8])
-    outside = Gram(rows @ rows.T, values, groups).left_out(penalty)
+    outside = GroupRidge(rows @ rows.T, values, groups).oof(penalty)
     for group in np.unique(groups):
         out = groups == group
         kept = rows[~out] @ rows[~out].T + 1 + penalty * np.eye((~out).sum())
@@ -99,9 +101,9 @@ def test_left_out_answers_equal_those_of_a_fit_without_the_group(penalty):
 def test_units_of_the_features_do_not_matter(scale, shift):
     features, targets, _ = _blobs(np.random.default_rng(3), n_each=6, n_features=10)
     groups = np.arange(len(targets))
-    plain = fit_head([features], targets, groups).head.log_probabilities(features)
+    plain = fit_head([features], targets, groups).head.predict_log_proba(features)
     moved = (features.astype(np.float64) * scale + shift).astype(np.float32)
-    assert fit_head([moved], targets, groups).head.log_probabilities(moved) == pytest.approx(plain, abs=0.05)
+    assert fit_head([moved], targets, groups).head.predict_log_proba(moved) == pytest.approx(plain, abs=0.05)
 
 
 def test_features_that_never_change_are_left_out():
@@ -116,7 +118,7 @@ def test_noise_gets_a_heavy_penalty_and_unsure_probabilities():
     rng = np.random.default_rng(5)
     targets = np.repeat([0, 1], 30)
     head = fit_head([rng.normal(size=(60, 200)).astype(np.float32)], targets, np.arange(60)).head
-    answers = np.exp(head.log_probabilities(rng.normal(size=(50, 200)).astype(np.float32)))
+    answers = np.exp(head.predict_log_proba(rng.normal(size=(50, 200)).astype(np.float32)))
     assert head.penalty == PENALTIES[-1]
     assert answers.max() < 0.75
 
@@ -127,9 +129,9 @@ def test_windows_of_one_recording_do_not_vouch_for_each_other():
     targets = np.repeat([0, 1], 30)
     features = rng.normal(size=(60, 50)).astype(np.float32)
     twice, both = np.repeat(features, 2, axis=0), np.repeat(targets, 2)
-    apart = fit_head([twice], both, np.arange(120)).head.sharpness
-    together = fit_head([twice], both, np.repeat(np.arange(60), 2)).head.sharpness
-    assert together < apart
+    apart = fit_head([twice], both, np.arange(120)).head.temperature
+    together = fit_head([twice], both, np.repeat(np.arange(60), 2)).head.temperature
+    assert together > apart
 
 
 def test_one_class_is_refused():
@@ -137,14 +139,16 @@ def test_one_class_is_refused():
         fit_head([np.zeros((3, 2), np.float32)], np.zeros(3, int), np.arange(3))
 
 
-def test_left_out_answers_say_how_good_the_head_is_for_new_items():
+def test_oof_predictions_say_how_good_the_head_is_for_new_items():
     rng = np.random.default_rng(7)
     features, targets, centres = _blobs(rng, spread=2.0, n_each=40)
     fit = fit_head([features], targets, np.arange(len(targets)))
     new_targets = np.repeat(np.arange(3), 200)
     new = (centres[new_targets] + 2.0 * rng.normal(size=(600, 40))).astype(np.float32)
-    right = (fit.head.log_probabilities(new).argmax(axis=1) == new_targets).mean()
-    assert (fit.left_out.argmax(axis=1) == targets[fit.rows]).mean() == pytest.approx(right, abs=0.06)
+    right = (fit.head.predict_log_proba(new).argmax(axis=1) == new_targets).mean()
+    assert (fit.oof_log_proba.argmax(axis=1) == targets[fit.oof_indices]).mean() == pytest.approx(
+        right, abs=0.06
+    )
 
 
 def test_probabilities_are_calibrated():
@@ -154,7 +158,7 @@ def test_probabilities_are_calibrated():
     head = fit_head([features], targets, np.arange(len(targets))).head
     new_targets = np.repeat(np.arange(3), 1000)
     new = (centres[new_targets] + 2.5 * rng.normal(size=(3000, 40))).astype(np.float32)
-    probabilities = np.exp(head.log_probabilities(new))
+    probabilities = np.exp(head.predict_log_proba(new))
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == new_targets
     assert 0.5 < right.mean() < 0.95
     assert sure.mean() == pytest.approx(right.mean(), abs=0.03)
@@ -165,10 +169,10 @@ def test_both_sides_of_the_matrix_give_one_fit(shape):
     rng = np.random.default_rng(9)
     features, values = rng.normal(size=shape).astype(np.float32), rng.normal(size=(shape[0], 2))
     blocks = [features[:, :5], features[:, 5:]]
-    scaling = Scaling.of(blocks, [0.3, 0.7])
+    scaling = FeatureScaling.of(blocks, [0.3, 0.7])
     rows = scaling(features)
-    slope, intercept = _Scaled(blocks, scaling).solve(values, 0.3)
-    dual = Gram(rows.astype(np.float64) @ rows.T, values, np.arange(len(rows))).dual(0.3)
+    slope, intercept = _ScaledBlocks(blocks, scaling).solve(values, 0.3)
+    dual = GroupRidge(rows.astype(np.float64) @ rows.T, values, np.arange(len(rows))).dual(0.3)
     assert slope == pytest.approx(rows.T @ dual, abs=1e-5)
     assert intercept == pytest.approx(dual.sum(axis=0), abs=1e-5)
 
@@ -176,7 +180,7 @@ def test_both_sides_of_the_matrix_give_one_fit(shape):
 def test_blocks_weigh_what_they_are_to():
     rng = np.random.default_rng(14)
     blocks = [rng.normal(size=(400, 6)), rng.normal(size=(400, 60))]
-    factor = Scaling.of(blocks, [0.9, 0.1]).factor
+    factor = FeatureScaling.of(blocks, [0.9, 0.1]).factor
     first, second = (
         (((block - block.mean(0)) * part) ** 2).sum(1).mean()
         for block, part in zip(blocks, np.split(factor, [6]), strict=True)
@@ -185,27 +189,56 @@ def test_blocks_weigh_what_they_are_to():
 
 
 def test_of_many_rows_some_of_every_group_choose_the_penalty_and_all_make_the_fit(monkeypatch):
-    from phosphene.pipeline.strategies import ridge_head as heads
-
     rng = np.random.default_rng(10)
     features, targets, _ = _blobs(rng, n_each=40)
     groups = np.arange(len(targets)) // 4
     whole = fit_head([features], targets, groups)
-    monkeypatch.setattr(heads, "MOST_JUDGED", 60)
+    monkeypatch.setattr(ridge_module, "MOST_OOF", 60)
     some = fit_head([features], targets, groups)
-    assert len(some.rows) == 60
-    assert (np.bincount(groups[some.rows]) == 2).all()
+    assert len(some.oof_indices) == 60
+    assert (np.bincount(groups[some.oof_indices]) == 2).all()
     assert np.corrcoef(some.head.weight.ravel(), whole.head.weight.ravel())[0, 1] > 0.95
 
 
 @given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=12), most=st.integers(1, 60))
 def test_rows_that_judge_come_from_every_group_that_there_is_room_for(sizes, most):
     groups = np.repeat(np.arange(len(sizes)), sizes)
-    rows = judged_rows(groups, most)
-    assert rows.tolist() == judged_rows(groups, most).tolist()
+    rows = subsample_groups(groups, most)
+    assert rows.tolist() == subsample_groups(groups, most).tolist()
     assert len(rows) == min(most, len(groups)) == len(set(rows.tolist()))
     kept = np.bincount(groups[rows], minlength=len(sizes))
     for size, count in zip(sizes, kept, strict=True):
         assert count >= min(
             size, kept.max() - 1
         )  # none has less than another but for want of rows, or by one
+
+
+@pytest.mark.parametrize("most", [5000, 20])
+def test_ridge_with_a_free_intercept_is_that_of_scikit_learn_refitted_without_each_group(monkeypatch, most):
+    from sklearn.linear_model import Ridge
+
+    monkeypatch.setattr(ridge_module, "MOST_OOF", most)
+    rng = np.random.default_rng(11)
+    features, targets, _ = _blobs(rng, n_features=8)
+    features = features.astype(np.float64) + 5.0  # the intercept matters
+    groups = np.arange(len(targets)) // 2
+    fit = fit_ridge_logo(features, targets, groups, penalties=np.logspace(-2, 2, 5), n_classes=4)
+    wanted = np.where(np.eye(4)[targets] > 0, 1.0, -1.0)
+    whole = Ridge(fit.penalty).fit(features, wanted)
+    assert features @ fit.weight + fit.bias == pytest.approx(whole.predict(features), abs=1e-4)
+    rows = fit.oof_indices
+    assert len(rows) == min(most, len(targets))
+    for group in np.unique(groups[rows]):
+        kept, out = rows[groups[rows] != group], groups[rows] == group
+        refitted = Ridge(fit.penalty).fit(features[kept], wanted[kept]).predict(features[rows[out]])
+        assert fit.oof_scores[out] == pytest.approx(refitted, abs=1e-4)
+    assert (fit.oof_scores[:, 3] < 0).all()  # a class without rows
+
+
+def test_where_all_rows_are_one_group_each_is_left_out_alone():
+    features, targets, _ = _blobs(np.random.default_rng(12))
+    alone, together = (
+        fit_ridge_logo(features, targets, groups, penalties=np.array([1.0]), n_classes=3).oof_scores
+        for groups in (np.arange(len(targets)), np.zeros(len(targets), int))
+    )
+    assert together == pytest.approx(alone)
