@@ -1,6 +1,6 @@
 """How far a file goes: the files and functions that run for a command, and how often one file is opened.
 
-`python benchmarks/walk.py` prints a row a command; `--files convert` lists the files of one, in the order of their first
+`python benchmarks/walk.py` prints a row a command; `--files convert` lists the files of one, in the order of first
 call. Processes that a command starts are counted with it; what runs while modules are imported is not.
 """
 
