@@ -90,12 +90,13 @@ def walk(folder: Path) -> Iterator[Path]:
         if here.is_dir():
             if here.resolve() not in seen:
                 seen.add(here.resolve())
-                waiting.extend(sorted((e for e in _entries(here) if e.name[0] != "."), reverse=True))
+                waiting.extend(sorted((e for e in list_folder(here) if e.name[0] != "."), reverse=True))
         elif _is_data(here):
             yield here
 
 
-def _entries(folder: Path) -> list[Path]:
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder; ReadError where it may not be listed."""
     try:
         return list(folder.iterdir())
     except OSError as error:

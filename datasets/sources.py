@@ -15,7 +15,7 @@ from phosphene.converters.reading import readers, recognise
 from phosphene.converters.registry import check_kind
 
 from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
-from .locate import FOLDERS_OF_TABLES, walk
+from .locate import FOLDERS_OF_TABLES, list_folder, walk
 from .manifest import Failure, Item, Manifest, describe_failures
 from .rows import companions, rows_of
 from .splits import SplitName
@@ -260,9 +260,9 @@ class _Source:
 
     def _tables_in(self) -> list[Path]:
         """Return the tables of a folder: in it, in a folder `meta` of it, or beside the sounds that they are about."""
-        top = sorted(file for file in self.src.iterdir() if file.name[0] != ".")
+        top = sorted(file for file in list_folder(self.src) if file.name[0] != ".")
         folders = [folder for folder in top if folder.name.lower() in FOLDERS_OF_TABLES and folder.is_dir()]
-        for files in (top, [file for folder in folders for file in sorted(folder.iterdir())]):
+        for files in (top, [file for folder in folders for file in sorted(list_folder(folder))]):
             tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
             if tables:
                 return tables

@@ -114,7 +114,8 @@ def share_split(items: Sequence[Splittable], spec: str, title: str, *, seed: int
     some = [items[index] for index in indices]
     held = assign_bins(some, np.array([1 - share, share]), title, seed=seed).astype(bool)
     if not held.any() or held.all():
-        raise ParameterError(f"{title} has too few items or groups to hold {share:g} of them out")
+        hint = "; overrule: --group none" if any(item.group_key for item in some) else ""
+        raise ParameterError(f"{title} has too few items or groups to hold {share:g} of them out{hint}")
     return Split(spec, indices[~held], indices[held])
 
 
@@ -282,7 +283,7 @@ def _require_apart(keys: Sequence[str | None], what: str, split: Split, title: s
     if shared is not None:
         raise ParameterError(
             f"{title}: {what} {shared!r} stands on both sides of split {split.name!r}, so predictions would leak; "
-            f"put the whole {what} on one side"
+            f"put the whole {what} on one side" + ("; overrule: --group none" if what == "group" else "")
         )
 
 
