@@ -33,7 +33,7 @@ _WEAK_PATHS = ("name", "id", "file_id", "image_id", "audio_id", "recording", "re
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "classname", "class_label", "species", "common_name",
     "scientific_name", "primary_label", "target", "target_class", "annotation", "tag", "tags", "call_type", "emotion",
-    "ebird_code", "genre", "instrument", "activity", "diagnosis",
+    "ebird_code", "event_label", "genre", "instrument", "activity", "diagnosis",
     "command", "y", "classid", "class_id", "label_id",
 )  # fmt: skip
 _STARTS = (
