@@ -197,7 +197,7 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
         return None
     usual_s = max(0.1, float(np.ceil(np.percentile(lengths, 95) * 10 - 1e-6)) / 10)
     length_s = min(planned.length, usual_s)
-    return Windows("t", length_s, length_s * planned.step / planned.length)
+    return Windows("t", length_s, length_s * (planned.step / planned.length))
 
 
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
