@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phosphene.converters.series.recurrence import States, distances_at, greatest_distances
 from phosphene.converters.series.recurrence_loops import draw_distances
-from phosphene.converters.series.states import States, distances_at, greatest_distances
 
 STEPS = [0, 1, 4, 1000]  # from 0 to 1, so that many distances are the same; 0 for none
 
@@ -52,17 +52,30 @@ def test_the_greatest_distance_is_that_of_all_pairs(seed, height, width, steps, 
     assert found == float(squares(rows, columns).max()) ** 0.5
 
 
-@pytest.mark.parametrize("size", [32, 33, 47, 48, 65, 224])
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.sampled_from(STEPS),
+    st.floats(0, 1),
+    st.booleans(),
+)
+def test_the_distance_at_a_share_is_that_of_all_pairs(seed, height, width, steps, share, mirrored):
+    rng = np.random.default_rng(seed)
+    columns = states(rng, 3, width, steps)
+    rows = columns if mirrored else states(rng, 3, height, steps)
+    expected = np.quantile(np.sqrt(squares(rows, columns).astype(float)), share)
+    assert distances_at(States(columns, rows, np.ones(1)), share)[0] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (33, 20), (224, 224)])
+@pytest.mark.parametrize("dimension", [1, 3])
 @pytest.mark.parametrize("near", [False, True])
-def test_half_a_plot_transposed_is_the_whole_plot(size, near):
+def test_levels_are_those_of_all_pairs(shape, dimension, near):
     rng = np.random.default_rng(0)
-    along, reach = states(rng, 3, size, 0), np.array([1.5], np.float32)
-    whole, half = (np.full((1, size + 9, size + 9), 7, np.uint8) for _ in range(2))
-    for canvas, mirrored in ((whole, False), (half, True)):
-        draw_distances(along, along, reach, near, canvas, (4, 5, size), mirrored)
-    np.testing.assert_array_equal(whole, half)
-    inside = whole[0, 4:-5, 5:-4].astype(float)
-    distances = np.sqrt(squares(along, along))
+    rows, columns = (states(rng, dimension, count, 0) for count in shape)
+    reach, canvas = np.array([dimension**0.5], np.float32), np.full((1, *shape), 7, np.uint8)
+    draw_distances(rows, columns, reach, near, canvas)
+    distances = np.sqrt(squares(rows, columns))
     expected = (distances < reach) * 255 if near else distances * 255 / reach
-    assert np.abs(inside - expected).max() <= 0.5001
-    assert (np.delete(np.delete(whole[0], np.s_[4:-5], 0), np.s_[5:-4], 1) == 7).all()
+    assert np.abs(canvas[0] - expected).max() <= 0.5001
