@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from phosphene.converters.core.files import atomic_write
+from phosphene.datasets.manifest import Failure
 from phosphene.datasets.scores import Scores, share_interval
 from phosphene.pipeline.compare.summary import SetSummary, Summary
-from phosphene.pipeline.tiles.render import Failure
 
 from . import tables, verdict
 from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times

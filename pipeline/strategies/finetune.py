@@ -10,7 +10,7 @@ import scipy.special
 import torch
 from torch import nn
 
-from phosphene.datasets.splitting import deal
+from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.grey import one_channel
 from phosphene.pipeline.networks.learners import (
@@ -210,7 +210,10 @@ def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedu
         return part
     bonds = np.arange(len(targets)) if groups is None else groups
     shares = np.array([1 - schedule.valid_share, schedule.valid_share])
-    part = deal([str(k) for k in targets], [str(bond) for bond in bonds], shares, seed=seed) == 1
+    part = (
+        stratified_group_split([str(k) for k in targets], [str(bond) for bond in bonds], shares, seed=seed)
+        == 1
+    )
     lost = np.setdiff1d(targets, targets[~part])
     back = np.isin(bonds, bonds[np.isin(targets, lost)])  # with all that belongs to their groups
     return np.asarray(part & ~back)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.catalog import blueprint
 from phosphene.pipeline.tiles.render import Tiles
@@ -150,7 +150,7 @@ class EnsembleEstimator(Estimator):
         """The seconds so far that went into what all parts share."""
         return sum(estimator.shared_s for estimator in self.estimators)
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Tell the members."""
         for estimator in self.estimators:
             estimator.expect(fits)

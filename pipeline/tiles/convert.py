@@ -12,9 +12,9 @@ from typing import Literal, get_args
 from phosphene.converters import Converter, ParameterError, ReadError, default_views
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import recognise
-from phosphene.datasets.cutting import cut_each
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import find_files, root_of
+from phosphene.datasets.windows import cut_each
 
 from .drawing import Job, Progress, Task, message, with_bar
 from .engines import Engine, LocalEngine, make_engine
@@ -156,14 +156,14 @@ def _items(src: str | Path | Manifest, out: Path) -> tuple[tuple[Item, ...], Pat
     return src.items, next(shared, Path())
 
 
-def _plan(items: Sequence[Item], root: Path, views_of: Callable[[Path], tuple[Converter, ...] | str]) -> _Run:
+def _plan(items: Sequence[Item], root: Path, views_of: Callable[[Item], tuple[Converter, ...] | str]) -> _Run:
     """Decide what is drawn of each item, and under which name and key."""
     errors: dict[int, str] = {}
     of_path: dict[Path, tuple[Converter, ...] | str] = {}
     by_views: dict[tuple[Converter, ...], list[int]] = {}
     for place, item in enumerate(items):
         if item.path not in of_path:
-            of_path[item.path] = views_of(item.path)
+            of_path[item.path] = views_of(item)
         found = of_path[item.path]
         if isinstance(found, str):
             errors[place] = found
@@ -184,16 +184,16 @@ def _plan(items: Sequence[Item], root: Path, views_of: Callable[[Path], tuple[Co
 
 def _chooser(
     views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None, kind: Kind | None
-) -> Callable[[Path], tuple[Converter, ...] | str]:
-    """Return what tells the views of a file, or why it has none."""
+) -> Callable[[Item], tuple[Converter, ...] | str]:
+    """Return what tells the views of an item, or why it has none."""
     if views and isinstance(views, Sequence):
         named = check_views(views)
-        return lambda _path: named
+        return lambda _item: named
     by_kind: Mapping[Kind, Sequence[Converter]] = views if isinstance(views, Mapping) else {}
 
-    def choose(path: Path) -> tuple[Converter, ...] | str:
+    def choose(item: Item) -> tuple[Converter, ...] | str:
         try:
-            found = kind or recognise(path)
+            found = kind or item.kind or recognise(item.path)
         except ReadError as error:
             return str(error)
         return check_views(by_kind[found]) if found in by_kind else default_views(found)
