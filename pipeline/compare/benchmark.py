@@ -15,8 +15,7 @@ from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.subsets import SHARES, subset_of
 from phosphene.pipeline.report.page import write_outcome
 from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.tiles.engines import LocalEngine
-from phosphene.pipeline.tiles.worker import Lost
+from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
 
 from .cells import CellStore, cells_folder, items_digest
 from .jobs import Job, run_job
@@ -109,14 +108,14 @@ def _run(run: Run, work: Sequence[tuple[Trial, Method, Sequence[float]]], *, pro
     with tqdm(total=len(waiting), unit="method", desc="benchmark", disable=None if progress else True) as bar:
         for (trial, job), outcome in _outcomes(waiting):
             bar.update()
-            if isinstance(outcome, Lost):
+            if isinstance(outcome, TaskError):
                 run.errors[trial.name, job.method.name] = outcome.why
                 bar.write(f"{trial.name}: {job.method.name} failed: {outcome.why}")
             else:
                 bar.set_postfix_str(f"{trial.name}: {job.method.name}")
 
 
-def _outcomes(work: Sequence[tuple[Trial, Job]]) -> Iterator[tuple[tuple[Trial, Job], int | Lost]]:
+def _outcomes(work: Sequence[tuple[Trial, Job]]) -> Iterator[tuple[tuple[Trial, Job], int | TaskError]]:
     """Run the jobs of each method one after the other in a process of its own; one that dies costs one job."""
     by_method: dict[str, list[tuple[Trial, Job]]] = {}
     for trial, job in work:

@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.reader import content_digest
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.splits import Split
-from phosphene.pipeline.tiles.store import default_folder
+from phosphene.pipeline.tiles.store import Store, default_folder
 
 FORMAT = 1
 
@@ -92,6 +90,49 @@ class Spent:
     """Items that could not be read, by their places, and why."""
 
 
+class _CellCodec:
+    """A cell as NPZ: its arrays, and what else there is as JSON."""
+
+    suffix = ".npz"
+
+    def encode(self, value: Cell, key: str) -> bytes:
+        del key
+        names = ("n_train", "train_s", "test_s", "size_bytes", "notes")
+        recorded = json.dumps({name: getattr(value, name) for name in names})
+        arrays = {
+            f"{part}_{name}": getattr(getattr(value, part), name)
+            for part in ("test", "left_out")
+            for name in ("items", "log_probabilities")
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, told=np.frombuffer(recorded.encode(), np.uint8), **arrays)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Cell:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            recorded = json.loads(arrays["told"].tobytes())
+            test, left_out = (
+                Answers(arrays[f"{part}_items"], arrays[f"{part}_log_probabilities"])
+                for part in ("test", "left_out")
+            )
+        return Cell(test, left_out, **recorded)
+
+
+class _SpentCodec:
+    """What was spent as JSON."""
+
+    suffix = ".json"
+
+    def encode(self, value: Spent, key: str) -> bytes:
+        del key
+        return json.dumps(asdict(value)).encode()
+
+    def decode(self, data: bytes) -> Spent:
+        recorded = json.loads(data)
+        failed = tuple((int(index), str(why)) for index, why in recorded["failed"])
+        return Spent(float(recorded["prepare_s"]), float(recorded["peak_mib"]), failed)
+
+
 @dataclass(frozen=True)
 class CellStore:
     """Cells in a folder by key, and what was spent on what several of them share.
@@ -111,50 +152,24 @@ class CellStore:
 
     def put(self, key: str, cell: Cell) -> None:
         """Keep a cell, whole or not at all."""
-        told = {name: getattr(cell, name) for name in ("n_train", "train_s", "test_s", "size_bytes", "notes")}
-        arrays = {
-            f"{part}_{name}": getattr(getattr(cell, part), name)
-            for part in ("test", "left_out")
-            for name in ("items", "log_probabilities")
-        }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
-        with atomic_write(self._path(key)) as file:
-            file.write(buffer.getvalue())
+        Store(self.folder, _CellCodec()).put(key, cell)
 
     def get(self, key: str) -> Cell | None:
         """Return a cell; None where there is none, or a broken one."""
-        try:
-            with np.load(io.BytesIO(self._path(key).read_bytes()), allow_pickle=False) as arrays:
-                told = json.loads(arrays["told"].tobytes())
-                test, left_out = (
-                    Answers(arrays[f"{part}_items"], arrays[f"{part}_log_probabilities"])
-                    for part in ("test", "left_out")
-                )
-            return Cell(test, left_out, **told)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-            return None
+        return Store(self.folder, _CellCodec()).find(key)
 
     def spend(self, key: str, spent: Spent) -> None:
         """Note what was spent under a key; of several runs, which find again what the first has made, the most."""
         before = self.spent(key)
-        most = Spent(
-            max(before.prepare_s, spent.prepare_s), max(before.peak_mib, spent.peak_mib), spent.failed
+        prepare_s, peak_mib = (
+            max(before.prepare_s, spent.prepare_s),
+            max(before.peak_mib, spent.peak_mib),
         )
-        with atomic_write(self._path(key, ".json")) as file:
-            file.write(json.dumps(asdict(most)).encode())
+        Store(self.folder, _SpentCodec()).put(key, Spent(prepare_s, peak_mib, spent.failed))
 
     def spent(self, key: str) -> Spent:
         """Return what was spent under a key."""
-        try:
-            told = json.loads(self._path(key, ".json").read_bytes())
-            failed = tuple((int(place), str(why)) for place, why in told["failed"])
-            return Spent(float(told["prepare_s"]), float(told["peak_mib"]), failed)
-        except (OSError, ValueError, KeyError, TypeError):
-            return Spent()
-
-    def _path(self, key: str, suffix: str = ".npz") -> Path:
-        return self.folder / key[:2] / f"{key[2:]}{suffix}"
+        return Store(self.folder, _SpentCodec()).find(key) or Spent()
 
 
 def cells_folder() -> Path:

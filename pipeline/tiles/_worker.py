@@ -8,21 +8,14 @@ import pickle
 import signal
 import sys
 import traceback
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+from multiprocessing.connection import Connection
+from typing import Any
 
-READY = "ready"
-
-
-@dataclass(frozen=True)
-class Lost:
-    """The result of a task that has none."""
-
-    why: str
+from .engines import READY, attempt
 
 
 class _Leaving:
-    """Ends the process when it is asked to: at once, or when the task it is at is done and its files are whole."""
+    """Ends the process on SIGTERM: at once, or when the current task is done and its files are whole."""
 
     def __init__(self) -> None:
         self._busy = self._asked = False
@@ -52,42 +45,29 @@ def main() -> None:
         function = _load(inbox, outbox)
         leaving = _Leaving()
         while True:
-            for task in pickle.load(inbox):
+            for task in inbox.recv():
                 with leaving:
                     result = attempt(function, task)
-                _send(outbox, result)
+                outbox.send(result)
     except (EOFError, OSError):
         os._exit(0)
 
 
-def attempt(function: Any, task: Any) -> Any:
-    """Run one task; what it raises is its result."""
-    try:
-        return function(task)
-    except Exception as error:  # an item's fault must not cost the others
-        return Lost(f"{type(error).__name__}: {error}")
-
-
-def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+def _take_pipes() -> tuple[Connection, Connection]:
     """Keep the pipes for ourselves, so that nothing a library prints or reads disturbs them."""
-    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    inbox, outbox = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
     return inbox, outbox
 
 
-def _load(inbox: BinaryIO, outbox: BinaryIO) -> Any:
-    sys.path[:] = pickle.load(inbox)
+def _load(inbox: Connection, outbox: Connection) -> Any:
+    sys.path[:] = inbox.recv()
     try:
-        function = pickle.loads(pickle.load(inbox))
-    except Exception:  # told to the other side, which raises it
-        _send(outbox, traceback.format_exc())
+        function = pickle.loads(inbox.recv())
+    except Exception:  # sent to the other side, which raises it
+        outbox.send(traceback.format_exc())
         sys.exit(1)
-    _send(outbox, READY)
+    outbox.send(READY)
     return function
-
-
-def _send(outbox: BinaryIO, message: Any) -> None:
-    pickle.dump(message, outbox, protocol=pickle.HIGHEST_PROTOCOL)
-    outbox.flush()
