@@ -26,7 +26,7 @@ from phosphene.converters import parse_views
 from phosphene.datasets import open_protocol
 from phosphene.datasets.windows import cut_each
 from phosphene.pipeline.backbones.backbone import load_backbone
-from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_likeness
+from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_domain_shift
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
@@ -63,7 +63,7 @@ def main() -> None:
     rows = {row["data"]: row for row in rows_of("likeness")}
     for source, groups in sources().items():
         for data, sort, pixels in groups() if not wanted or source in wanted else ():
-            found = measure_likeness(backbone, pixels)
+            found = measure_domain_shift(backbone, pixels)
             rows[data] = {
                 "data": data,
                 "sort": sort,

@@ -17,8 +17,8 @@ from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
+from phosphene.pipeline.strategies.build import load_model
 from phosphene.pipeline.strategies.estimator import Model
-from phosphene.pipeline.strategies.trainers import load_model
 from phosphene.pipeline.tiles.render import render
 
 from .card import model_card

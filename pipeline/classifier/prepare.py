@@ -18,11 +18,10 @@ from phosphene.pipeline.augment.registry import parse_augmentations
 from phosphene.pipeline.augment.views import augmented_views
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.cpu import keep_memory
-from phosphene.pipeline.backbones.domain_shift import tiles_likeness
-from phosphene.pipeline.strategies.auto import Amount, Choice, choose_strategy
+from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
+from phosphene.pipeline.strategies.build import backbones_of, make_estimator
 from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
-from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.strategies.trainers import backbones_of, make_estimator
+from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice, choose_strategy
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
@@ -37,7 +36,7 @@ class Prepared:
 
     cut: WindowedManifest
     recipe: Recipe
-    choice: Choice
+    choice: StrategyChoice
     tiles: Tiles
     estimator: Estimator
     copies_failed: int
@@ -146,18 +145,18 @@ def _copy(changed: Tiles, tiles: Tiles, places: np.ndarray, number: int, views: 
 
 def _choice(
     recipe: Recipe, manifest: Manifest, split: Split, backbone: Backbone, tiles: Tiles, source: np.ndarray
-) -> Choice:
+) -> StrategyChoice:
     """Choose a strategy by the first split's items to learn from, unless the user named one."""
     if recipe.strategy != "auto":
-        return Choice(recipe.strategy, "named by the user")
+        return StrategyChoice(recipe.strategy, "named by the user")
     places = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
     if not len(places):
-        return Choice("probe", "nothing could be drawn to choose by")
+        return StrategyChoice("probe", "nothing could be drawn to choose by")
     labels = [label for label in manifest.labels[split.train] if label is not None]
-    amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
+    amount = Amount.of(labels, windows=len(places), views=len(tiles.views))
     return choose_strategy(
         amount,
-        tiles_likeness(backbone, tiles, places),
+        tiles_domain_shift(backbone, tiles, places),
         weights="random" if backbone.weights_source == "random" else "pretrained",
         device="gpu" if torch.cuda.is_available() else "cpu",
     )
