@@ -53,6 +53,10 @@ class Reader(ABC):
         """Return the label of each row of a file that holds many labelled items; None for any other file."""
         return None
 
+    def rows(self, path: Path) -> int | None:
+        """Return how many items a file of many holds, labelled or not; None for a file of one."""
+        return None
+
 
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file after the checks that any file must pass.

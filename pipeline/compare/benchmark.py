@@ -12,7 +12,7 @@ from phosphene.converters import MissingExtra, ParameterError
 from phosphene.datasets.leaks import find_leaks, require_no_leaks
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.subsets import SHARES, part_of
+from phosphene.datasets.subsets import SHARES, subset_of
 from phosphene.pipeline.report.page import write_outcome
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
@@ -130,11 +130,12 @@ def _outcomes(work: Sequence[tuple[Trial, Job]]) -> Iterator[tuple[tuple[Trial, 
 def _trial(
     manifest: Manifest, recipe: Recipe, on_leak: Literal["refuse", "tell"], *, progress: bool
 ) -> Trial:
-    parted = manifest if manifest.is_parted else manifest.with_folds(FOLDS, seed=recipe.seed)
+    parted = manifest if manifest.is_split else manifest.with_folds(FOLDS, seed=recipe.seed)
     splits = parted.splits()
     warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
     parts = {
-        share: tuple(part_of(split, parted, share, seed=recipe.seed) for split in splits) for share in SHARES
+        share: tuple(subset_of(split, parted, share, seed=recipe.seed) for split in splits)
+        for share in SHARES
     }
     setting = Setting(parted, splits, recipe, progress)
     return Trial(setting, items_digest(parted), parts, tuple(warnings))

@@ -18,7 +18,8 @@ import numpy as np
 
 from phosphene.converters import ReadError
 from phosphene.converters.core.reader import content_digest
-from phosphene.datasets.manifest import Manifest, Split
+from phosphene.datasets.manifest import Manifest
+from phosphene.datasets.splits import Split
 from phosphene.pipeline.tiles.store import Store, default_folder
 
 FORMAT = 1
@@ -182,7 +183,7 @@ def items_digest(manifest: Manifest) -> str:
     A file that cannot be read counts by its name.
     """
     rows = [
-        (_digest(item.path), str(item.fragment or ""), item.label, item.claim, item.bond)
+        (_digest(item.path), str(item.fragment or ""), item.label, item.claim, item.group_key)
         for item in manifest.items
     ]
     return _hash({"kind": manifest.kind, "metric": manifest.metric, "items": _relative(rows)})

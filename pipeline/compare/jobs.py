@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from phosphene.datasets.manifest import Split
-from phosphene.datasets.segments import CutItems
+from phosphene.datasets.splits import Split
+from phosphene.datasets.windows import WindowedManifest
 
 from .cells import Answers, Cell, CellStore, Spent, cell_key, stage_key
 from .methods import Method, Ready, Setting
@@ -75,27 +75,27 @@ def run_job(job: Job) -> int:
         ready = job.method.make(job.setting)
         _note(job, ready)
         failed, cut = _failed(job, ready), job.setting.cut
-        ready.estimator.expect([cut.to_learn(part, failed=failed) for part in missing])
+        ready.estimator.expect([cut.training_set(part, failed=failed) for part in missing])
         for part in missing:
             job.store.put(job.key(part), fit_cell(ready, cut, part, failed=failed))
         _note(job, ready)
     return len(missing)
 
 
-def fit_cell(ready: Ready, cut: CutItems, split: Split, *, failed: frozenset[int]) -> Cell:
+def fit_cell(ready: Ready, cut: WindowedManifest, split: Split, *, failed: frozenset[int]) -> Cell:
     """Fit a method to one side of a split and let it answer for the other."""
-    learned = cut.to_learn(split, failed=failed)
+    learned = cut.training_set(split, failed=failed)
     clock = _Clock(ready)
     n_classes = len(cut.manifest.classes)
-    fit = ready.estimator.fit(learned.places, learned.targets, learned.groups, n_classes=n_classes)
+    fit = ready.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
     train_s = clock.lap()
-    places = cut.places(split.test, failed=failed)
+    places = cut.indices(split.test, failed=failed)
     log_proba = ready.estimator.predict_log_proba(fit.model, places)
     test_s = clock.lap()
     return Cell(
-        test=Answers(*cut.by_item(log_proba, places)),
-        left_out=Answers(*cut.by_item(fit.oof_log_proba, learned.places[fit.oof_indices])),
-        n_train=len(np.unique(cut.source[learned.places])),
+        test=Answers(*cut.average(log_proba, places)),
+        left_out=Answers(*cut.average(fit.oof_log_proba, learned.indices[fit.oof_indices])),
+        n_train=len(np.unique(cut.source[learned.indices])),
         train_s=train_s,
         test_s=test_s,
         size_bytes=fit.size_bytes,

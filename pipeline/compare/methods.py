@@ -12,8 +12,9 @@ import numpy as np
 from phosphene.converters import ParameterError
 from phosphene.converters.core.reader import content_digest
 from phosphene.converters.core.signal import Kind
-from phosphene.datasets.manifest import Failure, Manifest, Split
-from phosphene.datasets.segments import CutItems, cut_items, item_failures
+from phosphene.datasets.manifest import Failure, Manifest
+from phosphene.datasets.splits import Split
+from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
 from phosphene.pipeline.baselines.rockets import Rocket
 from phosphene.pipeline.features import feature_sets
 from phosphene.pipeline.features.feature_set import FeatureSet, Record, Table
@@ -37,9 +38,9 @@ class Setting:
     progress: bool = True
 
     @functools.cached_property
-    def cut(self) -> CutItems:
+    def cut(self) -> WindowedManifest:
         """The pieces, the same for all methods."""
-        return cut_items(self.manifest, self.recipe.windows, self.splits)
+        return cut_manifest(self.manifest, self.recipe.windows, self.splits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +190,8 @@ class Tables:
         from phosphene.pipeline.features.measuring import measure
 
         cut = setting.cut
-        measured = measure(cut.pieces, self._set, workers=setting.recipe.workers, progress=setting.progress)
-        failures = item_failures(cut.manifest.items, cut.source, cut.pieces, measured.failures)
+        measured = measure(cut.items, self._set, workers=setting.recipe.workers, progress=setting.progress)
+        failures = item_failures(cut.manifest.items, cut.source, cut.items, measured.failures)
         self._warm_up(measured.records)
         estimator = _tabular(self.model, self._set, measured.records, seed=setting.recipe.seed)
         return Ready(estimator, failures, lambda: {self.stages[0]: measured.work_s}, {})
@@ -226,7 +227,7 @@ class Majority:
         """Read nothing."""
         from phosphene.pipeline.baselines.tabular import TableContender
 
-        nothing = Table(np.zeros((len(setting.cut.pieces), 1), np.float32), ("nothing",))
+        nothing = Table(np.zeros((len(setting.cut.items), 1), np.float32), ("nothing",))
         estimator = TableContender(nothing, "majority", seed=setting.recipe.seed)
         if len(nothing.values) > 1:  # what it imports is imported before the clock runs
             estimator.fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phosphene.datasets.manifest import Item, Manifest, Split
+from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.scores import Scores, judge, share_interval
+from phosphene.datasets.splits import Split
 
 from .cells import Answers, Cell
 from .significance import (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from phosphene.datasets.manifest import Split
+from phosphene.datasets.splits import Split
 
 from .cells import Cell, CellStore
 from .jobs import Job

@@ -11,9 +11,9 @@ from typing import Literal
 from phosphene.converters import Converter, ParameterError, PhospheneError, default_views
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import recognise
-from phosphene.datasets.cutting import cut_each
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import find_files, root_of
+from phosphene.datasets.windows import cut_each
 
 from .engines import Engine, LocalEngine, make_engine
 from .formats import FORMATS, Entry, Form
@@ -140,14 +140,16 @@ def _items(src: str | Path | Manifest, out: Path) -> tuple[tuple[Item, ...], Pat
 def _plan(
     items: Sequence[Item],
     root: Path,
-    views_of: Callable[[Path], tuple[Converter, ...] | str],
+    views_of: Callable[[Item], tuple[Converter, ...] | str],
     device: str | None,
 ) -> tuple[Draw, list[Planned], list[Entry]]:
     """Decide what is drawn of each item, and under which name and keys."""
-    of_path = {path: views_of(path) for path in dict.fromkeys(item.path for item in items)}
+    of_path: dict[Path, tuple[Converter, ...] | str] = {}
     by_views: dict[tuple[Converter, ...], list[int]] = {}
     planned: dict[int, Planned] = {}
     for index, item in enumerate(items):
+        if item.path not in of_path:
+            of_path[item.path] = views_of(item)
         found = of_path[item.path]
         if isinstance(found, str):
             planned[index] = Planned(item, error=found)
@@ -169,16 +171,16 @@ def _plan(
 
 def _chooser(
     views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None, kind: Kind | None
-) -> Callable[[Path], tuple[Converter, ...] | str]:
-    """Return what tells the views of a file, or why it has none."""
+) -> Callable[[Item], tuple[Converter, ...] | str]:
+    """Return what tells the views of an item, or why it has none."""
     if views and isinstance(views, Sequence):
         named = check_views(views)
-        return lambda _path: named
+        return lambda _item: named
     by_kind: Mapping[Kind, Sequence[Converter]] = views if isinstance(views, Mapping) else {}
 
-    def choose(path: Path) -> tuple[Converter, ...] | str:
+    def choose(item: Item) -> tuple[Converter, ...] | str:
         try:
-            found = kind or recognise(path)
+            found = kind or item.kind or recognise(item.path)
         except PhospheneError as error:
             return str(error)
         except Exception as error:  # a fault of a reader costs this file only

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes as Plot
 from matplotlib.ticker import MaxNLocator
 
 from phosphene.converters import Axis, Image, ParameterError, PhospheneError, read
-from phosphene.datasets.windows import spread
+from phosphene.datasets.windows import evenly_spaced
 
 from .render import Tiles
 
@@ -292,7 +292,7 @@ class TileLoader(TfmdDL):
         if b is not None:
             return super().show_batch(b, max_n=max_n, **options)
         pixels, labels = self.dataset.tls[0].tfms[0], self.dataset.tls[1].tfms[0]
-        indices = [self.dataset.items[k] for k in spread(len(self.dataset), max_n)]
+        indices = [self.dataset.items[k] for k in evenly_spaced(len(self.dataset), max_n)]
         columns = int(np.ceil(np.sqrt(len(indices))))
         rows = int(np.ceil(len(indices) / columns))
         _, plots = plt.subplots(

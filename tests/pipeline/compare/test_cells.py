@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phosphene.datasets import Item, Manifest
-from phosphene.datasets.manifest import Split
+from phosphene.datasets.splits import Split
 from phosphene.pipeline.compare.cells import Answers, Cell, CellStore, Spent, cell_key, items_digest
 
 SPLIT = Split("1", np.array([0, 1]), np.array([2]))

@@ -25,7 +25,7 @@ from phosphene.converters import (
 )
 from phosphene.pipeline.gpu.draw import batch_on, draw_on, draws_on
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Of the pixels of a batch: rounding of one kind or another, on both sides of the border between two levels.
 MOST_DIFFERENT = 0.01
 ON_DEVICE = ("gasf", "gadf", "mtf", "recurrence", "mel", "stft")
@@ -241,7 +241,7 @@ def test_pixels_beyond_what_32_bits_count():
 
 
 def test_the_front_door_is_light():
-    code = "import sys; from phosphene.pipeline.data import batch_on; print('torch' in sys.modules)"
+    code = "import sys; from phosphene.pipeline.gpu.draw import batch_on; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

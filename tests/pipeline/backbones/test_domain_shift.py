@@ -1,4 +1,4 @@
-"""Likeness to photographs: by hand on one layer, and in the order that one would expect on pictures."""
+"""Domain shift from photographs: by hand on one layer, and in the order that one would expect on pictures."""
 
 import csv
 import dataclasses
@@ -17,7 +17,12 @@ from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.backbones import domain_shift as module
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.backbones.domain_shift import THRESHOLD, Likeness, measure_likeness, tiles_likeness
+from phosphene.pipeline.backbones.domain_shift import (
+    THRESHOLD,
+    DomainShift,
+    measure_domain_shift,
+    tiles_domain_shift,
+)
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
@@ -74,10 +79,13 @@ def others(tmp_path_factory):
 
 
 def test_photographs_come_before_all_else_and_noise_and_nothing_last(backbone, photographs, others):
-    like = [measure_likeness(backbone, photographs[:N]), measure_likeness(backbone, grey(photographs[:N]))]
-    found = {name: measure_likeness(backbone, pixels) for name, pixels in others.items()}
-    assert all(one.alike for one in like)
-    assert not [name for name, one in found.items() if one.alike]
+    like = [
+        measure_domain_shift(backbone, photographs[:N]),
+        measure_domain_shift(backbone, grey(photographs[:N])),
+    ]
+    found = {name: measure_domain_shift(backbone, pixels) for name, pixels in others.items()}
+    assert all(one.is_small for one in like)
+    assert not [name for name, one in found.items() if one.is_small]
     assert 1.5 * max(one.distance for one in like) < min(one.distance for one in found.values())
     far = found["noise"].distance, found["constant"].distance
     assert min(far) > max(one.distance for name, one in found.items() if name not in ("noise", "constant"))
@@ -91,11 +99,11 @@ def grey(pixels):
 @pytest.mark.slow
 def test_more_tiles_change_little_and_their_order_nothing(backbone, photographs, others, tmp_path):
     mel = drawn("audio", "mel", tmp_path, count=28).pixels(range(28))
-    few, many = measure_likeness(backbone, mel[::3]), measure_likeness(backbone, mel)
+    few, many = measure_domain_shift(backbone, mel[::3]), measure_domain_shift(backbone, mel)
     assert few.distance == pytest.approx(many.distance, rel=0.15)
-    backwards = measure_likeness(backbone, mel[::-1].copy())
+    backwards = measure_domain_shift(backbone, mel[::-1].copy())
     assert backwards.by_layer == pytest.approx(many.by_layer, rel=1e-3)
-    pictures = [measure_likeness(backbone, photographs[:n]).distance for n in (14, 28)]
+    pictures = [measure_domain_shift(backbone, photographs[:n]).distance for n in (14, 28)]
     assert pictures[0] == pytest.approx(pictures[1], abs=THRESHOLD / 3)
 
 
@@ -119,13 +127,15 @@ def test_the_distance_of_a_layer_by_hand():
     tiles = np.repeat(np.array([0, 10], np.uint8), 32).reshape(
         1, 8, 8, 1
     )  # mean 5, variance 25; twice: 10, 100
-    assert measure_likeness(ramp([5.0, 10.0], [25.0, 100.0]), tiles).distance == pytest.approx(0, abs=1e-6)
-    moved = measure_likeness(ramp([10.0, 10.0], [25.0, 100.0]), tiles)
+    assert measure_domain_shift(ramp([5.0, 10.0], [25.0, 100.0]), tiles).distance == pytest.approx(
+        0, abs=1e-6
+    )
+    moved = measure_domain_shift(ramp([10.0, 10.0], [25.0, 100.0]), tiles)
     assert moved.distance == pytest.approx((1 / 8 + 0) / 2, abs=1e-5)
-    wider = measure_likeness(ramp([5.0, 10.0], [25.0, 25.0]), tiles)
+    wider = measure_domain_shift(ramp([5.0, 10.0], [25.0, 25.0]), tiles)
     assert wider.distance == pytest.approx((0 + math.log(5 / 4) / 2) / 2, abs=1e-5)
     assert wider.by_layer == (wider.distance,)
-    nothing = measure_likeness(ramp([0.0, 0.0], [25.0, 25.0]), np.zeros((2, 8, 8, 1), np.uint8))
+    nothing = measure_domain_shift(ramp([0.0, 0.0], [25.0, 25.0]), np.zeros((2, 8, 8, 1), np.uint8))
     assert nothing.distance == pytest.approx(math.log((1 + 1e-3) / (2 * math.sqrt(1e-3))) / 2, abs=1e-5)
 
 
@@ -134,7 +144,7 @@ def test_every_network_with_batch_normalisation_has_a_measure_and_stays_as_it_is
     network = dataclasses.replace(load_backbone(name, pretrained=False), size=64, weights_source="a file")
     before = {key: value.clone() for key, value in network.body.state_dict().items()}
     network.body.train()
-    found = measure_likeness(network, np.zeros((2, 64, 64, 1), np.uint8))
+    found = measure_domain_shift(network, np.zeros((2, 64, 64, 1), np.uint8))
     norms = [part for part in network.body.modules() if isinstance(part, nn.BatchNorm2d)]
     assert len(found.by_layer) == len(norms)
     assert all(torch.equal(value, before[key]) for key, value in network.body.state_dict().items())
@@ -145,17 +155,17 @@ def test_without_a_measure_the_reason_is_told():
     tiles = np.zeros((1, 64, 64, 1), np.uint8)
     lenet = load_backbone("lenet", pretrained=False)
     alexnet = dataclasses.replace(lenet, name="alexnet", weights_source="torchvision's cache")
-    found = measure_likeness(alexnet, tiles)
-    assert (found.distance, found.alike) == (None, False)
+    found = measure_domain_shift(alexnet, tiles)
+    assert (found.distance, found.is_small) == (None, False)
     assert str(found) == (
         "they count as unlike photographs, for alexnet has no layer that remembers how photographs look"
     )
-    assert "random weights" in measure_likeness(load_backbone("resnet18", pretrained=False), tiles).why
+    assert "random weights" in measure_domain_shift(load_backbone("resnet18", pretrained=False), tiles).why
 
 
 def test_words():
-    assert str(Likeness(0.0412)) == f"they look like photographs (distance 0.041, below {THRESHOLD:.3f})"
-    assert str(Likeness(0.5)).startswith(
+    assert str(DomainShift(0.0412)) == f"they look like photographs (distance 0.041, below {THRESHOLD:.3f})"
+    assert str(DomainShift(0.5)).startswith(
         "they look unlike photographs (distance 0.500, photographs stay below "
     )
 
@@ -172,19 +182,19 @@ def test_tiles_are_drawn_by_chance_over_all_views_and_those_that_failed_left_out
     monkeypatch.setattr(module, "MOST_TILES", 6)
     monkeypatch.setattr(
         module,
-        "measure_likeness",
-        lambda b, pixels: seen.append(pixels.shape) or Likeness(1, by_layer=(1.0, 3.0)),
+        "measure_domain_shift",
+        lambda b, pixels: seen.append(pixels.shape) or DomainShift(1, by_layer=(1.0, 3.0)),
     )
-    found = tiles_likeness(backbone, tiles)
+    found = tiles_domain_shift(backbone, tiles)
     assert [shape[0] for shape in seen] == [3, 3]
     assert (found.distance, found.by_layer) == (2, (1, 3))
-    tiles_likeness(backbone, tiles, np.array([0, 4]))
+    tiles_domain_shift(backbone, tiles, np.array([0, 4]))
     assert [shape[0] for shape in seen[2:]] == [1, 1]
 
 
 def test_no_tiles_are_refused(backbone):
-    with pytest.raises(ParameterError, match="likeness is measured by one tile or more, got none"):
-        measure_likeness(backbone, np.zeros((0, 224, 224, 1), np.uint8))
+    with pytest.raises(ParameterError, match="measured on one tile or more, got none"):
+        measure_domain_shift(backbone, np.zeros((0, 224, 224, 1), np.uint8))
 
 
 def test_the_table_holds_what_the_threshold_promises():

@@ -1,4 +1,4 @@
-"""Sessions cut into pieces: by hand, against a slow loop, by their properties, and on a real file."""
+"""Sessions cut into windows: by hand, against a slow loop, by their properties, and on a real file."""
 
 import itertools
 import os
@@ -9,13 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters import Fragment, ParameterError, read
-from phosphene.converters.mouse.files.cutting import LIMITS, cut_session
+from phosphene.converters import ParameterError, read
 from phosphene.converters.mouse.signal import MouseTrace
+from phosphene.datasets.windows import cut_session
 
-ways = st.sampled_from(
-    [("pause", 0.25), ("pause", 2), ("path", 40), ("path", 1500.5), ("events", 1), ("events", 7)]
-)
+ways = st.sampled_from([("pause", 0.25), ("pause", 2), ("path", 40), ("path", 1500.5)])
 
 
 def trace_of(time_s, x=None, y=None):
@@ -23,8 +21,8 @@ def trace_of(time_s, x=None, y=None):
     return MouseTrace(time_s, zeros if x is None else x, zeros if y is None else y, zeros)
 
 
-def ranges(trace, by, limit=None):
-    return [(int(piece.start), int(piece.stop)) for piece in cut_session(trace, by=by, limit=limit)]
+def ranges(trace, by, limit):
+    return [(int(window.start), int(window.stop)) for window in cut_session(trace, by=by, limit=limit)]
 
 
 @st.composite
@@ -40,7 +38,6 @@ def test_by_pause_by_hand():
     assert ranges(trace, "pause", 2) == [(0, 3), (3, 6), (6, 7)]
     assert ranges(trace, "pause", 2.5) == [(0, 6), (6, 7)]  # a pause of the limit is none
     assert ranges(trace, "pause", 100) == [(0, 7)]
-    assert ranges(trace, "pause") == [(0, 3), (3, 6), (6, 7)]
 
 
 def test_by_path_by_hand():
@@ -52,18 +49,11 @@ def test_by_path_by_hand():
     assert ranges(trace, "path", 117) == [(0, 7)]
 
 
-def test_by_events_by_hand():
-    trace = trace_of(range(7))
-    assert ranges(trace, "events", 3) == [(0, 3), (3, 6), (6, 7)]
-    assert ranges(trace, "events", 7) == ranges(trace, "events") == [(0, 7)]
-    assert cut_session(trace, by="events", limit=5)[1] == Fragment("events", 5, 7)
-
-
 @given(trace=sessions(), way=ways)
-def test_pieces_hold_every_event_once_in_order_and_none_is_empty(trace, way):
-    pieces = ranges(trace, *way)
-    assert list(itertools.chain(*(range(*piece) for piece in pieces))) == list(range(len(trace.time_s)))
-    assert all(start < stop for start, stop in pieces)
+def test_windows_hold_every_event_once_in_order_and_none_is_empty(trace, way):
+    windows = ranges(trace, *way)
+    assert list(itertools.chain(*(range(*window) for window in windows))) == list(range(len(trace.time_s)))
+    assert all(start < stop for start, stop in windows)
 
 
 @given(trace=sessions(), way=ways, later=st.integers(0, 512), right=st.integers(-100, 100))
@@ -73,14 +63,13 @@ def test_when_and_where_a_session_was_made_does_not_matter(trace, way, later, ri
 
 
 @given(trace=sessions(), way=ways)
-def test_pieces_are_as_large_as_the_limit_lets_them_be(trace, way):
+def test_windows_are_as_large_as_the_limit_lets_them_be(trace, way):
     by, limit = way
     # A mistake of the sum of ways cannot decide: no way of whole pixels comes that near to a limit but by hitting it.
     way_px = np.hypot(np.diff(trace.x), np.diff(trace.y))
     size = {
         "pause": lambda start, stop: max(np.diff(trace.time_s[start:stop]), default=0),
         "path": lambda start, stop: way_px[start : stop - 1].sum() - 1e-6,
-        "events": lambda start, stop: stop - start,
     }[by]
     for start, stop in ranges(trace, by, limit):
         assert stop == start + 1 or size(start, stop) <= limit
@@ -88,7 +77,7 @@ def test_pieces_are_as_large_as_the_limit_lets_them_be(trace, way):
 
 
 @given(trace=sessions(), way=ways)
-def test_a_piece_is_not_cut_again(trace, way):
+def test_a_window_is_not_cut_again(trace, way):
     for start, stop in ranges(trace, *way):
         part = slice(start, stop)
         assert len(ranges(trace_of(trace.time_s[part], trace.x[part], trace.y[part]), *way)) == 1
@@ -97,12 +86,10 @@ def test_a_piece_is_not_cut_again(trace, way):
 @pytest.mark.parametrize(
     ("by", "limit", "message"),
     [
-        ("length", 1, "by must be one of 'pause', 'path', 'events', got 'length'"),
+        ("length", 1, "by must be one of 'pause', 'path', got 'length'"),
         ("pause", 0, "limit must be a number of seconds > 0, got 0"),
         ("path", float("nan"), "limit must be a number of pixels > 0, got nan"),
         ("path", float("inf"), "limit must be a number of pixels > 0, got inf"),
-        ("events", 2.5, "limit must be a whole number of events >= 1, got 2.5"),
-        ("events", -3, "limit must be a whole number of events >= 1, got -3"),
     ],
 )
 def test_limits_out_of_bounds(by, limit, message):
@@ -114,12 +101,12 @@ def test_limits_out_of_bounds(by, limit, message):
 @pytest.mark.skipif(
     "PHOSPHENE_DATA" not in os.environ, reason="needs PHOSPHENE_DATA, the folder of real data"
 )
-@pytest.mark.parametrize("by", LIMITS)
-def test_pieces_of_a_real_session_are_read_by_their_address(by):
+@pytest.mark.parametrize(("by", "limit"), [("pause", 1), ("path", 5000)])
+def test_windows_of_a_real_session_are_read_by_their_address(by, limit):
     file = min(Path(os.environ["PHOSPHENE_DATA"], "balabit", "training_files").glob("user*/session*"))
     whole = read(file)
-    pieces = cut_session(whole, by=by)
-    assert len(pieces) > 5
-    parts = [read(f"{file}#{piece}", kind="mouse") for piece in pieces[:: len(pieces) // 5]]
-    for piece, part in zip(pieces[:: len(pieces) // 5], parts, strict=True):
-        np.testing.assert_array_equal(part.x, whole.x[piece.whole])
+    windows = cut_session(whole, by=by, limit=limit)
+    assert len(windows) > 5
+    signals = [read(f"{file}#{window}", kind="mouse") for window in windows[:: len(windows) // 5]]
+    for window, signal in zip(windows[:: len(windows) // 5], signals, strict=True):
+        np.testing.assert_array_equal(signal.x, whole.x[window.whole])

@@ -7,9 +7,8 @@ import pytest
 import soundfile
 
 from phosphene.converters import Fragment, ParameterError, make
-from phosphene.datasets.cutting import Pieces, cut_each, cut_for, cut_from_config, parse_cut
 from phosphene.datasets.manifest import Item
-from phosphene.datasets.windows import Windows
+from phosphene.datasets.windows import Windows, cut_each, parse_windows
 from phosphene.pipeline.tiles.convert import convert
 
 # A pause of 8 s after the third event; 30 pixels a step, none over the pause.
@@ -30,21 +29,27 @@ def fragments(items):
 
 
 @pytest.mark.parametrize(
-    ("text", "cut"),
+    ("text", "windows"),
     [
         ("t=5,2.5", Windows("t", 5.0, 2.5)),
         (" samples = 1000", Windows("samples", 1000.0, 1000.0)),
         ("bytes=65536,32768", Windows("bytes", 65536.0, 32768.0)),
         ("events=150", Windows("events", 150.0, 150.0)),
-        ("pause=0.5", Pieces("pause", 0.5)),
-        ("path=2000", Pieces("path", 2000.0)),
+        ("pause=0.5", Windows("pause", 0.5)),
+        ("path=2000", Windows("path", 2000.0)),
         ("none", None),
     ],
 )
-def test_forms(text, cut):
-    assert parse_cut(text) == cut
-    if cut:
-        assert cut_from_config(cut.config) == cut
+def test_forms(text, windows):
+    assert parse_windows(text) == windows
+    if windows:
+        assert Windows.from_config(windows.config) == windows
+
+
+def test_windows_of_models_saved_before_are_read():
+    assert Windows.from_config({"by": "pause", "limit": 0.5}) == Windows("pause", 0.5)
+    old = {"unit": "t", "length": 5.0, "hop": 2.5, "most": None}
+    assert Windows.from_config(old) == Windows("t", 5.0, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +61,13 @@ def test_forms(text, cut):
         ("row=3", "'row=3' is no way"),
         ("pause=1,2", "'pause=1,2' is no way"),
         ("t=5,6", "Windows needs 0 < hop <= length, got hop 6.0 and length 5.0"),
-        ("pause=0", "Pieces.limit must be a number > 0, got 0.0"),
-        ("path=nan", "Pieces.limit must be a number > 0, got nan"),
+        ("pause=0", "Windows needs 0 < hop <= length, got hop 0.0 and length 0.0"),
+        ("path=nan", "Windows needs 0 < hop <= length, got hop nan and length nan"),
     ],
 )
 def test_messages(text, message):
     with pytest.raises(ParameterError) as caught:
-        parse_cut(text)
+        parse_windows(text)
     assert str(caught.value).startswith(message)
 
 
@@ -98,9 +103,9 @@ def test_what_cannot_be_read_stays_whole_and_fails_by_name(tmp_path):
 
 
 def test_a_recipe_names_only_cuts_of_its_kind():
-    assert cut_for("mouse", "path=100") == Pieces("path", 100.0)
+    assert parse_windows("path=100", kind="mouse") == Windows("path", 100.0)
     with pytest.raises(ParameterError, match="^audio is not cut by 'pause=1'; write t=LENGTH$"):
-        cut_for("audio", "pause=1")
+        parse_windows("pause=1", kind="audio")
 
 
 def test_every_part_becomes_an_image(session, tmp_path):
@@ -115,10 +120,10 @@ def test_sound_over_ten_minutes_is_cut_unless_it_shall_not(tmp_path):
     long, short = tmp_path / "long.wav", tmp_path / "short.wav"
     soundfile.write(long, np.zeros(4000 * 601, np.int16), 4000)
     soundfile.write(short, np.zeros(4000 * 20, np.int16), 4000)
-    pieces = cut_each([Item(long), Item(short)], None)
-    assert len(pieces) == 121 + 1
-    assert fragments(pieces)[:2] == ["t=0,5", "t=5,10"]
-    assert fragments(pieces)[-2:] == ["t=596,601", "None"]
+    windows = cut_each([Item(long), Item(short)], None)
+    assert len(windows) == 121 + 1
+    assert fragments(windows)[:2] == ["t=0,5", "t=5,10"]
+    assert fragments(windows)[-2:] == ["t=596,601", "None"]
     assert fragments(cut_each([Item(long)], "none")) == ["None"]
     assert fragments(cut_each([Item(long)], None, kind="binary")) == ["None"]
 
@@ -133,14 +138,14 @@ def test_sessions_cut_by_what_happens_are_not_measured_first(session, monkeypatc
 
 
 def test_many_files_are_measured_together(tmp_path, monkeypatch):
-    from phosphene.datasets import windows
+    from phosphene.datasets import windows as module
 
     items = []
     for place in range(3):
         items.append(Item(tmp_path / f"{place}.bin"))
         items[-1].path.write_bytes(bytes(range(256)) * (place + 1))
-    calls, measure = [], windows.extents
-    monkeypatch.setattr(windows, "extents", lambda *asked: calls.append(asked) or measure(*asked))
-    pieces = cut_each(items, "bytes=256")
-    assert [piece.path.name for piece in pieces] == ["0.bin", "1.bin", "1.bin", "2.bin", "2.bin", "2.bin"]
+    calls, measure = [], module.extents
+    monkeypatch.setattr(module, "extents", lambda *asked: calls.append(asked) or measure(*asked))
+    windows = cut_each(items, "bytes=256")
+    assert [window.path.name for window in windows] == ["0.bin", "1.bin", "1.bin", "2.bin", "2.bin", "2.bin"]
     assert len(calls) == 1

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from phosphene.converters.core.errors import ParameterError
 
-from .manifest import Manifest
-from .protocol import Protocol
-from .published.balabit import BALABIT
-from .published.binaries import BINARIES
-from .published.esc import ESC10, ESC50
-from .published.malimg import MALIMG
-from .published.ucr import UCR_SETS, ucr_protocol
-from .published.urbansound import URBANSOUND8K
-from .synthetic.makers import SYNTHETIC
+from ..manifest import Manifest
+from ..protocol import Protocol
+from ..synthetic.makers import SYNTHETIC
+from .balabit import BALABIT
+from .binaries import BINARIES
+from .esc import ESC10, ESC50
+from .malimg import MALIMG
+from .ucr import UCR_SETS, ucr_protocol
+from .urbansound import URBANSOUND8K
 
 _UCR_NAME = re.compile(r"ucr/(\w+)")
 

@@ -3,16 +3,16 @@
 import pytest
 
 from phosphene.converters import ParameterError
-from phosphene.pipeline.backbones.domain_shift import Likeness
-from phosphene.pipeline.strategies.auto import Amount, choose_strategy
+from phosphene.pipeline.backbones.domain_shift import DomainShift
+from phosphene.pipeline.strategies.recipe import Amount, choose_strategy
 
-LIKE, UNLIKE = Likeness(0.04, threshold=0.1), Likeness(0.35, threshold=0.1)
-UNKNOWN = Likeness(None, why="alexnet has no layer that remembers how photographs look")
+LIKE, UNLIKE = DomainShift(0.04, threshold=0.1), DomainShift(0.35, threshold=0.1)
+UNKNOWN = DomainShift(None, why="alexnet has no layer that remembers how photographs look")
 FEW, MIDDLING, MANY = Amount(320, 10, 32, 640), Amount(4000, 10, 300, 12_000), Amount(14_000, 10, 900, 42_000)
 
 
 @pytest.mark.parametrize(
-    ("amount", "likeness", "options", "strategy"),
+    ("amount", "domain_shift", "options", "strategy"),
     [
         (FEW, LIKE, {}, "head"),
         (FEW, UNLIKE, {}, "probe"),
@@ -29,8 +29,8 @@ FEW, MIDDLING, MANY = Amount(320, 10, 32, 640), Amount(4000, 10, 300, 12_000), A
         (MANY, UNKNOWN, {"weights": "random"}, "scratch"),
     ],
 )
-def test_cases(amount, likeness, options, strategy):
-    choice = choose_strategy(amount, likeness, **options)
+def test_cases(amount, domain_shift, options, strategy):
+    choice = choose_strategy(amount, domain_shift, **options)
     assert choice.strategy == strategy
     assert choice.why.startswith(f"{strategy}: {amount.items} items ({amount.smallest} of the rarest of ")
 
@@ -42,8 +42,8 @@ def why(*arguments, **options):
 def test_the_reason_has_the_numbers():
     assert why(FEW, UNLIKE) == (
         "probe: 320 items (32 of the rarest of 10 classes) are few (below 2000), and they look unlike photographs "
-        "(distance 0.350, photographs stay below 0.100); so the network stays frozen, and a linear head learns from "
-        "features of its middle, which carry over to other pictures"
+        "(distance 0.350, photographs stay below 0.100); so the network stays frozen, and a linear head is fitted to "
+        "features of its middle layers, which carry over to other images"
     )
     assert "they look like photographs (distance 0.040, below 0.100); so the network stays frozen" in why(
         FEW, LIKE
@@ -52,11 +52,10 @@ def test_the_reason_has_the_numbers():
 
 
 def test_without_a_gpu_the_reason_tells_the_time():
-    assert (
-        "are few without a GPU (below 10000, since an epoch of 12000 pictures takes about 5 minutes"
-        in why(MIDDLING, LIKE)
+    assert "are few without a GPU (below 10000, since an epoch of 12000 images takes about 5 minutes" in why(
+        MIDDLING, LIKE
     )
-    assert "(10000 or more without a GPU, where an epoch of 42000 pictures takes about 18 minutes" in why(
+    assert "(10000 or more without a GPU, where an epoch of 42000 images takes about 18 minutes" in why(
         MANY, LIKE
     )
     assert "CPU" not in why(MANY, LIKE, device="gpu")
@@ -68,9 +67,9 @@ def test_what_could_not_be_measured_and_what_learned_nothing_is_said():
     assert "pretrained weights would do better" in why(FEW, UNKNOWN, weights="random")
 
 
-def test_items_are_counted_and_not_their_pieces():
-    hours = Amount.of(["a", "b"] * 10, pieces=14_400, views=3)
-    assert hours == Amount(items=20, classes=2, smallest=10, pictures=43_200)
+def test_items_are_counted_and_not_their_windows():
+    hours = Amount.of(["a", "b"] * 10, windows=14_400, views=3)
+    assert hours == Amount(items=20, classes=2, smallest=10, images=43_200)
     assert choose_strategy(hours, UNLIKE).strategy == "probe"
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Fragment, ParameterError
-from phosphene.datasets.manifest import Item, Manifest, natural_key
+from phosphene.datasets.manifest import Item, Manifest
+from phosphene.datasets.splits import natural_key
 
 
 def manifest(n=20, *, classes="ab", **columns):
@@ -135,7 +136,7 @@ def test_parts_of_one_recording_count_as_a_group_and_rows_of_an_archive_do_not()
         (lambda: manifest(fold=lambda k: "1" if k else None).splits(), "0.wav: has no fold, others have"),
         (
             lambda: manifest(fold=lambda k: str(k % 2), group=lambda k: "ann").splits(),
-            "birds: group 'ann' stands on both sides of split '0', so answers would leak",
+            "birds: group 'ann' stands on both sides of split '0', so predictions would leak",
         ),
         (
             lambda: manifest(split=lambda k: ("train", "test")[k % 2], group=lambda k: f"g{k // 2}").splits(),
@@ -217,38 +218,38 @@ def recordings_on_both_sides(manifest, splits):
     return [{names[k] for k in split.train} & {names[k] for k in split.test} for split in splits]
 
 
-@pytest.mark.parametrize("deal", AT_RANDOM)
-def test_slices_of_urbansound8k_are_never_dealt_at_random(deal):
+@pytest.mark.parametrize("split", AT_RANDOM)
+def test_slices_of_urbansound8k_are_never_split_at_random(split):
     for manifest in (
         slices(),
         slices(fold=lambda k: str(k // 10)),
         slices(name="some/where/{0}-9-12-{1}.ogg"),
     ):
         with pytest.raises(ParameterError) as caught:
-            deal(manifest)
+            split(manifest)
         assert str(caught.value) == (
-            "city: its files are named as those of UrbanSound8K, and dealt at random the slices of a recording "
+            "city: its files are named as those of UrbanSound8K, and split at random the slices of a recording "
             "(100, one of 8) would stand on both sides; keep to the official folds (protocol urbansound8k, or a "
             "column fold and --valid fold=10), or give each recording a group"
         )
 
 
-@pytest.mark.parametrize("deal", AT_RANDOM)
-def test_slices_of_urbansound8k_are_dealt_where_groups_keep_recordings_together(deal):
+@pytest.mark.parametrize("split", AT_RANDOM)
+def test_slices_of_urbansound8k_are_split_where_groups_keep_recordings_together(split):
     manifest = slices(group=lambda k: f"clip{k // 5}")
-    assert not any(recordings_on_both_sides(manifest, deal(manifest)))
+    assert not any(recordings_on_both_sides(manifest, split(manifest)))
     wider = slices(group=lambda k: f"street{k // 10}")
-    assert not any(recordings_on_both_sides(wider, deal(wider)))
+    assert not any(recordings_on_both_sides(wider, split(wider)))
     with pytest.raises(ParameterError, match="one of 8"):
-        deal(slices(group=lambda k: f"ear{k % 4}"))
+        split(slices(group=lambda k: f"ear{k % 4}"))
 
 
-@pytest.mark.parametrize("deal", AT_RANDOM)
+@pytest.mark.parametrize("split", AT_RANDOM)
 @pytest.mark.parametrize(
     "name", ["{0}-3-0-{1}-1.wav", "{0}-13-0-{1}.wav", "1-{0}{1}-A-3.wav", "{0}{1}-3-0-1.wav", "{0}_{1}.wav"]
 )
-def test_other_names_and_single_slices_are_dealt(name, deal):
-    assert deal(slices(name=name))
+def test_other_names_and_single_slices_are_split(name, split):
+    assert split(slices(name=name))
 
 
 def test_folds_that_part_a_recording_of_urbansound8k_are_refused_and_official_ones_kept():
@@ -268,10 +269,10 @@ def test_nine_of_ten_names_tell_urbansound8k():
             with pytest.raises(ParameterError, match="UrbanSound8K"):
                 manifest.with_folds(2, seed=0)
         else:
-            assert manifest.with_folds(2, seed=0).is_parted
+            assert manifest.with_folds(2, seed=0).is_split
 
 
-def test_a_manifest_is_parted_by_folds_or_a_split():
-    assert not manifest(4).is_parted
-    assert manifest(4, fold=lambda k: "1" if k == 3 else None).is_parted
-    assert manifest(4, split=lambda k: "train" if k == 3 else None).is_parted
+def test_a_manifest_is_split_by_folds_or_a_split():
+    assert not manifest(4).is_split
+    assert manifest(4, fold=lambda k: "1" if k == 3 else None).is_split
+    assert manifest(4, split=lambda k: "train" if k == 3 else None).is_split

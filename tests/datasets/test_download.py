@@ -12,7 +12,7 @@ import pytest
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.datasets import find_protocol, protocols
-from phosphene.datasets.fetching import Archive
+from phosphene.datasets.protocol import Download
 
 TABLE = b"slice_file_name,fsID,fold,class\na.wav,1,1,siren\nb.wav,2,2,drilling\n"
 
@@ -48,7 +48,9 @@ def published(tmp_path, loopback):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/UrbanSound8K.tar.gz"
-    yield replace(find_protocol("urbansound8k"), archive=Archive(url, f"md5:{hashlib.md5(data).hexdigest()}"))
+    yield replace(
+        find_protocol("urbansound8k"), archive=Download(url, f"md5:{hashlib.md5(data).hexdigest()}")
+    )
     server.shutdown()
     server.server_close()
     thread.join()
@@ -66,7 +68,7 @@ def test_fetch_unpacks_what_opens(published, tmp_path):
 
 def test_fetch_leaves_what_is_there(published, tmp_path):
     published.fetch(tmp_path)
-    unreachable = replace(published, archive=Archive("http://127.0.0.1:9/gone.tar.gz", "md5:0"))
+    unreachable = replace(published, archive=Download("http://127.0.0.1:9/gone.tar.gz", "md5:0"))
     assert unreachable.fetch(tmp_path) == tmp_path / "UrbanSound8K"
 
 
@@ -74,8 +76,8 @@ def test_fetch_leaves_what_is_there(published, tmp_path):
 def test_fetch_refuses_what_was_not_published(published, change, tmp_path):
     right = published.archive
     wrong = {
-        "checksum": Archive(right.url, "md5:" + "0" * 32),
-        "address": Archive(right.url.replace("Urban", "Rural"), right.checksum),
+        "checksum": Download(right.url, "md5:" + "0" * 32),
+        "address": Download(right.url.replace("Urban", "Rural"), right.checksum),
     }[change]
     with pytest.raises(ReadError, match="cannot be fetched from http://127"):
         replace(published, archive=wrong).fetch(tmp_path / "data")
@@ -85,7 +87,7 @@ def test_fetch_refuses_what_was_not_published(published, change, tmp_path):
 def test_fetch_never_writes_outside_the_folder(published, tmp_path):
     data = tar_of({"../../outside.txt": b"x"})
     (tmp_path / "served" / "UrbanSound8K.tar.gz").write_bytes(data)
-    archive = Archive(published.archive.url, f"md5:{hashlib.md5(data).hexdigest()}")
+    archive = Download(published.archive.url, f"md5:{hashlib.md5(data).hexdigest()}")
     with pytest.raises(ReadError, match="cannot be fetched"):
         replace(published, archive=archive).fetch(tmp_path / "data")
     assert not list(tmp_path.rglob("outside.txt"))
