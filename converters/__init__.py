@@ -20,7 +20,7 @@ from .views import default_views, from_config, parse_views
 
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "KindSpec",
-    "Layout", "MissingExtra", "MouseTrace", "Offsets", "ParameterError", "PhospheneError", "ReadError", "ReadOptions", "Reader",
-    "Region", "Series", "Signal", "SignalError", "Span", "WeightsError", "converters", "default_views",
-    "from_config", "make", "parse_views", "read", "register", "register_kind",
+    "Layout", "MissingExtra", "MouseTrace", "Offsets", "ParameterError", "PhospheneError", "ReadError",
+    "ReadOptions", "Reader", "Region", "Series", "Signal", "SignalError", "Span", "WeightsError", "converters",
+    "default_views", "from_config", "make", "parse_views", "read", "register", "register_kind",
 ]  # fmt: skip

@@ -113,11 +113,6 @@ class SeriesReader(Reader):
         opened = _open(path, options)
         return len(opened.items) if isinstance(opened, Archive) else None
 
-    def rows(self, path: Path) -> int | None:
-        """Return how many items an archive holds; None for a file of one series."""
-        opened = _open(path)
-        return len(opened.items) if isinstance(opened, Archive) else None
-
 
 def _format_of(head: bytes, path: Path) -> str | None:
     if head.startswith(b"\x93NUMPY") or is_npz(head):
