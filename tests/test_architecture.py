@@ -129,7 +129,6 @@ def rank(path):
     return max(found)[1]
 
 
-@pytest.mark.xfail(reason="the merges that follow the move mend it")
 def test_no_circle_of_imports():
     assert circles() == []
 
@@ -165,7 +164,6 @@ def test_converters_and_data_sets_know_no_torch():
     assert found == []
 
 
-@pytest.mark.xfail(reason="the merges that follow the move mend it")
 def test_no_public_name_has_two_meanings():
     homes = collections.defaultdict(set)
     for path in LIBRARY:

@@ -89,7 +89,7 @@ UNKNOWN, OTHER, CLICK, DOUBLE_CLICK = 255, 254, 253, 252
 
 
 @dataclass(frozen=True)
-class Columns:
+class MouseColumns:
     """Where the columns stand in a table; None where there is none.
 
     Parameters
@@ -116,7 +116,7 @@ class Columns:
         return (self.event, self.button, self.pressed) != (None, None, None)
 
 
-def find_columns(names: Sequence[str], time: str | None = None) -> Columns | str:
+def find_columns(names: Sequence[str], time: str | None = None) -> MouseColumns | str:
     """Find the columns by their usual names, or say which is missing.
 
     Parameters
@@ -129,7 +129,7 @@ def find_columns(names: Sequence[str], time: str | None = None) -> Columns | str
     Examples
     --------
     >>> find_columns(["record timestamp", "client timestamp", "button", "state", "x", "y"])
-    Columns(time=1, x=4, y=5, event=3, button=2, unit_s=None, pressed=None)
+    MouseColumns(time=1, x=4, y=5, event=3, button=2, unit_s=None, pressed=None)
     >>> find_columns(["Time (ms)", "x"])
     'no column of positions (x and y)'
     """
@@ -146,7 +146,9 @@ def find_columns(names: Sequence[str], time: str | None = None) -> Columns | str
     twice = next((key for key in used if keys.count(key) > 1), None)
     if twice:
         return f"two columns called {twice}"
-    return Columns(found[0], keys.index(place[0]), keys.index(place[1]), event, button, found[1], pressed)
+    return MouseColumns(
+        found[0], keys.index(place[0]), keys.index(place[1]), event, button, found[1], pressed
+    )
 
 
 def event_codes(

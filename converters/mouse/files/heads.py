@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core.options import Note
 from ...delimited import allow_long_fields, is_date, plain_head
-from .columns import Columns, find_columns
+from .columns import MouseColumns, find_columns
 
 _DELIMITERS = ",;\t|"
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE | re.ASCII)
@@ -79,7 +79,7 @@ def _is_value(cell: str) -> bool:
 
 def _names_columns(line: str) -> bool:
     cells = next(_cells([line], _delimiter(line)), [])
-    return len(cells) > 2 and isinstance(find_columns(cells), Columns)
+    return len(cells) > 2 and isinstance(find_columns(cells), MouseColumns)
 
 
 def _delimiter(line: str) -> str:
@@ -98,7 +98,7 @@ def _cells(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
         return
 
 
-def moves_like_a_pointer(head: Head, columns: Columns) -> bool:
+def moves_like_a_pointer(head: Head, columns: MouseColumns) -> bool:
     """Tell times and whole pixels without events that are surely a mouse's: unevenly timed, and on a screen."""
     if len(head.names) != 3 or len(head.rows) < _POINTER_ROWS - 1:
         return False

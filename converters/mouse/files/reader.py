@@ -15,7 +15,7 @@ from ...delimited import few
 from ..signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 from .columns import CLICK, DOUBLE_CLICK, OTHER, UNKNOWN, event_codes, find_columns, known_words
 from .heads import moves_like_a_pointer, parse_head
-from .tables import Table, line_of, read_table
+from .tables import EventTable, line_of, read_table
 
 LOST_PX = 65535
 """What a recorder writes for x and y while it cannot see the pointer."""
@@ -27,7 +27,7 @@ _LONG_STEP_S = 3.0
 class MouseReader(Reader):
     """Reads CSV (comma, semicolon, tab, bar or blanks), JSON Lines and JSON arrays with time, x, y and events.
 
-    Columns are found by their usual names, in any order, other columns are left alone. The unit of times is
+    MouseColumns are found by their usual names, in any order, other columns are left alone. The unit of times is
     what their name says (`time_ms`, `t (us)`), or else what their size says (numbers above 1e11 count from 1970 in
     milliseconds, above 1e14 in microseconds, above 1e17 in nanoseconds), or else what makes the usual time between two
     moves less than three seconds; times may be ISO dates. `time_s` counts from the first event
@@ -134,7 +134,7 @@ def _last_placed(placed: np.ndarray) -> np.ndarray:
     return np.where(last < 0, placed.argmax(), last)
 
 
-def _events(path: Path, table: Table, notes: list[Note]) -> np.ndarray:
+def _events(path: Path, table: EventTable, notes: list[Note]) -> np.ndarray:
     n = len(table.time)
     if not table.columns.has_events:
         notes.append(Note("it has no column of events; every row is taken as a move", loss=True))
@@ -203,7 +203,7 @@ def _from_held(codes: np.ndarray) -> np.ndarray:
 _NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
 
 
-def _unit_s(table: Table, time: np.ndarray, event: np.ndarray, notes: list[Note]) -> float:
+def _unit_s(table: EventTable, time: np.ndarray, event: np.ndarray, notes: list[Note]) -> float:
     """Return the seconds in one unit of time: as said or as the column is called, by size, or by the usual step."""
     if table.columns.unit_s is not None:
         return table.columns.unit_s

@@ -17,7 +17,7 @@ from ...core.options import Note
 from ...core.reader import read_head
 from ...delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
 from ..signal import SCROLL
-from .columns import OTHER, Columns, event_codes, find_columns
+from .columns import OTHER, MouseColumns, event_codes, find_columns
 from .heads import NUMBER, WRAPPED, Head, parse_head, word_of
 
 _NO_ROWS = "no rows below the header; there are no events to read"
@@ -25,7 +25,7 @@ Words = tuple[list[str], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class EventTable:
     """The columns of a mouse file as they stand in it.
 
     Parameters
@@ -43,7 +43,7 @@ class Table:
         What was found in the file.
     """
 
-    columns: Columns
+    columns: MouseColumns
     time: np.ndarray
     x: np.ndarray
     y: np.ndarray
@@ -54,7 +54,7 @@ class Table:
     notes: tuple[Note, ...] = ()
 
 
-def read_table(path: Path, head: bytes, time: str | None = None) -> Table:
+def read_table(path: Path, head: bytes, time: str | None = None) -> EventTable:
     """Read the columns of a CSV or JSON file.
 
     Raises
@@ -78,7 +78,7 @@ def read_table(path: Path, head: bytes, time: str | None = None) -> Table:
     return replace(table, notes=(*lines.notes, *table.notes))
 
 
-def line_of(path: Path, table: Table, row: int) -> int:
+def line_of(path: Path, table: EventTable, row: int) -> int:
     """Return the line, counted from 1, on which a row of the table ends."""
     if table.lines is not None:
         return int(table.lines[row])
@@ -89,7 +89,7 @@ def line_of(path: Path, table: Table, row: int) -> int:
 # CSV.
 
 
-def _read_csv(path: Path, columns: Columns, head: Head) -> Table:
+def _read_csv(path: Path, columns: MouseColumns, head: Head) -> EventTable:
     import pyarrow
     from pyarrow import csv as arrow_csv
 
@@ -124,10 +124,10 @@ def _read_csv(path: Path, columns: Columns, head: Head) -> Table:
     if not (np.isfinite(time) & np.isfinite(x) & np.isfinite(y)).all():
         return _read_slowly(path, columns, head, decimal, "a value that is not finite")
     event, button, pressed = (_factors(table, at) for at in (columns.event, columns.button, columns.pressed))
-    return Table(columns, time, x, y, event, button, pressed)
+    return EventTable(columns, time, x, y, event, button, pressed)
 
 
-def _wanted(columns: Columns) -> tuple[list[int], list[int]]:
+def _wanted(columns: MouseColumns) -> tuple[list[int], list[int]]:
     words = [at for at in (columns.event, columns.button, columns.pressed) if at is not None]
     return [columns.time, columns.x, columns.y], words
 
@@ -137,7 +137,7 @@ def _has_decimal_commas(head: Head, numbers: Sequence[int]) -> bool:
     return any("," in cell for cell in cells)
 
 
-def _has_dates(head: Head, columns: Columns) -> bool:
+def _has_dates(head: Head, columns: MouseColumns) -> bool:
     return any(is_date(row[columns.time]) for row in head.rows[:3] if columns.time < len(row))
 
 
@@ -148,7 +148,7 @@ def _factors(table: Any, at: int | None) -> Words | None:
     return column.dictionary.to_pylist(), column.indices.to_numpy()
 
 
-def _read_slowly(path: Path, columns: Columns, head: Head, decimal: str, why: str) -> Table:
+def _read_slowly(path: Path, columns: MouseColumns, head: Head, decimal: str, why: str) -> EventTable:
     """Read row by row: leaves a few odd rows out, and finds the line that is at fault where there are more."""
     dated = _has_dates(head, columns)
 
@@ -189,11 +189,11 @@ class _Event:
 def _collect(
     path: Path,
     rows: Iterator[tuple[str, int, Any]],
-    columns: Columns,
+    columns: MouseColumns,
     names: Sequence[str],
     number: Callable[[Any, int], float | None],
     width: int | None,
-) -> tuple[Table, int] | None:
+) -> tuple[EventTable, int] | None:
     """Collect rows that name each column by its index (lists) or name (objects); few may be odd."""
     kept: list[_Event] = []
     faults: list[ReadError] = []
@@ -223,7 +223,7 @@ def _collect(
 def _event(
     line: int,
     cells: dict[int, Any],
-    columns: Columns,
+    columns: MouseColumns,
     number: Callable[[Any, int], float | None],
     names: Sequence[str],
     width: int | None,
@@ -247,7 +247,7 @@ def _event(
     return f": {names[fault]} must be a finite number, got {cells[fault]!r}; mend the line"
 
 
-def _table_of(events: Sequence[_Event], columns: Columns, notes: tuple[Note, ...]) -> Table:
+def _table_of(events: Sequence[_Event], columns: MouseColumns, notes: tuple[Note, ...]) -> EventTable:
     time, x, y = np.array([event.numbers for event in events], np.float64).T.copy()
     _, words = _wanted(columns)
     factors = {at: _enumerated([event.words[k] for event in events]) for k, at in enumerate(words)}
@@ -255,7 +255,7 @@ def _table_of(events: Sequence[_Event], columns: Columns, notes: tuple[Note, ...
         factors.get(at) if at is not None else None for at in (columns.event, columns.button, columns.pressed)
     )
     lines = np.array([event.line for event in events])
-    return Table(columns, time, x, y, event, button, pressed, lines, notes)
+    return EventTable(columns, time, x, y, event, button, pressed, lines, notes)
 
 
 def _picked(row: Any, names: Sequence[str], width: int | None) -> dict[int, Any] | str:
@@ -293,7 +293,7 @@ def _csv_rows(path: Path, head: Head) -> Iterator[tuple[int, list[str]]]:
 # JSON.
 
 
-def _read_json(path: Path, columns: Columns, head: Head) -> Table:
+def _read_json(path: Path, columns: MouseColumns, head: Head) -> EventTable:
     dated = _has_dates(head, columns)
 
     def number(value: Any, at: int) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +12,20 @@ from ...core.options import Note
 from ...delimited import is_number
 
 _MOST_CLASSES = 20
+
+
+class Recording(Protocol):
+    """An open file of one series, parts of which can be read."""
+
+    @property
+    def count(self) -> int:
+        """Samples."""
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step in seconds where known, and what was found."""
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "Recording":
+        """Return the same with more notes."""
 
 
 @dataclass(frozen=True, eq=False)

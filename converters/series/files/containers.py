@@ -7,19 +7,16 @@ import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ...core.errors import MissingExtra, ReadError
 from ...core.options import Note, ReadOptions
 from ...delimited import PlainText
-from .archives import Archive
+from .archives import Archive, Recording
 from .stores import arranged, finite
 from .tables import open_table
-
-if TYPE_CHECKING:
-    from .reader import Recording
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _HEA = re.compile(rb"^[^\s#]\S*[ \t]+\d+([ \t]+[\d./()]+)*", re.MULTILINE)

@@ -24,7 +24,7 @@ _FEW_ROWS = 10  # too few to say whether whole numbers are labels or values
 
 
 @dataclass(frozen=True)
-class Columns:
+class SeriesColumns:
     """What the columns of a table are.
 
     Parameters
@@ -39,7 +39,7 @@ class Columns:
     unit_s
         Seconds in one unit of time.
     text
-        Columns whose fields are not numbers.
+        SeriesColumns whose fields are not numbers.
     notes
         What was found by content alone, and how to overrule it.
     """
@@ -56,7 +56,7 @@ class Columns:
     clock: int | None = None
 
 
-def understand(sheet: Sheet, path: Path, options: ReadOptions, *, complete: bool) -> Columns:
+def understand(sheet: Sheet, path: Path, options: ReadOptions, *, complete: bool) -> SeriesColumns:
     """Decide what the columns of a table are, by its header, its first rows, and what the user said.
 
     Raises
@@ -137,7 +137,7 @@ class _Table(SampledTable):
 
     # What each layout makes of the columns.
 
-    def columns(self) -> Columns:
+    def columns(self) -> SeriesColumns:
         everything = range(self.width)
         notes: list[Note] = []
         time = self._time(notes)
@@ -166,7 +166,9 @@ class _Table(SampledTable):
                 notes.append(Note(f"column {self.name(index)!r} holds words and is left out", loss=True))
             else:
                 values.append(index)
-        return Columns("columns", tuple(values), time, label, unit_s=unit_s, notes=tuple(notes), clock=clock)
+        return SeriesColumns(
+            "columns", tuple(values), time, label, unit_s=unit_s, notes=tuple(notes), clock=clock
+        )
 
     def _clock(self, time: int | None) -> int | None:
         """Return the column of times of day that stands beside one of dates alone."""
@@ -217,14 +219,14 @@ class _Table(SampledTable):
         notes.extend([note] if note else [])
         return unit_s
 
-    def row(self) -> Columns:
+    def row(self) -> SeriesColumns:
         note = Note(
             f"its only row is taken as a series of {self.width} samples; "
             "--layout columns takes it as one sample of each channel"
         )
-        return Columns("row", tuple(range(self.width)), notes=(note,))
+        return SeriesColumns("row", tuple(range(self.width)), notes=(note,))
 
-    def rows(self) -> Columns:
+    def rows(self) -> SeriesColumns:
         label = self._row_label()
         numbered, _ = self.numbered()
         values, notes = [], []
@@ -241,7 +243,7 @@ class _Table(SampledTable):
                 f"each row is taken as an item of {len(values)} samples, with {where}; "
                 "--layout columns takes each column as a channel, --label names another column or none"
             ))  # fmt: skip
-        return Columns("rows", tuple(values), label=label, notes=tuple(notes))
+        return SeriesColumns("rows", tuple(values), label=label, notes=tuple(notes))
 
     def _is_beside(self, index: int, numbered: Sequence[int]) -> bool:
         """Tell a column that is none of the values: a word among them, or named otherwise where they are numbered."""
@@ -281,7 +283,7 @@ class _Table(SampledTable):
             return 0
         return self.label_by_content()
 
-    def long(self) -> Columns:
+    def long(self) -> SeriesColumns:
         notes: list[Note] = []
         time = self._time(notes)
         item = self.item_column()
@@ -307,7 +309,7 @@ class _Table(SampledTable):
             notes.insert(0, Note(
                 f"each row is a sample of the item in column {self.name(item)!r}; --layout columns takes one series"
             ))  # fmt: skip
-        return Columns("long", values, time, label, item, dimension, unit_s, notes=tuple(notes))
+        return SeriesColumns("long", values, time, label, item, dimension, unit_s, notes=tuple(notes))
 
 
 def looks_like_series(head: bytes, path: Path, *, complete: bool) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from ...core.errors import ReadError
 from ...core.options import Note, ReadOptions
 from ...delimited import Form, Sheet
-from .archives import Archive, OneSeries
+from .archives import Archive, OneSeries, Recording
 from .grid import UnevenTimeError, evenly
 from .layouts import understand
 from .stores import finite
@@ -18,7 +18,6 @@ from .tables import long_items, row_items
 if TYPE_CHECKING:
     import pyarrow.parquet
 
-    from .reader import Recording
 
 _SAMPLED_ROWS = 50
 

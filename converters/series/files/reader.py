@@ -3,7 +3,7 @@
 import functools
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ...core.reader import HEAD_BYTES, Reader, read_head
 from ...core.signal import Kind
 from ...delimited import is_packed, looks_numeric, plain_head
 from ..signal import Series
-from .archives import Archive, are_targets
+from .archives import Archive, Recording, are_targets
 from .beside import with_labels_beside
 from .containers import container_of, open_container
 from .layouts import looks_like_series
@@ -23,20 +23,6 @@ from .parquet import open_parquet
 from .stores import is_npz, open_arrays
 from .tables import open_table
 from .tagged import read_arff, read_ts, tagged_format
-
-
-class Recording(Protocol):
-    """An open file of one series, parts of which can be read."""
-
-    @property
-    def count(self) -> int:
-        """Samples."""
-
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
-        """Return float32 (channels, samples), the step in seconds where known, and what was found."""
-
-    def with_notes(self, notes: tuple[Note, ...]) -> "Recording":
-        """Return the same with more notes."""
 
 
 class SeriesReader(Reader):

@@ -4,18 +4,14 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.errors import ReadError
 from ...core.options import Note, ReadOptions
-from .archives import Archive
+from .archives import Archive, Recording
 from .grid import UnevenTimeError, evenly
 from .sampled import alike
-
-if TYPE_CHECKING:
-    from .reader import Recording
 
 _LABELS = re.compile(
     r"(?:.*[/_])?(y|ys|labels?|targets?|class(?:es)?|y_(?:train|test)|category)", re.IGNORECASE

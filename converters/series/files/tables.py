@@ -4,19 +4,15 @@ import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.errors import ReadError
 from ...core.options import Note, ReadOptions
 from ...delimited import BLANKS, Form, PlainText, Sheet, instants, parse_block, sniff_sheet
-from .archives import Archive, OneSeries, checked_label, without_padding
+from .archives import Archive, OneSeries, Recording, checked_label, without_padding
 from .grid import UnevenTimeError, evenly
-from .layouts import Columns, understand
-
-if TYPE_CHECKING:
-    from .reader import Recording
+from .layouts import SeriesColumns, understand
 
 _CHUNK_BYTES = 1 << 18
 _CHUNKS_AT_ONCE = 64
@@ -55,7 +51,7 @@ def open_table(path: Path, options: ReadOptions, *, text: PlainText | None = Non
             f"{path}: the header has {len(sheet.names)} columns, the first row {sheet.form.columns}; make them agree"
         )
     columns = understand(sheet, path, options, complete=complete)
-    rows = Rows(text, replace(sheet.form, text=columns.text), sheet.offset, sheet.line)
+    rows = TextRows(text, replace(sheet.form, text=columns.text), sheet.offset, sheet.line)
     if columns.layout == "columns":
         return TextTable(rows, columns, options, sheet)
     if columns.layout == "long":
@@ -73,7 +69,7 @@ def _head(text: PlainText) -> tuple[bytes, bool]:
         size *= 4
 
 
-class Rows:
+class TextRows:
     """The rows of numbers of a text, which are counted once and then read in parts."""
 
     def __init__(self, text: PlainText, form: Form, offset: int, line: int) -> None:
@@ -159,7 +155,7 @@ class Rows:
 class TextTable:
     """An open table of one series: knows its length and columns, and reads rows when asked."""
 
-    def __init__(self, rows: Rows, columns: Columns, options: ReadOptions, sheet: Sheet) -> None:
+    def __init__(self, rows: TextRows, columns: SeriesColumns, options: ReadOptions, sheet: Sheet) -> None:
         self.rows, self.columns, self.options, self.path = rows, columns, options, rows.path
         self.notes = columns.notes + self._layout_notes(sheet)
 
@@ -230,7 +226,7 @@ def _odd_note(lines: list[int]) -> tuple[Note, ...]:
     )
 
 
-def _read_rows(rows: Rows, columns: Columns) -> "Archive | OneSeries":
+def _read_rows(rows: TextRows, columns: SeriesColumns) -> "Archive | OneSeries":
     """Read a table of a row an item whole."""
     path, first = rows.path, rows.chunks[0]
     data = rows.bytes_of(first, rows.chunks[-1])
@@ -245,7 +241,7 @@ def row_items(
     path: Path,
     numbers: np.ndarray,
     texts: dict[int, list[str]],
-    columns: Columns,
+    columns: SeriesColumns,
     lines: Sequence[int],
     notes: tuple[Note, ...],
 ) -> "Archive | OneSeries":
@@ -267,7 +263,7 @@ def row_items(
     return Archive(path, items, labels, tuple(lines), notes=notes)
 
 
-def _read_long(rows: Rows, columns: Columns, options: ReadOptions) -> Archive:
+def _read_long(rows: TextRows, columns: SeriesColumns, options: ReadOptions) -> Archive:
     """Read a table of a row a sample of an item whole."""
     blocks = list(rows.blocks(0, rows.count))
     numbers = np.concatenate([block[1] for block in blocks])
@@ -284,7 +280,7 @@ def long_items(
     path: Path,
     numbers: np.ndarray,
     texts: dict[int, list[str]],
-    columns: Columns,
+    columns: SeriesColumns,
     options: ReadOptions,
     notes: tuple[Note, ...],
 ) -> Archive:
@@ -333,7 +329,7 @@ def _only_label(path: Path, item: str, labels: set[str]) -> str:
 
 
 def _long_item(
-    numbers: np.ndarray, columns: Columns, dimensions: list[str] | None
+    numbers: np.ndarray, columns: SeriesColumns, dimensions: list[str] | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return (channels, samples) and the times of the rows of one item."""
     times = None if columns.time is None else numbers[:, columns.time]
