@@ -153,7 +153,7 @@ class _Unlucky(Augmentation):
     ("options", "words"),
     [
         ({"arch": "lenet,lenet"}, "names a network twice"),
-        ({"arch": "lenet,"}, "must be names parted by commas"),
+        ({"arch": "lenet,"}, "must be names separated by commas"),
         ({"copies": 0}, "copies must be 1 or more, got 0"),
         ({"members": 0}, "members must be 1 or more, got 0"),
         ({"strategy": "auto", "epochs": 3}, "may make no epochs"),
