@@ -203,19 +203,21 @@ def _depth_cell(rows: list[dict[str, str]], stage: str) -> str:
 
 def speed_table() -> str:
     """Return the table of speeds, one row a comparison."""
-    lines = ["| work | against | times as fast | asked |", "|---|---|---|---|"]
+    lines = ["| work | against | times as fast |", "|---|---|---|"]
     for row in _rows("speed"):
-        ratio, low, high, asked = (f"{float(row[name]):.3g}" for name in ("ratio", "low", "high", "asked"))
-        lines.append(f"| {row['work']} | {row['peer']} | {ratio} ({low} to {high}) | {asked} |")
+        ratio, low, high = (f"{float(row[name]):.3g}" for name in ("ratio", "low", "high"))
+        lines.append(f"| {row['work']} | {row['peer']} | {ratio} ({low} to {high}) |")
     return "\n".join(lines) + "\n"
 
 
 def converters_table() -> str:
     """Return the table of converters, one row each."""
-    lines = ["| kind | name | what the picture shows |", "|---|---|---|"]
+    lines = ["| kind | name | image | what it shows |", "|---|---|---|---|"]
     for owner in converters():
+        kind, name = owner.accepts.kind, owner.name
         summary = inspect.cleandoc(owner.__doc__ or "").partition("\n")[0]
-        lines.append(f"| {owner.accepts.kind} | `{owner.name}` | {summary} |")
+        picture = f"![{name} of a synthetic file](pictures/converters/{kind}-{name}.png)"
+        lines.append(f"| {kind} | `{name}` | {picture} | {summary} |")
     return "\n".join(lines) + "\n"
 
 

@@ -15,10 +15,11 @@ def readers() -> Mapping[Kind, Reader]:
     return {name: kind.reader for name, kind in kinds().items()}
 
 
-def recognise(path: str | Path) -> Kind:
+def recognise(path: str | Path, head: bytes | None = None) -> Kind:
     """Tell the kind of a file: by its content first, by its suffix second; any other bytes are `binary`.
 
-    A suffix of a kind that another package brings decides before all else: who installed it wants it read so.
+    Its first HEAD_BYTES bytes are read where they are not given. A suffix of a kind that another package brings decides
+    before all else: who installed it wants it read so.
 
     Raises
     ------
@@ -26,7 +27,7 @@ def recognise(path: str | Path) -> Kind:
         There is no such file, it is a folder, empty, or may not be read.
     """
     path = Path(path)
-    head = read_head(path)
+    head = read_head(path) if head is None else head
     known, suffix = readers(), path.suffix.lower()
     named = [kind for kind, reader in known.items() if suffix in reader.suffixes]
     brought = [kind for kind in named if kind not in OWN_KINDS]

@@ -1,17 +1,22 @@
-"""What stands on both sides of a split, so that answers may be known beforehand: groups, copies, overlapping parts."""
+"""What stands on both sides of a split, so that test labels leak: groups, copies, overlapping windows."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import ParameterError
+from phosphene.converters import Fragment, ParameterError, PhospheneError
+from phosphene.converters.core.reader import content_digest
+from phosphene.converters.reading import readers
+from phosphene.converters.series.signal import Series
 
-from .contents import digests_of
-from .manifest import Item, Manifest, Split
-from .recordings import recordings
+from .manifest import Item, Manifest
+from .splits import Split, recording_ids
 
 Sort = Literal["group", "copy", "overlap", "split"]
 _Pairs = list[tuple[int, int]]
@@ -20,7 +25,7 @@ _Span = tuple[float, float]
 _ADVICE: dict[Sort, str] = {
     "group": "put all of a group on one side",
     "copy": "keep one of each, or put both on one side",
-    "overlap": "cut parts that do not overlap, or put them on one side",
+    "overlap": "cut windows that do not overlap, or put them on one side",
 }
 _SHOWN = 3
 _WHOLE: _Span = (0.0, float("inf"))
@@ -28,19 +33,19 @@ _WHOLE: _Span = (0.0, float("inf"))
 
 @dataclass(frozen=True)
 class Leak:
-    """A way in which a split lets answers be known beforehand.
+    """A way in which a split gives test labels away.
 
     Parameters
     ----------
     sort
-        `group`: items of one group on both sides. `copy`: equal content on both. `overlap`: parts of one file that
-        share a stretch. `split`: there was none, so folds were made.
+        `group`: items of one group on both sides. `copy`: equal content on both. `overlap`: windows of one
+        file that overlap. `split`: there was none, so folds were made.
     split
         The name of the split; empty where it is about all of them.
     message
         One line: what, how many, and up to three examples.
     items
-        The items to answer for that what is learned from gives away, in order; none for `split`.
+        The test items that training items give away, in order; none for `split`.
     """
 
     sort: Sort
@@ -76,8 +81,8 @@ def find_leaks(manifest: Manifest, splits: Sequence[Split]) -> tuple[Leak, ...]:
     >>> [leak.sort for leak in find_leaks(Manifest(items, "audio"), [split])]
     ['group', 'split']
     """
-    sought = _Sought.of(manifest, splits)
-    found = [leak for split in splits for leak in sought.leaks(split)]
+    shared = _Shared.of(manifest, splits)
+    found = [leak for split in splits for leak in shared.leaks(split)]
     return (*found, *_made_folds(manifest, splits))
 
 
@@ -107,33 +112,33 @@ def require_no_leaks(leaks: Sequence[Leak], *, on_leak: Literal["refuse", "tell"
     seen = [leak for leak in leaks if leak.sort != "split"]
     if seen and on_leak == "refuse":
         more = f" (and {len(seen) - 1} more such findings)" if len(seen) > 1 else ""
-        raise ParameterError(f"{seen[0].message}{more}, so answers would leak; {_ADVICE[seen[0].sort]}")
+        raise ParameterError(f"{seen[0].message}{more}, so predictions would leak; {_ADVICE[seen[0].sort]}")
     return tuple(leak.message for leak in leaks)
 
 
 @dataclass(frozen=True)
-class _Sought:
-    """What could tie items to each other, by place; None where nothing does or nobody knows."""
+class _Shared:
+    """What items could share, by index; None where nothing does or nobody knows."""
 
     manifest: Manifest
-    bonds: list[str | None]
+    groups: list[str | None]
     recordings: list[str | None]
     files: list[str | None]
     contents: list[str | None]
 
     @classmethod
-    def of(cls, manifest: Manifest, splits: Sequence[Split]) -> "_Sought":
+    def of(cls, manifest: Manifest, splits: Sequence[Split]) -> "_Shared":
         items = manifest.items
-        files, contents = digests_of(items, _places(splits))
-        return cls(manifest, [item.bond for item in items], recordings(items), files, contents)
+        files, contents = digests_of(items, _indices(splits))
+        return cls(manifest, [item.group_key for item in items], recording_ids(items), files, contents)
 
     def leaks(self, split: Split) -> Iterator[Leak]:
         """Yield the leaks of one split, a sort at a time."""
-        tied = self._shared(split, self.bonds)
-        sliced = [] if tied else self._shared(split, self.recordings)
+        grouped = self._shared(split, self.groups)
+        sliced = [] if grouped else self._shared(split, self.recordings)
         copies, overlaps = self._shared(split, self.contents), self._overlaps(split)
-        if tied:
-            yield self._leak("group", split, tied, "of a group", self._named(tied, self.bonds))
+        if grouped:
+            yield self._leak("group", split, grouped, "of a group", self._named(grouped, self.groups))
         if sliced:
             yield self._leak(
                 "group", split, sliced, "slices of a recording", self._named(sliced, self.recordings)
@@ -146,53 +151,53 @@ class _Sought:
             )
 
     def _leak(self, sort: Sort, split: Split, pairs: _Pairs, what: str, examples: str) -> Leak:
-        title = self.manifest.name or "the manifest"
-        counts = f"{len(pairs)} of {len(split.test)} items to answer for, {what} that is learned from"
-        items = tuple(self.manifest.items[place] for place, _ in pairs)
+        title = self.manifest.title
+        counts = f"{len(pairs)} of {len(split.test)} test items, {what} in training"
+        items = tuple(self.manifest.items[index] for index, _ in pairs)
         return Leak(sort, split.name, f"{title}: split {split.name!r}: {counts} ({examples})", items)
 
-    def _shared(self, split: Split, ties: Sequence[str | None]) -> _Pairs:
-        """Return each place to answer for whose tie is learned from, with one of those; first of another label."""
+    def _shared(self, split: Split, keys: Sequence[str | None]) -> _Pairs:
+        """Return each test index whose key is in training, with one of those; first of another label."""
         learned: dict[str | None, list[int]] = {}
-        for place in split.train.tolist():
-            learned.setdefault(ties[place], []).append(place)
+        for index in split.train.tolist():
+            learned.setdefault(keys[index], []).append(index)
         learned.pop(None, None)
-        tied = [(place, learned[ties[place]]) for place in split.test.tolist() if ties[place] in learned]
+        grouped = [(index, learned[keys[index]]) for index in split.test.tolist() if keys[index] in learned]
         return [
-            (place, next((p for p in partners if self._labelled_otherwise(place, p)), partners[0]))
-            for place, partners in tied
+            (index, next((p for p in partners if self._labelled_otherwise(index, p)), partners[0]))
+            for index, partners in grouped
         ]
 
-    def _labelled_otherwise(self, place: int, other: int) -> bool:
-        labels = {self.manifest.items[place].label, self.manifest.items[other].label}
+    def _labelled_otherwise(self, index: int, other: int) -> bool:
+        labels = {self.manifest.items[index].label, self.manifest.items[other].label}
         return len(labels) == 2 and None not in labels
 
-    def _named(self, pairs: _Pairs, ties: Sequence[str | None]) -> str:
-        names = list(dict.fromkeys(repr(ties[place]) for place, _ in pairs))
+    def _named(self, pairs: _Pairs, keys: Sequence[str | None]) -> str:
+        names = list(dict.fromkeys(repr(keys[index]) for index, _ in pairs))
         return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
     def _copied(self, pairs: _Pairs) -> str:
         wrong = [pair for pair in pairs if self._labelled_otherwise(*pair)]
         if not wrong:
             return self._examples(pairs, "is")
-        place, other = wrong[0]
-        labels = f"{self.manifest.items[place].label!r} and {self.manifest.items[other].label!r}"
+        index, other = wrong[0]
+        labels = f"{self.manifest.items[index].label!r} and {self.manifest.items[other].label!r}"
         right = [pair for pair in pairs if pair not in wrong]
         return (
             f"{self._examples(wrong + right, 'is')}; {len(wrong)} with another label, the first with {labels}"
         )
 
     def _examples(self, pairs: _Pairs, between: str) -> str:
-        root = _root([self.manifest.items[place] for pair in pairs for place in pair])
+        root = _root([self.manifest.items[index] for pair in pairs for index in pair])
         shown = [
-            f" {between} ".join(_short(self.manifest.items[place], root) for place in pair)
+            f" {between} ".join(_short(self.manifest.items[index], root) for index in pair)
             for pair in pairs[:_SHOWN]
         ]
         return ", ".join(shown) + (", ..." if len(pairs) > _SHOWN else "")
 
     def _overlaps(self, split: Split) -> _Pairs:
-        """Return parts to answer for, each with a part to learn from that shares a stretch of the same bytes."""
-        learned, asked = (_by_key(places, self.files) for places in (split.train, split.test))
+        """Return test items, each with a training item of the same file that overlaps with it."""
+        learned, asked = (_by_key(indices, self.files) for indices in (split.train, split.test))
         pairs = [
             pair
             for file in learned.keys() & asked.keys()
@@ -201,63 +206,63 @@ class _Sought:
         ]
         return sorted(dict(sorted(pairs, reverse=True)).items())
 
-    def _units(self, places: list[int]) -> list[str]:
-        fragments = [self.manifest.items[place].fragment for place in places]
+    def _units(self, indices: list[int]) -> list[str]:
+        fragments = [self.manifest.items[index].fragment for index in indices]
         return sorted({fragment.unit for fragment in fragments if fragment})
 
-    def _spans(self, places: list[int], unit: str) -> dict[int, _Span]:
-        """Return where each part begins and ends; a whole file holds every part, other units are not compared."""
-        fragments = {place: self.manifest.items[place].fragment for place in places}
+    def _spans(self, indices: list[int], unit: str) -> dict[int, _Span]:
+        """Return where each item begins and ends; a whole file holds every window, other units are not compared."""
+        fragments = {index: self.manifest.items[index].fragment for index in indices}
         return {
-            place: (part.start, part.stop) if part else _WHOLE
-            for place, part in fragments.items()
+            index: (part.start, part.stop) if part else _WHOLE
+            for index, part in fragments.items()
             if part is None or part.unit == unit
         }
 
 
 def _overlapping(asked: dict[int, _Span], learned: dict[int, _Span]) -> _Pairs:
-    """Return places of spans that overlap with others; equal ones are copies, and no matter here."""
-    spans = sorted((span, place) for place, span in learned.items())
+    """Return indices of spans that overlap with others; equal ones are copies, and no matter here."""
+    spans = sorted((span, index) for index, span in learned.items())
     if not spans:
         return []
     starts = np.array([start for (start, _), _ in spans])
     stops = np.array([stop for (_, stop), _ in spans])
     farthest = np.maximum.accumulate(stops)
     pairs, equal = [], set(learned.values())
-    for place, (start, stop) in asked.items():
+    for index, (start, stop) in asked.items():
         before = int(np.searchsorted(starts, stop))
         if before and farthest[before - 1] > start and (start, stop) not in equal:
-            pairs.append((place, spans[int(np.argmax(stops[:before]))][1]))
+            pairs.append((index, spans[int(np.argmax(stops[:before]))][1]))
     return pairs
 
 
 def _made_folds(manifest: Manifest, splits: Sequence[Split]) -> list[Leak]:
-    if manifest.is_parted:
+    if manifest.is_split:
         return []
-    grouped = all(item.bond is not None for item in manifest.items)
+    grouped = all(item.group_key is not None for item in manifest.items)
     related = (
         "groups whole"
         if grouped
         else "but nothing is known of how items are related; if some are of one recording, speaker or machine, "
-        "answers leak and scores are too high: name what they share in a column group"
+        "predictions leak and scores are too high: name what they share in a column group"
     )
-    title = manifest.name or "the manifest"
+    title = manifest.title
     made = f"{title} has neither folds nor a split: {len(splits)} folds are made at random"
     return [Leak("split", "", f"{made}, every class in its share, {related}")]
 
 
-def _places(splits: Sequence[Split]) -> list[int]:
+def _indices(splits: Sequence[Split]) -> list[int]:
     return sorted(
-        {place for split in splits for side in (split.train, split.test) for place in side.tolist()}
+        {index for split in splits for side in (split.train, split.test) for index in side.tolist()}
     )
 
 
-def _by_key(places: np.ndarray, keys: Sequence[str | None]) -> dict[str, list[int]]:
+def _by_key(indices: np.ndarray, keys: Sequence[str | None]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for place in places.tolist():
-        key = keys[place]
+    for index in indices.tolist():
+        key = keys[index]
         if key is not None:
-            found.setdefault(key, []).append(place)
+            found.setdefault(key, []).append(index)
     return found
 
 
@@ -271,3 +276,73 @@ def _root(items: Sequence[Item]) -> str:
 def _short(item: Item, root: str) -> str:
     path = item.path.relative_to(root) if root else item.path
     return f"{path}#{item.fragment}" if item.fragment else str(path)
+
+
+def digests_of(items: Sequence[Item], indices: Sequence[int]) -> tuple[list[str | None], list[str | None]]:
+    """Return a digest of the file of some items, and one of what each holds of it.
+
+    Parameters
+    ----------
+    items
+        Files and parts of files.
+    indices
+        Which of them are looked at.
+
+    Returns
+    -------
+    tuple of list
+        By index. The file's is of its bytes, whatever its suffix; None for rows of archives. The item's is of its
+        values for a row, else of the file's bytes and the part. None for what cannot be read, and for other indices.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [Path(folder, name) for name in ("a.bin", "b.dat", "c.bin")]
+    ...     for path, data in zip(paths, (b"same", b"same", b"other")):
+    ...         _ = path.write_bytes(data)
+    ...     files, contents = digests_of([Item(path) for path in paths], [0, 1, 2])
+    >>> contents[0] == contents[1], contents[0] == contents[2]
+    (True, False)
+    """
+    known = _file_digests([items[index].path for index in indices if not _is_row(items[index])])
+    files: list[str | None] = [None] * len(items)
+    contents: list[str | None] = [None] * len(items)
+    for index in sorted(indices, key=lambda index: str(items[index].path)):  # one archive is open at a time
+        item = items[index]
+        if item.fragment and item.fragment.unit == "row":
+            contents[index] = _row_digest(item.path, item.fragment)
+        elif item.path in known:
+            files[index] = known[item.path]
+            contents[index] = f"{known[item.path]}#{item.fragment or ''}"
+    return files, contents
+
+
+def _is_row(item: Item) -> bool:
+    return item.fragment is not None and item.fragment.unit == "row"
+
+
+def _file_digests(paths: Sequence[Path]) -> dict[Path, str]:
+    some = list(dict.fromkeys(paths))
+
+    def digest(path: Path) -> str | None:
+        try:
+            return content_digest(path).partition(".")[0]  # without the suffix
+        except (PhospheneError, OSError):
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        known = zip(some, pool.map(digest, some), strict=True)
+        return {path: found for path, found in known if found}
+
+
+def _row_digest(path: Path, fragment: Fragment) -> str | None:
+    try:
+        signal = readers()["series"].read(path, fragment)
+    except (PhospheneError, OSError):
+        return None
+    if not isinstance(signal, Series):
+        return None
+    values = np.asarray(signal.values, np.float32)
+    plain = np.where(np.isnan(values), np.float32("nan"), values + np.float32(0))  # one NaN, one zero
+    return f"{values.shape}{hashlib.blake2b(plain.tobytes(), digest_size=16).hexdigest()}"

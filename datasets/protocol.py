@@ -1,15 +1,40 @@
 """A published data set: where it comes from, how it lies on disk, and how a classifier of it is judged."""
 
-from collections.abc import Callable
+import csv
+import tarfile
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phosphene.converters.core.errors import ParameterError, ReadError
 from phosphene.converters.core.signal import Kind
 
-from .fetching import Archive, download
 from .manifest import Item, Manifest, Metric
-from .published.table import require_files
+
+SHOWN = 3
+"""Missing files that a message names before it only counts."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A tar archive at an address that does not change.
+
+    Parameters
+    ----------
+    url
+        Where it is.
+    checksum
+        `md5:...` or `sha256:...`, from the publisher.
+    """
+
+    url: str
+    checksum: str
+
+    @property
+    def filename(self) -> str:
+        """What the archive is called on disk."""
+        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +78,7 @@ class Protocol:
     layout: tuple[str, ...]
     folders: tuple[str, ...]
     list_items: Callable[[Path], tuple[Item, ...]] = field(repr=False)
-    archive: Archive | None = None
+    archive: Download | None = None
 
     def open(self, data: str | Path) -> Manifest:
         """Return the manifest of the data set in `data`, or in one of its usual folders below `data`.
@@ -113,3 +138,115 @@ class Protocol:
                 ) from None
         download(self.archive, folder)
         return self.find(folder)
+
+
+def download(archive: Download, folder: Path) -> None:
+    """Download an archive into a folder, check it, and unpack it there; the archive stays.
+
+    An archive that is there already and whole is not downloaded again, and a folder appears only when all
+    of it is unpacked.
+
+    Raises
+    ------
+    ReadError
+        The address does not answer, what came is not what was published, or it cannot be unpacked.
+    """
+    import pooch
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = pooch.retrieve(
+            archive.url, archive.checksum, fname=archive.filename, path=folder, progressbar=True
+        )
+        _unpack(Path(path), folder)
+    except (OSError, ValueError, tarfile.TarError) as error:
+        raise ReadError(
+            f"{folder / archive.filename}: cannot be fetched from {archive.url} ({error}); "
+            "check the connection and the space on disk, and try again"
+        ) from error
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".unpack-") as unpacked,
+        tarfile.open(path) as archive,
+    ):
+        archive.extractall(unpacked, filter="data")
+        for entry in Path(unpacked).iterdir():
+            entry.replace(folder / entry.name)
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    r"""Return the rows of a CSV file with a header.
+
+    Parameters
+    ----------
+    path
+        A UTF-8 file whose first line names its columns.
+    columns
+        Those that must be there, with a value in every row.
+
+    Raises
+    ------
+    ReadError
+        The file is missing, no text, has no rows, lacks a column or a value.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table = Path(folder, "meta.csv")
+    ...     _ = table.write_text("path,label\na.wav,dog\n")
+    ...     read_rows(table, ["path", "label"])
+    [{'path': 'a.wav', 'label': 'dog'}]
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            header = reader.fieldnames or []
+    except FileNotFoundError as error:
+        raise ReadError(f"{path}: no such file; unpack the data set again") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ReadError(f"{path}: is no table of text ({error}); unpack the data set again") from error
+    absent = [column for column in columns if column not in header]
+    if absent:
+        raise ReadError(
+            f"{path}: has no column {', '.join(absent)}, only {', '.join(header) or 'an empty header'}; "
+            "check that this is the folder of the data set that was asked for"
+        )
+    if not rows:
+        raise ReadError(f"{path}: has a header and no rows; unpack the data set again")
+    for number, row in enumerate(rows, start=2):
+        _check_row(path, number, row, columns)
+    return rows
+
+
+def _check_row(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> None:
+    empty = [column for column in columns if not row[column]]
+    if empty:
+        raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
+
+
+def require_files(folder: Path, items: Sequence[Item], *, advice: str) -> None:
+    """Raise ReadError, naming the first few, where files of a manifest are missing."""
+    paths = dict.fromkeys(item.path for item in items)
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise ReadError(
+            f"{folder}: {len(missing)} of {len(paths)} files are missing: "
+            f"{name_some(folder, missing)}; {advice}"
+        )
+
+
+def name_some(folder: Path, paths: Sequence[Path]) -> str:
+    """Name the first few paths, seen from a folder, and count the others.
+
+    Examples
+    --------
+    >>> name_some(Path("data"), [Path(f"data/{letter}.wav") for letter in "abcde"])
+    'a.wav, b.wav, c.wav and 2 more'
+    """
+    named = ", ".join(path.relative_to(folder).as_posix() for path in paths[:SHOWN])
+    more = len(paths) - SHOWN
+    return f"{named} and {more} more" if more > 0 else named

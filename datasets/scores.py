@@ -1,4 +1,4 @@
-"""How good answers are: accuracy, macro-F1, and the area under the curve for claims."""
+"""How good predictions are: accuracy, macro-F1, and the area under the curve for claims."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .manifest import Item, Metric
 
 @dataclass(frozen=True)
 class Scores:
-    """What answers for labelled items are worth.
+    """How good predictions for labelled items are.
 
     Parameters
     ----------
@@ -20,11 +20,11 @@ class Scores:
         How many items were judged.
     accuracy, macro_f1
         Over the items whose label is known; NaN where none is. The mean of F1 is over the classes that occur, as a
-        label or as an answer.
+        label or as an prediction.
     auc
         How well a claim's probability tells genuine items from others; None where no claims are made.
     confusion
-        Counts (n_classes, n_classes), true class by row, answer by column; empty where no label is known.
+        Counts (n_classes, n_classes), true class by row, prediction by column; empty where no label is known.
     classes
         The order of rows and columns.
     """
@@ -43,7 +43,7 @@ class Scores:
 
 
 def judge(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequence[str]) -> Scores:
-    """Compare answers with what items are.
+    """Compare predictions with what items are.
 
     Parameters
     ----------
@@ -69,26 +69,26 @@ def judge(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequenc
     0.5
     """
     _check(items, log_probabilities, classes)
-    known = [place for place, item in enumerate(items) if item.label is not None]
-    claimed = [place for place, item in enumerate(items) if item.claim is not None]
+    known = [index for index, item in enumerate(items) if item.label is not None]
+    claimed = [index for index, item in enumerate(items) if item.claim is not None]
     if not known and not claimed:
         why = "none of the items has a label" if items else "not one item was answered"
-        raise SignalError(f"{why}, so there is nothing to judge answers by")
-    truth = [str(items[place].label) for place in known]
-    answers = [classes[column] for column in log_probabilities[known].argmax(axis=1)] if known else []
+        raise SignalError(f"{why}, so there is nothing to judge predictions by")
+    truth = [str(items[index].label) for index in known]
+    predictions = [classes[column] for column in log_probabilities[known].argmax(axis=1)] if known else []
     names = tuple(sorted({*classes, *truth}))
-    confusion = confusion_counts(truth, answers, names)
+    confusion = confusion_counts(truth, predictions, names)
     return Scores(
         n=len({*known, *claimed}),
         accuracy=float(np.trace(confusion) / len(known)) if known else float("nan"),
         macro_f1=macro_f1(confusion),
-        auc=_claim_auc([items[place] for place in claimed], log_probabilities[claimed], list(classes)),
+        auc=_claim_auc([items[index] for index in claimed], log_probabilities[claimed], list(classes)),
         confusion=tuple(tuple(row) for row in confusion.tolist()) if known else (),
         classes=names,
     )
 
 
-def confusion_counts(truth: Sequence[str], answers: Sequence[str], classes: Sequence[str]) -> np.ndarray:
+def confusion_counts(truth: Sequence[str], predictions: Sequence[str], classes: Sequence[str]) -> np.ndarray:
     """Count how often each class (row) was answered as each (column).
 
     Returns
@@ -101,9 +101,9 @@ def confusion_counts(truth: Sequence[str], answers: Sequence[str], classes: Sequ
     >>> confusion_counts(["cat", "cat", "dog"], ["cat", "dog", "dog"], ["cat", "dog"]).tolist()
     [[1, 1], [0, 1]]
     """
-    place = {name: number for number, name in enumerate(classes)}
+    index = {name: number for number, name in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, ([place[name] for name in truth], [place[name] for name in answers]), 1)
+    np.add.at(counts, ([index[name] for name in truth], [index[name] for name in predictions]), 1)
     return counts
 
 
@@ -170,7 +170,7 @@ def _check(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequen
 
 
 def _claim_auc(items: Sequence[Item], log_probabilities: np.ndarray, classes: list[str]) -> float | None:
-    """Return the area under the curve of the claimed class's log-probability; None unless both answers occur."""
+    """Return the area under the curve of the claimed class's log-probability; None unless both predictions occur."""
     genuine = np.array([item.label == item.claim for item in items], bool)
     if genuine.all() or not genuine.any():
         return None

@@ -1,50 +1,71 @@
-"""From a folder, a table or an archive to a manifest."""
+"""From a folder, a table or an archive to items: one pass, in which each file is opened once to see what it is."""
 
 import logging
 import re
-import stat
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.fragment import Fragment, parse_address
+from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
-from phosphene.converters.registry import check_kind, kinds
+from phosphene.converters.registry import check_kind
 
-from .manifest import Item, Manifest, SplitName
-from .table import SPLITS, is_table, read_table
+from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
+from .locate import FOLDERS_OF_TABLES, list_folder, walk
+from .manifest import Failure, Item, Manifest, describe_failures
+from .rows import companions, rows_of
+from .splits import SplitName
+from .tables import Found, check_labels, read_table
 
 _log = logging.getLogger("phosphene")
-_ARCHIVE = re.compile(r"(.+)_(TRAIN|TEST)(\.(?:tsv|ts|arff|txt|csv))", re.IGNORECASE)
+_HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)
+_SYSTEM = re.compile(r"(thumbs\.db|desktop\.ini|ehthumbs\.db|icon\r?|\._.*|\.ds_store)", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"(readme|licen[cs]e|copying|changelog|changes|authors|citation|attribution|notice)\b.*", re.IGNORECASE
+)
+_CLUTTER = frozenset({
+    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".svg", ".ico", ".md", ".rst", ".txt", ".pdf", ".doc", ".docx",
+    ".rtf", ".html", ".htm", ".xml", ".json", ".yaml", ".yml", ".log", ".ini", ".nfo", ".m3u", ".m3u8", ".cue", ".csv",
+    ".tsv", ".db", ".asd", ".pk", ".reapeaks", ".url", ".py", ".ipynb",
+})  # fmt: skip
+_SHOWN = 5
 
 
-def open_manifest(src: str | Path, *, kind: Kind | None = None) -> Manifest:
-    """List the items of a folder, a table or an archive.
+def open_manifest(
+    src: str | Path, *, kind: Kind | None = None, label: str | None = None, group: str | None = None
+) -> Manifest:
+    """List the labelled items of a folder, a table or an archive.
 
     Parameters
     ----------
     src
-        A folder of class folders, which may lie in folders `train`, `valid` and `test`; a folder that holds
-        one table or one UCR set (NAME_TRAIN.tsv and NAME_TEST.tsv; a README beside them is left out); a folder
-        of files without labels; a CSV
-        with the columns `path,label` and, where wanted, `split`, `fold` and `group`; a file that holds many
-        labelled series; or any one file. Hidden files are left out.
+        A folder of class folders, which may lie in folders `train`, `valid` (`dev`) and `test`; a folder with a table
+        of its files, or with selection tables or label tracks beside its sounds; a UCR set (NAME_TRAIN.tsv and
+        NAME_TEST.tsv); a folder of files without labels; a table (see `columns`); a file that holds many labelled
+        series; or any one file. Hidden files, and notes and covers among sounds or series, are left out.
     kind
         What every file is read as; None asks the files.
+    label, group
+        Columns of a table: of the label, and of what must stay on one side of a split. `none` takes none; None takes
+        the column that is called so.
 
     Returns
     -------
     Manifest
-        Files that cannot be read are in it, and fail by name when they are read.
+        Files that cannot be read are in it, and fail by name when they are read. What was taken for granted is in its
+        `notes`, and logged as a warning.
 
     Raises
     ------
     ReadError
-        There is no such file or folder, nothing in it, or a table is wrong; the message names the line.
+        There is no such file or folder, nothing in it, no file in it that can be read, or a table is wrong; the message
+        names the line. Or the labels are numbers to predict, or several in one.
     ParameterError
-        The files are of several kinds and none is named.
+        The files are of several kinds and none is named, or the table has no such column.
 
     Examples
     --------
@@ -55,16 +76,26 @@ def open_manifest(src: str | Path, *, kind: Kind | None = None) -> Manifest:
     ...         file.parent.mkdir(exist_ok=True)
     ...         _ = file.write_bytes(bytes(range(256)))
     ...     manifest = open_manifest(folder, kind="binary")
-    >>> manifest.labels.tolist()
-    ['cat', 'dog', 'dog']
+    >>> manifest.summary()
+    'binary: 3 files, 2 classes from folder names: cat 1, dog 2'
     """
     check_kind(kind)
-    src = Path(src)
-    items = _items_of(src)
-    return Manifest(items, kind or _common_kind(src, items), _name(src))
+    source = _Source(Path(src), kind, label=label, group=group)
+    found = source.labelled()
+    common = kind or source.common_kind(found.items)
+    _warn(found.notes)
+    items = tuple(replace(item, kind=common) for item in found.items)
+    return Manifest(
+        items,
+        common,
+        _name(Path(src), source),
+        labelled_by=found.labelled_by,
+        notes=found.notes,
+        failures=source.failures(items),
+    )
 
 
-def find_files(src: str | Path, *, beside: Path | None = None) -> tuple[Item, ...]:
+def find_files(src: str | Path, *, beside: Path | None = None, kind: Kind | None = None) -> tuple[Item, ...]:
     """List every file of a folder, table or archive, of whatever kind, with labels where they are known.
 
     Parameters
@@ -74,21 +105,17 @@ def find_files(src: str | Path, *, beside: Path | None = None) -> tuple[Item, ..
         by row.
     beside
         A folder that is left out, where results are written into the folder that they are made from.
+    kind
+        What every file is read as; None asks each file, and each item knows the answer.
 
     Raises
     ------
     ReadError
         There is no such file or folder, nothing in it, or a table is wrong.
     """
-    src = Path(src)
-    if not src.is_dir() or _table_in(src):
-        return _items_of(src)
-    files = list(walk(src))
-    hidden = beside.resolve() if beside else None
-    if hidden and hidden.is_relative_to(src.resolve()):
-        files = [file for file in files if not file.resolve().is_relative_to(hidden)]
-    items = _labelled(src, _without_notes(src, _some(src, files)))
-    return tuple(part for item in items for part in _rows_or_file(item))
+    found = _Source(Path(src), kind, beside=beside).listed()
+    _warn(found.notes)
+    return found.items
 
 
 def root_of(src: str | Path) -> Path:
@@ -97,173 +124,369 @@ def root_of(src: str | Path) -> Path:
     return src if src.is_dir() else parse_address(src)[0].parent
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in sorted order, following links; nothing hidden, no devices."""
-    seen: set[Path] = set()
-    waiting = [folder]
-    while waiting:
-        here = waiting.pop()
-        if here.is_dir():
-            if here.resolve() not in seen:
-                seen.add(here.resolve())
-                waiting.extend(sorted((e for e in _entries(here) if e.name[0] != "."), reverse=True))
-        elif _is_data(here):
-            yield here
+class _Source:
+    """A source, and what its files were found to be."""
+
+    def __init__(
+        self,
+        src: Path,
+        kind: Kind | None,
+        *,
+        label: str | None = None,
+        group: str | None = None,
+        beside: Path | None = None,
+    ) -> None:
+        self.src, self.kind, self.label, self.group = src, kind, label, group
+        self.beside = beside.resolve() if beside else None
+        self.kinds: dict[Path, Kind | None] = {}
+        self.errors: dict[Path, str] = {}
+        self.tables: dict[Path, bytes] = {}
+        self.notes: list[str] = []
+        self._walked: list[Path] | None = None
+
+    def labelled(self) -> Found:
+        """Return the items that have a label, or all where none has."""
+        found = self._table_or_file(need_labels=True)
+        if found is None:
+            found = self._folder(self._files())
+        if found.labelled_by.startswith("the rows"):
+            labels: dict[Path, list[str | None]] = {}
+            for item in found.items:
+                labels.setdefault(item.path, []).append(item.label)
+            for path, some in labels.items():
+                self.notes += check_labels(some, f"{path}: the column of labels")
+        return replace(self._overruled(found), notes=(*found.notes, *self.notes))
+
+    def listed(self) -> Found:
+        """Return all items, whatever they are."""
+        found = self._table_or_file(need_labels=False)
+        if found is None:
+            items, _ = self._class_folders(self._without_clutter(self._files()))
+            found = Found(tuple(row for item in items for row in self._rows(item)))
+        return replace(found, notes=(*found.notes, *self.notes))
+
+    def _overruled(self, found: Found) -> Found:
+        """Return the items without labels or groups where these are not wanted; refuse columns that are nowhere."""
+        for option, name in (("label", self.label), ("group", self.group)):
+            if name not in (None, "none") and not self.tables:
+                raise ParameterError(
+                    f"{self.src}: --{option} {name} names a column, but there is no table of items"
+                )
+        items = found.items
+        if self.label == "none":
+            items = tuple(replace(item, label=None) for item in items)
+        if self.group == "none":  # parts of one recording are no group then either
+            items = tuple(replace(item, group=str(item) if item.fragment else None) for item in items)
+        return replace(found, items=items)
+
+    def common_kind(self, items: Sequence[Item]) -> Kind:
+        """Return the kind that all files are of."""
+        first: dict[Kind, Path] = {}
+        paths = dict.fromkeys(item.path for item in items)
+        counts = Counter(kind for path in paths if (kind := self.kind_of(path)))
+        for path in paths:
+            if found := self.kind_of(path):
+                first.setdefault(found, path)
+        if len(first) == 1:
+            return next(iter(first))
+        if not first and len(paths) == 1 and self.errors:
+            raise ReadError(next(iter(self.errors.values())))
+        if not first:
+            raise ReadError(f"{self.src}: {describe_failures(self.failures(items), len(paths))}")
+        shown = ", ".join(f"{counts[kind]} {kind} (such as {path})" for kind, path in first.items())
+        raise ParameterError(
+            f"{self.src}: holds files of several kinds: {shown}; name the kind, or part the files"
+        )
+
+    def failures(self, items: Sequence[Item]) -> tuple[Failure, ...]:
+        """Return the items whose files cannot be read, as far as that was seen."""
+        return tuple(Failure(item, self.errors[item.path]) for item in items if item.path in self.errors)
+
+    def kind_of(self, path: Path) -> Kind | None:
+        """Return the kind of a file, None where it cannot be read; it is opened once at most."""
+        if path not in self.kinds:
+            self._sniff(path)
+        return self.kinds[path]
+
+    def is_table(self, path: Path) -> bool:
+        """Tell whether a file is a table of items."""
+        if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+            return False
+        if path not in self.kinds:
+            self._sniff(path)
+        return path in self.tables
+
+    def _sniff(self, path: Path) -> None:
+        if self.kind and path.suffix.lower() not in TABLE_SUFFIXES:
+            self.kinds[path] = self.kind
+            return
+        try:
+            head = read_head(path)
+            if sniff_table(path, head):
+                self.tables[path] = head
+            self.kinds[path] = self.kind or recognise(path, head)
+        except ReadError as error:
+            self.kinds[path] = None
+            self.errors[path] = str(error)
+
+    def _files(self) -> list[Path]:
+        """Return the files below the folder, listed once."""
+        if self._walked is not None:
+            return self._walked
+        files = list(walk(self.src))
+        if self.beside and self.beside.is_relative_to(self.src.resolve()):
+            files = [file for file in files if not file.resolve().is_relative_to(self.beside)]
+        if not files:
+            raise ReadError(f"{self.src}: holds no files; name a folder that does")
+        self._walked = files
+        return files
+
+    def _table_or_file(self, *, need_labels: bool) -> Found | None:
+        """Return what a file holds, or a folder with a table; None for any other folder."""
+        if self.src.is_dir():
+            tables = self._tables_in()
+            return self._from_tables(tables, need_labels=need_labels) if tables else None
+        path, fragment = parse_address(self.src)
+        if not path.exists():
+            raise ReadError(f"{path}: no such file or folder; check the path")
+        if fragment:
+            return Found((Item(path, fragment=fragment, kind=self.kind_of(path)),))
+        if self.is_table(path):
+            return self._from_tables([path], need_labels=need_labels)
+        rows = self._rows(Item(path))
+        if need_labels and path in self.errors and self.kinds[path] is not None:
+            raise ReadError(self.errors[path])
+        return Found(rows, _rows_of([item for item in rows if item.label is not None]))
+
+    def _tables_in(self) -> list[Path]:
+        """Return the tables of a folder: in it, in a folder `meta` of it, or beside the sounds that they are about."""
+        top = sorted(file for file in list_folder(self.src) if file.name[0] != ".")
+        folders = [folder for folder in top if folder.name.lower() in FOLDERS_OF_TABLES and folder.is_dir()]
+        for files in (top, [file for folder in folders for file in sorted(list_folder(folder))]):
+            tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
+            if tables:
+                return tables
+        files = self._files()
+        if not {file.suffix.lower() for file in files} & readers()["audio"].suffixes:
+            return []
+        return [
+            file
+            for file in files
+            if file.suffix.lower() in TABLE_SUFFIXES and sound_beside(file) and self.is_table(file)
+        ]
+
+    def _from_tables(self, tables: list[Path], *, need_labels: bool) -> Found:
+        splits = {table: SPLITS.get(re.split(r"[._ -]", table.stem.lower())[-1]) for table in tables}
+        several = len(tables) > 1
+        if several and not all(map(sound_beside, tables)) and not all(splits.values()):
+            names = ", ".join(table.name for table in tables)
+            raise ParameterError(
+                f"{self.src}: holds {len(tables)} tables with a path column ({names}); name one of them"
+            )
+        parts = [self._from_table(table, need_labels=need_labels and not several) for table in tables]
+        if not several:
+            return parts[0]
+        items, notes = list[Item](), list[str]()
+        for table, part in zip(tables, parts, strict=True):
+            if need_labels and not part.labelled_by and any(other.labelled_by for other in parts):
+                notes.append(f"{table}: has no column of labels and is left out")
+                continue
+            by_name = None if sound_beside(table) else splits[table]
+            items += [replace(item, split=item.split or by_name) for item in part.items]
+            notes += part.notes
+        labelled_by = next((part.labelled_by for part in parts if part.labelled_by), "")
+        if all(map(sound_beside, tables)) and labelled_by:
+            labelled_by = f"{len(tables)} tables beside the sounds"
+        return Found(tuple(items), labelled_by, tuple(notes))
+
+    def _from_table(self, table: Path, *, need_labels: bool) -> Found:
+        head = self.tables[table]
+        data = head if len(head) == table.stat().st_size else table.read_bytes()
+        found = read_table(
+            table, data, label=self.label, group=self.group, need_labels=need_labels, kind=self.kind
+        )
+        self.kinds |= {item.path: item.kind for item in found.items if item.kind}
+        return found
+
+    def _folder(self, files: list[Path]) -> Found:
+        top = [file for file in files if file.parent == self.src]
+        halves = [file for file in top if _half(file, top)]
+        if halves:
+            used = companions(halves)
+            self._leave_out("below a UCR set", [file for file in files if file.parent != self.src])
+            self._leave_out(
+                "beside a UCR set", [file for file in top if file not in halves and file not in used]
+            )
+            return self._flat(halves)
+        files = self._without_clutter(files)
+        if all(file.parent == self.src for file in files):
+            used = companions(files)
+            return self._flat([file for file in files if file not in used])
+        items, by_class = self._class_folders(files)
+        self._refuse_archives(files)
+        if not by_class:
+            items = [row for item in items if item.split for row in self._rows(item)]
+        self._leave_out("in no class folder", [item.path for item in items if item.label is None])
+        labelled = tuple(item for item in items if item.label is not None)
+        if not labelled:
+            raise ReadError(f"{self.src}: its folders hold no class folders; lay the files out as CLASS/FILE")
+        return Found(labelled, "folder names" if by_class else _rows_of(labelled))
+
+    def _flat(self, files: list[Path]) -> Found:
+        """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
+        rows = tuple(row for file in files for row in self._rows(Item(file, split=_half(file, files))))
+        return Found(rows, _rows_of([item for item in rows if item.label is not None]))
+
+    def _rows(self, item: Item) -> tuple[Item, ...]:
+        """Return the rows of a file that holds many items; any other file as it is."""
+        kind = self.kind_of(item.path)
+        if kind is None or item.fragment:
+            return (replace(item, kind=kind),)
+        try:
+            rows, note = rows_of(item.path, readers()[kind])
+        except ReadError as error:
+            self.errors[item.path] = str(error)  # the file fails by name when it is read
+            return (replace(item, kind=kind),)
+        if note:
+            self.notes.append(note)
+        if rows is None:
+            return (replace(item, kind=kind),)
+        return tuple(
+            replace(
+                item,
+                label=label or item.label,
+                group=group,
+                kind=kind,
+                fragment=Fragment("row", row, row + 1),
+            )
+            for row, (label, group) in enumerate(rows)
+        )
+
+    def _class_folders(self, files: list[Path]) -> tuple[list[Item], bool]:
+        """Return files as items whose label and split are the names of their folders, and whether any has a label."""
+        folders = {file: file.relative_to(self.src).parts[:-1] for file in files}
+        firsts = {parts[0] for parts in folders.values() if parts}
+        splits = {name for name in firsts if name.lower() in SPLITS}
+        found = {SPLITS[name.lower()] for name in splits}
+        is_split = bool(splits) and (splits == firsts or ("train" in found and len(found) > 1))
+        items = []
+        for file, parts in folders.items():
+            split: SplitName | None = None
+            if is_split:
+                split = SPLITS[parts[0].lower()] if parts and parts[0] in splits else None
+            below = parts if not is_split else parts[1:] if split else ()
+            items.append(Item(file, below[0] if below else None, split=split, kind=self.kinds.get(file)))
+        if is_split:
+            counts = Counter(str(item.split) for item in items if item.split)
+            shown = ", ".join(f"{counts[name]} {name}" for name in ("train", "valid", "test") if counts[name])
+            self.notes.append(f"{self.src}: folders {', '.join(sorted(splits))} are splits: {shown}")
+        return items, any(item.label is not None for item in items)
+
+    def _without_clutter(self, files: list[Path]) -> list[Path]:
+        """Return the files without those of the system, and without notes and covers unless all are of bytes."""
+        rest = self._without_notes_on_sets([file for file in files if not _SYSTEM.fullmatch(file.name)])
+        clutter = [file for file in files if _SYSTEM.fullmatch(file.name)]
+        counts = Counter(
+            kind for file in rest if (kind := self.kind_of(file)) and not _ABOUT.fullmatch(file.name)
+        )
+        kinds = [kind for kind, _ in counts.most_common() if kind != "binary"]
+        if kinds:
+            clutter += [file for file in rest if self._is_clutter(file, kinds)]
+        if clutter:
+            names = ", ".join(dict.fromkeys(file.name for file in clutter[:_SHOWN])) + (
+                ", ..." * (len(clutter) > _SHOWN)
+            )
+            are = "is no data and is" if len(clutter) == 1 else "are no data and are"
+            self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
+        left_out = set(clutter)
+        kept = [file for file in rest if file not in left_out]
+        if not kept:
+            raise ReadError(
+                f"{self.src}: holds no data, only {', '.join(file.name for file in files[:_SHOWN])}"
+            )
+        return kept
+
+    def _without_notes_on_sets(self, files: list[Path]) -> list[Path]:
+        """Return the files without what lies beside the halves of UCR sets: a licence, a description as text."""
+        by_folder = _by_folder(files)
+        halves = {file for file in files if _half(file, by_folder[file.parent])}
+        sets = {file.parent for file in halves}
+        used = companions(halves)
+        notes = [file for file in files if file.parent in sets and file not in halves]
+        self._leave_out("beside a UCR set", [file for file in notes if file not in used])
+        left_out = set(notes)
+        return [file for file in files if file not in left_out]
+
+    def _is_clutter(self, file: Path, kinds: Sequence[Kind]) -> bool:
+        """Tell whether a file among others of some kinds, the most frequent first, is a note, a cover or the like."""
+        kind, suffix = self.kind_of(file), file.suffix.lower()
+        if _ABOUT.fullmatch(file.name):
+            return True
+        if suffix not in _CLUTTER or suffix in readers()[kinds[0]].suffixes:
+            return False
+        if self.kind:
+            return True
+        if kind is None:  # one that might be data fails by name when it is read
+            return not any(suffix in reader.suffixes for reader in readers().values())
+        # A file that is surely of another kind is no clutter: its folder holds several kinds.
+        return kind == "binary" or (
+            kind != kinds[0] and not readers()[kind].recognises(read_head(file), file)
+        )
+
+    def _refuse_archives(self, files: list[Path]) -> None:
+        by_folder = _by_folder(files)
+        archive = next((file for file in files if _half(file, by_folder[file.parent])), None)
+        if archive and not companions([archive]):
+            raise ParameterError(
+                f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"
+            )
+
+    def _leave_out(self, where: str, files: Sequence[Path]) -> None:
+        if files:
+            names = ", ".join(file.name for file in files[:_SHOWN]) + (", ..." if len(files) > _SHOWN else "")
+            verb = "lies {} and is" if len(files) == 1 else "lie {} and are"
+            self.notes.append(f"{self.src}: {_files(len(files))} {verb.format(where)} left out: {names}")
 
 
-def _name(src: Path) -> str:
+def _warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        _log.warning("%s", note)
+
+
+def _name(src: Path, source: _Source) -> str:
     """Return what to call a source; a table is called after its folder, since most are called `meta.csv`."""
-    return src.stem if src.is_file() and not is_table(src) else root_of(src).resolve().name
+    return src.stem if src.is_file() and src not in source.tables else root_of(src).resolve().name
 
 
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError as error:
-        raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
-
-
-def _is_data(file: Path) -> bool:
-    try:
-        return stat.S_ISREG(file.stat().st_mode)
-    except OSError:
-        return True  # a broken link is listed, and fails by name when it is read
-
-
-def _items_of(src: Path) -> tuple[Item, ...]:
-    if src.is_dir():
-        return _folder_items(src)
-    path, fragment = parse_address(src)
-    if not path.exists():
-        raise ReadError(f"{path}: no such file or folder; check the path")
-    if fragment:
-        return (Item(path, fragment=fragment),)
-    return read_table(path) if is_table(path) else _rows_or_file(Item(path))
-
-
-def _folder_items(src: Path) -> tuple[Item, ...]:
-    table = _table_in(src)
-    if table:
-        return read_table(table)
-    files = _without_notes(src, _some(src, list(walk(src))))
-    beside = [file for file in files if file.parent == src]
-    if len(beside) == len(files) or any(_half(file, beside) for file in beside):
-        _report_left_out(src, "below a UCR set", [file for file in files if file.parent != src])
-        return _flat_items(beside)
-    items = _labelled(src, files)
-    _refuse_archives(files)
-    _report_left_out(src, "in no class folder", [item.path for item in items if item.label is None])
-    labelled = tuple(item for item in items if item.label is not None)
-    if not labelled:
-        raise ReadError(f"{src}: its folders hold no class folders; lay the files out as CLASS/FILE")
-    return labelled
-
-
-def _flat_items(files: list[Path]) -> tuple[Item, ...]:
-    """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
-    return tuple(item for file in files for item in _rows_or_file(Item(file, split=_half(file, files))))
-
-
-def _without_notes(src: Path, files: list[Path]) -> list[Path]:
-    """Leave out what lies beside the halves of a UCR set: a README, a licence, a description as text."""
-    by_folder = _by_folder(files)
-    sets = {folder for folder, beside in by_folder.items() if any(_half(file, beside) for file in beside)}
-    notes = [file for file in files if file.parent in sets and not _half(file, by_folder[file.parent])]
-    _report_left_out(src, "beside a UCR set", notes)
-    left_out = set(notes)
-    return [file for file in files if file not in left_out]
-
-
-def _half(file: Path, files: list[Path]) -> SplitName | None:
-    """Tell which half of a UCR set a file is, if the other half lies beside it."""
-    found = _ARCHIVE.fullmatch(file.name)
-    if not found:
-        return None
-    name, half, suffix = found.groups()
-    other = {"train": "test", "test": "train"}[half.lower()]
-    beside = {f"{name}_{other}{suffix}".lower()} & {f.name.lower() for f in files}
-    return SPLITS[half.lower()] if beside else None
-
-
-def _labelled(src: Path, files: list[Path]) -> list[Item]:
-    """Return files as items whose label and split are the names of their folders."""
-    folders = [file.relative_to(src).parts[:-1] for file in files]
-    halves = {parts[0] for parts in folders if parts} <= set(SPLITS)
-    items = []
-    for file, parts in zip(files, folders, strict=True):
-        split, below = (SPLITS[parts[0]], parts[1:]) if parts and halves else (None, parts)
-        items.append(Item(file, below[0] if below else None, split=split))
-    return items
-
-
-def _rows_or_file(item: Item) -> tuple[Item, ...]:
-    """Return the rows of a file that holds many labelled items; any other file as it is."""
-    if item.fragment or not item.path.exists():
-        return (item,)
-    try:
-        labels = readers()[recognise(item.path)].labels(item.path)
-    except ReadError:
-        return (item,)  # it fails by name when it is read
-    if labels is None:
-        return (item,)
-    return tuple(
-        replace(item, label=label, fragment=Fragment("row", row, row + 1)) for row, label in enumerate(labels)
+def _rows_of(items: Sequence[Item]) -> str:
+    """Return where the labels of rows come from."""
+    names = list(dict.fromkeys(item.path.name for item in items))
+    return (
+        ""
+        if not names
+        else f"the rows of {names[0]}"
+        if len(names) == 1
+        else f"the rows of {len(names)} files"
     )
 
 
-def _table_in(folder: Path) -> Path | None:
-    tables = [file for file in sorted(folder.glob("*.csv")) if file.name[0] != "." and is_table(file)]
-    if len(tables) > 1:
-        names = ", ".join(table.name for table in tables)
-        raise ParameterError(
-            f"{folder}: holds {len(tables)} tables with a path column ({names}); name one of them"
-        )
-    return tables[0] if tables else None
+def _half(file: Path, files: Iterable[Path]) -> SplitName | None:
+    """Tell which half of a UCR set a file is, if the other half lies beside it."""
+    found = _HALF.fullmatch(file.name)
+    if not found:
+        return None
+    name, half, suffix = found.groups()
+    others = {"train": ("test", "valid", "val")}.get(half.lower(), ("train",))
+    wanted = {f"{name}_{other}{suffix}".lower() for other in others}
+    return SPLITS[half.lower()] if wanted & {f.name.lower() for f in files} else None
 
 
-def _some(src: Path, files: list[Path]) -> list[Path]:
-    if not files:
-        raise ReadError(f"{src}: holds no files; name a folder that does")
-    return files
-
-
-def _refuse_archives(files: list[Path]) -> None:
-    by_folder = _by_folder(files)
-    archive = next((file for file in files if _half(file, by_folder[file.parent])), None)
-    if archive:
-        raise ParameterError(
-            f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"
-        )
-
-
-def _by_folder(files: list[Path]) -> dict[Path, list[Path]]:
+def _by_folder(files: Iterable[Path]) -> dict[Path, list[Path]]:
     by_folder: dict[Path, list[Path]] = {}
     for file in files:
         by_folder.setdefault(file.parent, []).append(file)
     return by_folder
 
 
-def _report_left_out(src: Path, where: str, files: list[Path]) -> None:
-    if files:
-        names = ", ".join(file.name for file in files[:5]) + (", ..." if len(files) > 5 else "")
-        what = "1 file lies {} and is" if len(files) == 1 else f"{len(files)} files lie {{}} and are"
-        _log.warning("%s: %s left out: %s", src, what.format(where), names)
-
-
-def _common_kind(src: Path, items: tuple[Item, ...]) -> Kind:
-    """Return the kind that all files are of."""
-    first: dict[Kind, Path] = {}
-    counts = dict.fromkeys(kinds(), 0)
-    for path in dict.fromkeys(item.path for item in items):
-        try:
-            kind = recognise(path)
-        except ReadError:
-            continue
-        first.setdefault(kind, path)
-        counts[kind] += 1
-    if len(first) == 1:
-        return next(iter(first))
-    if not first:
-        raise ReadError(f"{src}: none of its {len(items)} files can be read; check them")
-    found = ", ".join(f"{counts[kind]} {kind} (such as {path})" for kind, path in first.items())
-    raise ParameterError(f"{src}: holds files of several kinds: {found}; name the kind, or part the files")
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"

@@ -1,38 +1,34 @@
-"""Long recordings cut into windows, and the answers for windows put together again into one a file."""
+"""Windows: how long items are cut, which windows a split learns from, and predictions averaged to one an item."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from phosphene.converters import Fragment, ParameterError, PhospheneError
+from phosphene.converters import Fragment, MouseTrace, ParameterError, PhospheneError, SignalError
 from phosphene.converters.core.fragment import Unit
 from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers
+from phosphene.converters.reading import readers, recognise
+from phosphene.converters.registry import kinds
 
-from .manifest import Item
+from .manifest import Failure, Item, Manifest, describe_failures
+from .splits import Split
 
-LONGEST_WINDOW_S = 5.0
-MOUSE_WINDOW_EVENTS = 150
+WindowUnit = Literal["t", "samples", "events", "bytes", "pause", "path"]
+
+MAX_WINDOWS_PER_CLASS = 500
+"""To learn from, spread evenly: the time to fit a head grows with the cube of their number."""
 SLACK = 1.1
-"""Up to so many windows an item stays whole: two windows that share nine tenths say the same thing twice."""
+"""An item up to this many times the length stays whole: two windows that share nine tenths say the same twice."""
+LONGEST_WHOLE_S, LONG_WINDOW_S = 600.0, 5.0
+"""Longer sound is drawn in windows unless asked otherwise: as one image it would fill the memory."""
+LEAST_LONG_BYTES = {".wav": 900_000, "": 300_000}
+"""Ten minutes of sound take at least this many bytes, by suffix and in any other format."""
 
-
-class Cut(Protocol):
-    """A way to cut items: `Windows`, or `Pieces` of what the pointer did."""
-
-    @property
-    def unit(self) -> Unit:
-        """What the fragments count."""
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The parameters, as JSON takes them."""
-
-    def parts(self, item: Item, length: float | None) -> list[Item]:
-        """Return the parts of an item, of this length where it is known; the item itself if it stays whole."""
+_FORMS = "t=5,2.5, samples=1000, events=250, bytes=65536, pause=1, path=2000 or none"
 
 
 @dataclass(frozen=True)
@@ -42,13 +38,14 @@ class Windows:
     Parameters
     ----------
     unit
-        What is counted: `t` for seconds, or `events`, `samples`, `bytes`.
+        What is counted: `t` for seconds, `events`, `samples` or `bytes`. Or where mouse sessions are cut: `pause`,
+        where nothing happens for more than `length` seconds; `path`, after `length` pixels of the screen.
     length
         How long a window is, above 0.
     hop
-        From the start of one window to the start of the next, above 0 and at most `length`.
+        From the start of one window to the start of the next, above 0 and at most `length`; None is `length`.
     most
-        At most so many windows an item, spread evenly over it; None for all.
+        At most this many windows an item, spread evenly over it; None for all.
 
     Examples
     --------
@@ -57,24 +54,45 @@ class Windows:
     True
     """
 
-    unit: Unit
+    unit: WindowUnit
     length: float
-    hop: float
+    hop: float | None = None
     most: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.hop <= self.length < float("inf"):
+        if self.unit not in get_args(WindowUnit):
+            raise ParameterError(
+                f"Windows.unit must be one of {', '.join(get_args(WindowUnit))}, got {self.unit!r}"
+            )
+        if self.hop is None:
+            object.__setattr__(self, "hop", self.length)
+        if not 0 < self.step <= self.length < float("inf"):
             raise ParameterError(
                 f"Windows needs 0 < hop <= length, got hop {self.hop!r} and length {self.length!r}"
             )
-        if self.unit != "t" and (self.hop % 1 or self.length % 1):
+        if self.unit in ("pause", "path") and self.hop != self.length:
+            raise ParameterError(f"Windows by {self.unit} have no hop, got {self.hop!r}; leave it out")
+        if self.unit in ("events", "samples", "bytes") and (self.step % 1 or self.length % 1):
             raise ParameterError(
                 f"Windows of {self.unit} need whole numbers, got {self.length!r}, {self.hop!r}"
             )
-        if self.unit == "row":
-            raise ParameterError("Windows.unit must be t, events, samples or bytes, got 'row'")
         if self.most is not None and self.most < 1:
             raise ParameterError(f"Windows.most must be an integer >= 1 or None, got {self.most!r}")
+
+    @property
+    def step(self) -> float:
+        """From the start of one window to the start of the next."""
+        return self.length if self.hop is None else self.hop
+
+    @property
+    def fragment_unit(self) -> Unit:
+        """What the fragments of the windows count."""
+        return "events" if self.unit in ("pause", "path") else cast(Unit, self.unit)
+
+    @property
+    def needs_extents(self) -> bool:
+        """Whether items are measured before they are cut; sessions are read whole instead."""
+        return self.unit == self.fragment_unit
 
     @property
     def config(self) -> dict[str, Any]:
@@ -83,25 +101,29 @@ class Windows:
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Windows":
-        """Make windows again from their `config`."""
-        return cls(**config)
+        """Make windows again from their `config`, or from that of earlier versions (`by`, `limit`)."""
+        return cls(config["by"], config["limit"]) if "by" in config else cls(**config)
 
-    def parts(self, item: Item, length: float | None) -> list[Item]:
-        """Return the windows of an item, inside its part where it is a part of a file.
+    def of(self, item: Item) -> list[Item]:
+        """Return the windows of an item, inside its fragment where it has one.
 
-        One that is short, of unknown length, or cut in another unit stays whole.
+        An item that is short, of unknown extent, cannot be read, or is counted in another unit stays whole.
         """
-        inside = item.fragment
-        if length is None or (inside and inside.unit != self.unit):
+        if item.fragment and item.fragment.unit != self.fragment_unit:
             return [item]
-        start = inside.start if inside else 0.0
+        if self.unit in ("pause", "path"):
+            return self._of_session(item)
+        start, length = (item.fragment.start, _length(item.fragment)) if item.fragment else (0.0, item.extent)
+        if length is None:
+            return [item]
         spans = self.spans(start, start + length)
         if spans == [(start, start + length)]:
             return [item]
-        return [replace(item, fragment=Fragment(self.unit, *_rounded(span, self.unit))) for span in spans]
+        unit = self.fragment_unit
+        return [replace(item, fragment=Fragment(unit, *_rounded(span, unit))) for span in spans]
 
     def spans(self, start: float, stop: float) -> list[tuple[float, float]]:
-        """Return the windows of a stretch: one a hop, the last one ending where the stretch ends.
+        """Return the windows between two positions: one a hop, the last one ending where the item ends.
 
         Examples
         --------
@@ -111,130 +133,241 @@ class Windows:
         if stop - start <= self.length * SLACK:
             return [(start, stop)]
         last = stop - self.length
-        starts = [start + step * self.hop for step in range(int(np.ceil((last - start) / self.hop - 1e-9)))]
+        starts = [start + k * self.step for k in range(int(np.ceil((last - start) / self.step - 1e-9)))]
         spans = [(begin, begin + self.length) for begin in starts] + [(last, stop)]
-        return [spans[place] for place in spread(len(spans), self.most)]
+        return [spans[index] for index in evenly_spaced(len(spans), self.most)]
+
+    def _of_session(self, item: Item) -> list[Item]:
+        try:
+            session = cast(MouseTrace, readers()["mouse"].read(item.path, item.fragment))
+        except PhospheneError:
+            return [item]  # the file fails by name when it is read
+        first = item.fragment.start if item.fragment else 0
+        found = cut_session(session, by=cast(Literal["pause", "path"], self.unit), limit=self.length)
+        moved = [Fragment("events", first + window.start, first + window.stop) for window in found]
+        kept = [replace(item, fragment=moved[index]) for index in evenly_spaced(len(moved), self.most)]
+        return kept if len(moved) > 1 else [item]
+
+
+def parse_windows(text: str, *, kind: Kind | None = None) -> Windows | None:
+    """Turn text into windows; None where items stay whole.
+
+    Parameters
+    ----------
+    text
+        Such as `t=5,2.5`, `events=250`, `pause=1` or `none`.
+    kind
+        What is to be cut; None is whatever is cut so.
+
+    Raises
+    ------
+    ParameterError
+        The text has none of the known forms, or cuts another kind.
+
+    Examples
+    --------
+    >>> parse_windows("t=5,2.5")
+    Windows(unit='t', length=5.0, hop=2.5, most=None)
+    >>> parse_windows("none") is None
+    True
+    """
+    if text.strip() == "none":
+        return None
+    unit, _, numbers = text.replace(" ", "").partition("=")
+    try:
+        length, *hop = map(float, numbers.split(","))
+    except ValueError:
+        raise ParameterError(f"{text!r} is no way to cut recordings; write {_FORMS}") from None
+    if unit not in get_args(WindowUnit) or len(hop) > (unit not in ("pause", "path")):
+        raise ParameterError(f"{text!r} is no way to cut recordings; write {_FORMS}")
+    windows = Windows(cast(WindowUnit, unit), length, hop[0] if hop else None)
+    if kind and windows.fragment_unit != readers()[kind].cut_by:
+        raise ParameterError(f"{kind} is not cut by {text!r}; write {readers()[kind].cut_by}=LENGTH")
+    return windows
 
 
 def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
-    """Choose windows for items: sounds at most 5 s, mouse sessions 150 events, other kinds none.
-
-    The windows of sounds overlap by half and are no longer than 95 % of the sounds, in tenths of a second.
-    """
-    if kind == "mouse":
-        return Windows("events", MOUSE_WINDOW_EVENTS, MOUSE_WINDOW_EVENTS)
-    if kind != "audio":
-        return None
-    lengths = [extent for extent in extents(items, kind) if extent]
+    """Choose windows for items: those of their kind; in seconds no longer than 95 % of the items, in tenths."""
+    window = kinds()[kind].window
+    planned = parse_windows(window, kind=kind) if window else None
+    if planned is None or planned.unit != "t":
+        return planned
+    lengths = [length for length in extents(items, kind) if length]
     if not lengths:
         return None
-    length_s = min(LONGEST_WINDOW_S, max(0.1, float(np.ceil(np.percentile(lengths, 95) * 10 - 1e-6)) / 10))
-    return Windows("t", length_s, length_s / 2)
-
-
-def lengths_for(items: Sequence[Item], kind: Kind, how: Cut | None) -> list[float | None]:
-    """Return how long each item is where cutting it so asks for that, as windows do; else None for each."""
-    return extents(items, kind) if isinstance(how, Windows) else [None] * len(items)
+    usual_s = max(0.1, float(np.ceil(np.percentile(lengths, 95) * 10 - 1e-6)) / 10)
+    length_s = min(planned.length, usual_s)
+    return Windows("t", length_s, length_s * (planned.step / planned.length))
 
 
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
     """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
     reader = readers()[kind]
-    paths = list(dict.fromkeys(item.path for item in items if not item.fragment))
+    paths = list(dict.fromkeys(item.path for item in items if item.fragment is None and item.extent is None))
 
-    def measure(item_path: Any) -> float | None:
+    def measure(path: Path) -> float | None:
         try:
-            return reader.extent(item_path)
+            return reader.extent(path)
         except (PhospheneError, NotImplementedError):
             return None  # the file fails by name when it is read
 
     with ThreadPoolExecutor(4) as pool:
         known = dict(zip(paths, pool.map(measure, paths), strict=True))
-    return [item.fragment.stop - item.fragment.start if item.fragment else known[item.path] for item in items]
+    return [_length(item.fragment) if item.fragment else known.get(item.path, item.extent) for item in items]
 
 
-def cut(
-    items: Sequence[Item], windows: Cut | None, lengths: Sequence[float | None]
-) -> tuple[tuple[Item, ...], np.ndarray]:
-    """Cut items into windows.
+def with_extents(items: Sequence[Item], kind: Kind) -> tuple[Item, ...]:
+    """Return items that know how long they are, each file measured once."""
+    lengths = extents(items, kind)
+    return tuple(replace(item, extent=length) for item, length in zip(items, lengths, strict=True))
+
+
+def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tuple[Item, ...], np.ndarray]:
+    """Cut items of one kind into windows.
 
     Parameters
     ----------
     items
         Files, or parts of files, which are cut inside the part; rows of an archive stay whole.
     windows
-        How; None leaves all whole. Rows of an archive stay whole in any case.
-    lengths
-        How long each item is, as `extents` gives it; an item of unknown length stays whole.
+        How; None leaves all whole.
+    kind
+        What the items are read as.
 
     Returns
     -------
-    pieces
-        The windows, in the order of the items.
+    windows
+        In the order of the items.
     source
-        int (n_pieces,), the place of the item that each window is of.
+        int (n_windows,), the index of the item that each window is of.
     """
-    pieces: list[Item] = []
-    source: list[int] = []
-    for place, (item, length) in enumerate(zip(items, lengths, strict=True)):
-        parts = windows.parts(item, length) if windows else [item]
-        pieces += parts
-        source += [place] * len(parts)
-    return tuple(pieces), np.array(source, int)
+    if windows and windows.needs_extents:
+        items = with_extents(items, kind)
+    cut_up = [windows.of(item) if windows else [item] for item in items]
+    source = np.repeat(np.arange(len(items)), list(map(len, cut_up)))
+    return tuple(window for some in cut_up for window in some), source
 
 
-def balance(
-    pieces: Sequence[Item], source: np.ndarray, labels: Sequence[str | None] | np.ndarray, most_per_class: int
-) -> np.ndarray:
-    """Choose at most so many pieces a class, spread evenly over its pieces.
+def cut_each(items: Sequence[Item], how: str | None, *, kind: Kind | None = None) -> tuple[Item, ...]:
+    """Cut items of any kinds; those of a kind that is not cut so stay whole.
 
     Parameters
     ----------
-    pieces, source
+    items
+        Files, or parts of files.
+    how
+        As for `parse_windows`; None cuts nothing but sound longer than ten minutes, into windows of 5 s.
+    kind
+        What every file is read as; None takes the kind that each item has, or asks its file.
+    """
+    if how is None:
+        return tuple(window for item in items for window in _cut_long_sound(item, kind))
+    windows = parse_windows(how)
+    if windows is None:
+        return tuple(items)
+    fitting = next(known for known, reader in readers().items() if reader.cut_by == windows.fragment_unit)
+    kinds = _kinds(items, kind)
+    cuttable = [item for item in items if kinds[item.path] == fitting]
+    measured = iter(with_extents(cuttable, fitting) if windows.needs_extents else cuttable)
+    return tuple(
+        window
+        for item in items
+        for window in (windows.of(next(measured)) if kinds[item.path] == fitting else [item])
+    )
+
+
+def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float) -> list[Fragment]:
+    """Cut a mouse session into windows that hold every event once, in order; none is empty.
+
+    Parameters
+    ----------
+    trace
+        The session.
+    by
+        `pause`: where more than `limit` seconds pass between two events, one window ends with the first of them and
+        the next begins with the second. `path`: a window takes events as long as the way of the pointer from its
+        first event to its last is at most `limit` pixels of the screen; the way between two windows belongs to
+        neither, so a leap longer than that cuts like a pause.
+    limit
+        Above 0.
+
+    Returns
+    -------
+    list of Fragment
+        Half-open ranges of events, counted from 0. The last one by `path` is what is left over, and may be short.
+
+    Examples
+    --------
+    >>> trace = MouseTrace([0, 1, 2, 9, 10], [0, 30, 60, 60, 90], [0, 0, 0, 0, 40], [0, 0, 0, 0, 2])
+    >>> [str(window) for window in cut_session(trace, by="pause", limit=2)]
+    ['events=0-2', 'events=3-4']
+    >>> [str(window) for window in cut_session(trace, by="path", limit=40)]
+    ['events=0-1', 'events=2-3', 'events=4-4']
+    """
+    if by not in ("pause", "path"):
+        raise ParameterError(f"by must be one of 'pause', 'path', got {by!r}")
+    if not 0 < limit < float("inf"):
+        unit = "seconds" if by == "pause" else "pixels"
+        raise ParameterError(f"limit must be a number of {unit} > 0, got {limit!r}")
+    starts = _starts(trace, by, limit)
+    return [
+        Fragment("events", start, stop)
+        for start, stop in zip(starts, [*starts[1:], len(trace.time_s)], strict=True)
+    ]
+
+
+def balance(
+    windows: Sequence[Item],
+    source: np.ndarray,
+    labels: Sequence[str | None] | np.ndarray,
+    most_per_class: int,
+) -> np.ndarray:
+    """Return the indices of at most `most_per_class` windows a class, spread evenly over its windows, in order.
+
+    Parameters
+    ----------
+    windows, source
         As `cut` returns them.
     labels
         The class of each item that was cut.
     most_per_class
         An integer >= 1.
-
-    Returns
-    -------
-    numpy.ndarray
-        int, places of the chosen pieces, in order.
     """
     if most_per_class < 1:
         raise ParameterError(f"most_per_class must be an integer >= 1, got {most_per_class!r}")
     by_class: dict[str | None, list[int]] = {}
-    for place in range(len(pieces)):
-        by_class.setdefault(labels[source[place]], []).append(place)
-    chosen = [places[k] for places in by_class.values() for k in spread(len(places), most_per_class)]
+    for index in range(len(windows)):
+        by_class.setdefault(labels[source[index]], []).append(index)
+    chosen = [
+        indices[k] for indices in by_class.values() for k in evenly_spaced(len(indices), most_per_class)
+    ]
     return np.array(sorted(chosen), int)
 
 
-def combine(log_probabilities: np.ndarray, source: np.ndarray, n_items: int) -> np.ndarray:
-    """Put the answers for pieces together: the mean of the log-probabilities, normalised again.
+def combine(log_proba: np.ndarray, source: np.ndarray, n_items: int) -> np.ndarray:
+    """Average predictions for windows to one an item: the mean of the log-probabilities, normalised again.
 
     Parameters
     ----------
-    log_probabilities
-        float (n_pieces, n_classes), natural logarithms.
+    log_proba
+        float (n_windows, n_classes), natural logarithms.
     source
-        int (n_pieces,), the item of each piece.
+        int (n_windows,), the index of the item of each window.
     n_items
         How many items there are.
 
     Returns
     -------
     numpy.ndarray
-        float64 (n_items, n_classes), log-probabilities; NaN for an item without pieces.
+        float64 (n_items, n_classes), log-probabilities; NaN for an item without windows.
 
     Examples
     --------
     >>> combine(np.log([[0.5, 0.5], [0.9, 0.1]]), np.array([0, 0]), 1).round(3).tolist()
     [[-0.288, -1.386]]
     """
-    sums = np.zeros((n_items, log_probabilities.shape[1]))
-    np.add.at(sums, source, log_probabilities)
+    sums = np.zeros((n_items, log_proba.shape[1]))
+    np.add.at(sums, source, log_proba)
     counts = np.bincount(source, minlength=n_items)[:, None]
     means = np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
     top = means.max(axis=1, keepdims=True, initial=-np.inf)
@@ -242,12 +375,12 @@ def combine(log_probabilities: np.ndarray, source: np.ndarray, n_items: int) -> 
     return combined
 
 
-def spread(count: int, most: int | None) -> np.ndarray:
-    """Return at most `most` of the places 0 to `count - 1`, evenly spread from the first to the last.
+def evenly_spaced(count: int, most: int | None) -> np.ndarray:
+    """Return at most `most` of the indices 0 to `count - 1`, evenly spread from the first to the last.
 
     Examples
     --------
-    >>> spread(9, 3).tolist(), spread(9, 1).tolist(), spread(2, 3).tolist()
+    >>> evenly_spaced(9, 3).tolist(), evenly_spaced(9, 1).tolist(), evenly_spaced(2, 3).tolist()
     ([0, 4, 8], [4], [0, 1])
     """
     if most is None or count <= most:
@@ -255,6 +388,204 @@ def spread(count: int, most: int | None) -> np.ndarray:
     if most == 1:
         return np.array([count // 2])
     return np.rint(np.linspace(0, count - 1, most)).astype(int)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Windows to learn from.
+
+    Parameters
+    ----------
+    indices
+        int (n,), which windows.
+    targets
+        int (n,), the class of each, an index into the manifest's classes.
+    groups
+        int (n,); windows of one item, and of items of one group, share a number.
+    """
+
+    indices: np.ndarray
+    targets: np.ndarray
+    groups: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedManifest:
+    """The items of a manifest, cut.
+
+    Parameters
+    ----------
+    manifest
+        The items.
+    windows
+        How they are cut; None leaves all whole.
+    items
+        The windows, in the order of the manifest's items.
+    source
+        int (n_windows,), the index of the manifest's item that each window is of.
+    """
+
+    manifest: Manifest
+    windows: Windows | None
+    items: tuple[Item, ...]
+    source: np.ndarray
+
+    def indices(self, items: np.ndarray, *, failed: Collection[int] = ()) -> np.ndarray:
+        """Return the indices of the windows of some items, without items that failed; a mapping says why each did.
+
+        Raises
+        ------
+        SignalError
+            All of them failed.
+        """
+        kept = [item for item in items.tolist() if item not in failed]
+        if not kept:
+            known = failed if isinstance(failed, Mapping) else {}
+            failures = [
+                Failure(self.manifest.items[item], known[item]) for item in items.tolist() if item in known
+            ]
+            n_files = len({failure.item.path for failure in failures})
+            why = f"; {describe_failures(failures, n_files)}" if failures else ""
+            raise SignalError(f"{self.manifest.title}: not one of {len(items)} items could be used{why}")
+        return np.flatnonzero(np.isin(self.source, kept))
+
+    def training_set(self, split: Split, *, failed: Collection[int] = ()) -> TrainingSet:
+        """Return the windows to learn from, without items that failed and those whose class nobody knows.
+
+        Raises
+        ------
+        SignalError
+            There is nothing to learn a class from.
+        """
+        labels = self.manifest.labels
+        indices = self.indices(split.train, failed=failed)
+        indices = indices[np.array([labels[item] is not None for item in self.source[indices]], bool)]
+        items = self.source[indices]
+        missing = sorted(set(self.manifest.classes) - set(labels[items]))
+        if missing:
+            raise SignalError(
+                f"{self.manifest.title}: no item to learn {missing[0]!r} from in split {split.name!r}; "
+                "add items or change the split"
+            )
+        targets = np.searchsorted(np.array(self.manifest.classes), labels[items].astype(str))
+        names = [self.manifest.items[item].group_key or f"#{item}" for item in items]
+        return TrainingSet(indices, targets, np.unique(names, return_inverse=True)[1])
+
+    def average(self, log_proba: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Average predictions for windows to one an item.
+
+        Returns
+        -------
+        items, log_proba
+            int (n_items,), the items that the windows of these indices are of, and float64 (n_items, n_classes).
+        """
+        combined = combine(log_proba, self.source[indices], len(self.manifest))
+        items = np.unique(self.source[indices])
+        return items, combined[items]
+
+
+def cut_manifest(manifest: Manifest, how: str | None, splits: Sequence[Split]) -> WindowedManifest:
+    """Cut the items of a manifest.
+
+    Parameters
+    ----------
+    manifest
+        The items.
+    how
+        Text such as `t=5,2.5`; None for what suits the kind.
+    splits
+        Of items that are cut, those that one of the splits learns from keep at most MAX_WINDOWS_PER_CLASS windows
+        a class.
+    """
+    kind = manifest.kind
+    items: Sequence[Item] = manifest.items
+    if how is None:
+        items = with_extents(items, kind) if readers()[kind].cut_by == "t" else items
+        windows = plan_windows(items, kind)
+    else:
+        windows = parse_windows(how, kind=kind)
+    cut_up, source = cut(items, windows, kind)
+    kept = _thinned(cut_up, source, manifest, splits)
+    return WindowedManifest(manifest, windows, tuple(cut_up[index] for index in kept), source[kept])
+
+
+def item_failures(
+    items: Sequence[Item], source: np.ndarray, windows: Sequence[Item], failures: Sequence[Failure]
+) -> tuple[Failure, ...]:
+    """Return the items of which a window failed, each with the first reason.
+
+    Parameters
+    ----------
+    items
+        What was cut.
+    source, windows
+        As `cut` returns them.
+    failures
+        The windows that failed, and why.
+    """
+    reasons = {failure.item: failure.error for failure in failures}
+    failed: dict[int, str] = {}
+    for index, window in zip(source.tolist(), windows, strict=True):
+        if window in reasons:
+            failed.setdefault(index, reasons[window])
+    return tuple(Failure(items[index], reason) for index, reason in failed.items())
+
+
+def _thinned(
+    windows: Sequence[Item], source: np.ndarray, manifest: Manifest, splits: Sequence[Split]
+) -> np.ndarray:
+    """Return the indices of all windows to predict and of at most MAX_WINDOWS_PER_CLASS a class to learn from."""
+    if len(windows) == len(manifest):
+        return np.arange(len(windows))
+    learned = np.isin(source, np.unique(np.concatenate([split.train for split in splits])))
+    some = np.flatnonzero(learned)
+    chosen = balance(
+        [windows[int(index)] for index in some], source[some], manifest.labels, MAX_WINDOWS_PER_CLASS
+    )
+    return np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
+
+
+def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
+    try:
+        least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
+        if item.fragment or item.path.stat().st_size < least:
+            return (item,)
+        if (kind or item.kind or recognise(item.path)) != "audio":
+            return (item,)
+        length_s = item.extent or readers()["audio"].extent(item.path)
+    except (OSError, PhospheneError):
+        return (item,)  # the file fails by name when it is read
+    if length_s <= LONGEST_WHOLE_S:
+        return (item,)
+    return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
+
+
+def _kinds(items: Sequence[Item], kind: Kind | None) -> dict[Path, Kind | None]:
+    known = {item.path: kind or item.kind for item in items}
+    return {path: found or _kind_of(path) for path, found in known.items()}
+
+
+def _kind_of(path: Path) -> Kind | None:
+    try:
+        return recognise(path)
+    except PhospheneError:
+        return None  # the file fails by name when it is read
+
+
+def _starts(trace: MouseTrace, by: Literal["pause", "path"], limit: float) -> list[int]:
+    """Return the first event of each window."""
+    if by == "pause":
+        return [0, *(np.flatnonzero(np.diff(trace.time_s) > limit) + 1).tolist()]
+    way_px = np.r_[0.0, np.cumsum(np.hypot(np.diff(trace.x), np.diff(trace.y)))]
+    starts, start = [], 0
+    while start < len(trace.time_s):
+        starts.append(start)
+        start = int(np.searchsorted(way_px, way_px[start] + limit, side="right"))
+    return starts
+
+
+def _length(fragment: Fragment) -> float:
+    return fragment.stop - fragment.start
 
 
 def _rounded(span: tuple[float, float], unit: Unit) -> tuple[float, float]:

@@ -21,16 +21,12 @@ MODULES = sorted(
     if path.stem not in PROGRAMS
 )
 # Modules that only what comes with a GPU imports.
-NEEDS = {"device_triton": "triton", "device_triton_audio": "triton"}
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    needed = NEEDS.get(name.rpartition(".")[2])
-    if needed:
-        pytest.importorskip(needed)
     module = importlib.import_module(name)
     results = doctest.testmod(module, optionflags=OPTIONS)
     assert results.failed == 0

@@ -24,10 +24,9 @@ from scipy.ndimage import gaussian_filter
 
 from phosphene.converters import parse_views
 from phosphene.datasets import open_protocol
-from phosphene.datasets.cutting import cut_each
-from phosphene.datasets.windows import MOUSE_WINDOW_EVENTS
+from phosphene.datasets.windows import cut_each
 from phosphene.pipeline.backbones.backbone import load_backbone
-from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_likeness
+from phosphene.pipeline.backbones.domain_shift import THRESHOLD, measure_domain_shift
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
@@ -64,7 +63,7 @@ def main() -> None:
     rows = {row["data"]: row for row in rows_of("likeness")}
     for source, groups in sources().items():
         for data, sort, pixels in groups() if not wanted or source in wanted else ():
-            found = measure_likeness(backbone, pixels)
+            found = measure_domain_shift(backbone, pixels)
             rows[data] = {
                 "data": data,
                 "sort": sort,
@@ -154,7 +153,7 @@ def _views(name: str, kind: str) -> Iterator[Group]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) if name.startswith("synthetic/") else _data()
         items = open_protocol(name, home).items
-        pieces = cut_each(_some(items), f"events={MOUSE_WINDOW_EVENTS}" if kind == "mouse" else None)
+        pieces = cut_each(_some(items), "events=150" if kind == "mouse" else None)
         views = parse_views(VIEWS[kind], kind=kind)
         tiles = render(_some(pieces), views, store=TileStore(Path(folder, "tiles")), progress=False)
         for place, view in enumerate(views):

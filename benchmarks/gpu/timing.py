@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = (
     "phosphene",
     "torch",
-    "triton",
     "numpy",
     "scipy",
     "numba",

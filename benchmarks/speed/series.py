@@ -50,7 +50,6 @@ def fields(rows: list[Row]) -> None:
         "gadf": (GramianAngularField(SIZE, method="d"), 30),
         "mtf": (MarkovTransitionField(SIZE, n_bins=8), 20),
     }
-    kept = np.zeros((COUNT, SIZE, SIZE, 1), np.uint8)
     for name, (peer, asked) in peers.items():
         view = make(name, size=SIZE)
         work = f"{name}, {COUNT} series of {LENGTH} to {SIZE} px"
@@ -74,16 +73,7 @@ def fields(rows: list[Row]) -> None:
                 work,
                 "filling a new array",
                 lambda view=view: view.batch(signals),
-                lambda: np.full(kept.shape, 7, np.uint8),
-                asked=0.5,
-            )
-        )
-        rows.append(
-            compare(
-                f"{work}, into an array at hand",
-                "filling it",
-                lambda view=view: view._fill(kept, signals),
-                lambda: kept.fill(7),
+                lambda: np.full((COUNT, SIZE, SIZE, 1), 7, np.uint8),
                 asked=0.5,
             )
         )

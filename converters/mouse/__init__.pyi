@@ -1,6 +1,5 @@
 from .clicks import ClickMap as ClickMap
 from .dwell import DwellMap as DwellMap
-from .files.cutting import cut_session as cut_session
 from .files.reader import MouseReader as MouseReader
 from .habits import HabitPanels as HabitPanels
 from .motion import MotionPanels as MotionPanels

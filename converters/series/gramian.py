@@ -5,44 +5,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..core.converter import register
-from ..core.image import Box
-from .pairs import PairPicture, Points, finish, points
+from .picture import SeriesPicture, finish, points
 
-
-class _GramianField(PairPicture):
-    """Each sample is read as the cosine of an angle.
-
-    Parameters
-    ----------
-    scaling
-        How samples become cosines: `signed`, to -1 to 1, so that the angles lie from 0 to 180 degrees; or
-        `unit`, to 0 to 1, so that they lie from 0 to 90 degrees.
-    """
-
-    version: ClassVar[int] = 2
-    _summed: ClassVar[bool]
-
-    scaling: Literal["signed", "unit"] = "signed"
-
-    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
-        from .gramian_loops import draw_fields
-
-        found = points(values[:, 0], cell)
-        columns = self._factors(found.columns, found)
-        rows = columns if found.rows is found.columns else self._factors(found.rows, found)
-        draw_fields(rows, columns, self._summed, canvas, cell.top, cell.left)
-        finish(canvas, cell, flat=found.width == 0, rows=found.rows, columns=found.columns)
-
-    def _factors(self, along: np.ndarray, found: Points) -> np.ndarray:
-        from .gramian_loops import write_factors
-
-        factors = np.empty((len(along), 4, along.shape[1]), np.uint16)
-        write_factors(along, found.low, found.width, self.scaling == "unit", self._summed, factors)
-        return factors
+Scaling = Literal["signed", "unit"]
 
 
 @register
-class GramianSummationField(_GramianField):
+class GramianSummationField(SeriesPicture):
     """The cosine of the sum of each two angles: bright where two moments are alike and extreme.
 
     The series is scaled to -1 to 1, or to 0 to 1, and read as cosines of angles. A series longer than the
@@ -69,11 +38,16 @@ class GramianSummationField(_GramianField):
     """
 
     name: ClassVar[str] = "gasf"
-    _summed: ClassVar[bool] = True
+    version: ClassVar[int] = 2
+
+    scaling: Scaling = "signed"
+
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        draw_gramian(values[:, 0], canvas, scaling=self.scaling, field="summation")
 
 
 @register
-class GramianDifferenceField(_GramianField):
+class GramianDifferenceField(SeriesPicture):
     """The sine of the difference of each two angles: bright where the row lies below the column.
 
     Scaled, reduced and rounded as the summation field; the diagonal is mid-grey.
@@ -97,36 +71,45 @@ class GramianDifferenceField(_GramianField):
     """
 
     name: ClassVar[str] = "gadf"
-    _summed: ClassVar[bool] = False
+    version: ClassVar[int] = 2
+
+    scaling: Scaling = "signed"
+
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        draw_gramian(values[:, 0], canvas, scaling=self.scaling, field="difference")
 
 
-def gramian_summation(cosine: np.ndarray) -> np.ndarray:
-    """Return cos(a_i + a_j) of the angles a with these cosines: float32 (..., n, n), from -1 to 1.
+def draw_gramian(
+    values: np.ndarray, canvas: np.ndarray, *, scaling: Scaling, field: Literal["summation", "difference"]
+) -> None:
+    """Draw the cosine of the sum of the angles, or the sine of their difference.
+
+    Parameters
+    ----------
+    values
+        float32 or float64 (n, samples), NaN where missing.
+    canvas
+        uint8 (n, rows, columns), written.
+    scaling
+        How samples become cosines of angles: `signed`, to -1 to 1, so that the angles lie from 0 to 180 degrees; or
+        `unit`, to 0 to 1, so that they lie from 0 to 90 degrees.
+    field
+        Which of the two.
 
     Examples
     --------
-    >>> gramian_summation(np.array([-1.0, 0.0, 1.0])).diagonal()
-    array([ 1., -1.,  1.], dtype=float32)
+    >>> canvas = np.empty((1, 3, 3), np.uint8)
+    >>> draw_gramian(np.array([[-1.0, 0.0, 1.0]]), canvas, scaling="signed", field="summation")
+    >>> canvas[0].tolist()
+    [[255, 128, 0], [128, 0, 128], [0, 128, 255]]
     """
-    cosine, sine = _cosine_and_sine(cosine)
-    field: np.ndarray = cosine[..., :, None] * cosine[..., None, :] - sine[..., :, None] * sine[..., None, :]
-    return field
+    from .gramian_loops import draw_fields, write_factors
 
-
-def gramian_difference(cosine: np.ndarray) -> np.ndarray:
-    """Return sin(a_i - a_j) of the angles a with these cosines: float32 (..., n, n), from -1 to 1.
-
-    Examples
-    --------
-    >>> gramian_difference(np.array([-1.0, 0.0, 1.0]))[0]
-    array([0., 1., 0.], dtype=float32)
-    """
-    cosine, sine = _cosine_and_sine(cosine)
-    field: np.ndarray = sine[..., :, None] * cosine[..., None, :] - cosine[..., :, None] * sine[..., None, :]
-    return field
-
-
-def _cosine_and_sine(cosine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    # In float32 the root of 1 - x**2 would be off by 2e-4 close to 1.
-    sine = np.sqrt(np.clip(1 - np.square(cosine, dtype=np.float64), 0, 1))
-    return cosine.astype(np.float32), sine.astype(np.float32)
+    found, summed = points(values, canvas.shape[1:]), field == "summation"
+    factors = []
+    for along in (found.columns,) if found.rows is found.columns else (found.columns, found.rows):
+        factors.append(np.empty((len(along), 4, along.shape[1]), np.uint16))
+        write_factors(along, found.low, found.width, scaling == "unit", summed, factors[-1])
+    draw_fields(factors[-1], factors[0], summed, canvas)
+    missing = {"rows": np.isnan(found.rows), "columns": np.isnan(found.columns)}
+    finish(canvas, flat=found.width == 0, **missing)

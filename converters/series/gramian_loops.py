@@ -1,60 +1,7 @@
-"""Gramian fields straight to grey levels, by a compiled loop over 16-bit integers."""
-
-from typing import Any
+"""Gramian fields straight to grey levels, by compiled loops over 16-bit integers."""
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-
-from ..kernels.blocks import WIDTH, data_of, load, operation, same, spread, store
-
-_WORD, _BYTE, _SIZE = ir.IntType(16), ir.IntType(8), ir.IntType(32)
-
-
-def _high_product(builder: Any, x: Any, y: Any) -> Any:
-    """Build `x * y >> 16`, which processors have as one instruction."""
-    kind = ir.FunctionType(x.type, [x.type, x.type, _SIZE])
-    name = f"llvm.umul.fix.v{x.type.count}i16"
-    multiply = cgutils.get_or_insert_function(builder.module, kind, name)
-    return builder.call(multiply, [x, y, ir.Constant(_SIZE, 16)])
-
-
-def _levels(*, doublings: int, lanes: int) -> Any:
-    """Make `write(factors, first, width, a, b, c, canvas, place)`, which writes neighbouring pixels.
-
-    Each is the high byte of `(a * x >> 16 << doublings) - (b * y >> 16) + c + z`, where x, y and z are the first
-    three rows of the contiguous uint16 factors, of so many columns, from a first one on. Written is the contiguous
-    uint8 canvas from `place` on. No bounds are checked.
-    """
-    words, levels = ir.VectorType(_WORD, lanes), ir.VectorType(_BYTE, lanes)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        factors, canvas = (data_of(context, builder, signature, arguments, place) for place in (0, 6))
-        first, width = arguments[1:3]
-        places = first, builder.add(first, width), builder.add(first, builder.add(width, width))
-        x, y, z = (load(builder, factors, place, words) for place in places)
-        a, b, c = (spread(builder, number, lanes) for number in arguments[3:6])
-        plus = builder.shl(_high_product(builder, a, x), same(words, doublings))
-        word = builder.add(builder.add(builder.sub(plus, _high_product(builder, b, y)), c), z)
-        high = builder.lshr(word, same(words, 8))
-        store(builder, builder.trunc(high, levels), canvas, arguments[7])
-        return context.get_dummy_value()
-
-    @operation
-    def write(
-        _context: Any, factors: Any, _f: Any, _w: Any, _a: Any, _b: Any, _c: Any, canvas: Any, _p: Any
-    ) -> tuple[Any, Any]:
-        places = types.intp, types.intp
-        return types.void(factors, *places, *[types.uint16] * 3, canvas, types.intp), generate
-
-    return write
-
-
-_write_sums, _write_sum = (_levels(doublings=1, lanes=lanes) for lanes in (WIDTH, 1))
-_write_differences, _write_difference = (_levels(doublings=0, lanes=lanes) for lanes in (WIDTH, 1))
-
 
 # In 256ths of a grey level: half of the 255 levels, and half a level, to round.
 _HALF, _ROUND = 32640, 128
@@ -113,9 +60,7 @@ def write_factors(
 
 
 @numba.njit(cache=True, nogil=True)
-def draw_fields(
-    rows: np.ndarray, columns: np.ndarray, summed: bool, canvas: np.ndarray, top: int, left: int
-) -> None:
+def draw_fields(rows: np.ndarray, columns: np.ndarray, summed: bool, canvas: np.ndarray) -> None:
     """Write a field for each series.
 
     Parameters
@@ -125,27 +70,22 @@ def draw_fields(
     summed
         As there.
     canvas
-        uint8 (n, size, size), written from `top`, `left` on.
+        uint8 (n, height, width), written.
     """
-    height, width, size = rows.shape[2], columns.shape[2], canvas.shape[1]
-    pixels = canvas.reshape(-1)
+    times = np.uint16(2 if summed else 1)
     for k in range(len(rows)):
-        factors = columns[k]
-        for i in range(height):
-            place = (k * size + top + i) * size + left
-            u, sine, alone = rows[k, 0, i], rows[k, 1, i], rows[k, 3, i]
-            last = width - WIDTH  # the last block may overlap the one before
-            if last < 0:
-                for j in range(width):
-                    if summed:
-                        _write_sum(factors, j, width, u, sine, alone, pixels, place + j)
-                    else:
-                        _write_difference(factors, j, width, sine, u, alone, pixels, place + j)
-            elif summed:
-                for j in range(0, width, WIDTH):
-                    at = min(j, last)
-                    _write_sums(factors, at, width, u, sine, alone, pixels, place + at)
-            else:
-                for j in range(0, width, WIDTH):
-                    at = min(j, last)
-                    _write_differences(factors, at, width, sine, u, alone, pixels, place + at)
+        shares, sines, in_column = columns[k, 0], columns[k, 1], columns[k, 2]
+        for i in range(rows.shape[2]):
+            share, sine = np.uint32(rows[k, 0, i]), np.uint32(rows[k, 1, i])
+            plus, minus = (share, sine) if summed else (sine, share)
+            in_row, pixels = rows[k, 3, i], canvas[k, i]
+            for j in range(len(pixels)):
+                # All in 16 bits, of which what runs over is lost: so many fit into a register.
+                product = np.uint16(times * _high(plus, shares[j])) - _high(minus, sines[j])
+                pixels[j] = np.uint8(np.uint16(product + in_column[j] + in_row) >> np.uint16(8))
+
+
+@numba.njit(cache=True, nogil=True)
+def _high(x: np.uint32, y: np.uint16) -> np.uint16:
+    """Return the upper half of the product of two numbers of 16 bits."""
+    return np.uint16(np.uint32(x * y) >> np.uint32(16))

@@ -1,16 +1,14 @@
 """Line plots."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
 from ..core.converter import register
-from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span
+from ..core.image import Axes, Axis, Layout
 from ..core.parameters import Between
-from .picture import SeriesPicture, sample_axis, spread
-from .signal import Series
+from .layout import sample_axis
+from .picture import SeriesPicture, spread
 
 _FILL_LEVEL = 112.0  # far enough from the line's 255 and from black
 
@@ -41,7 +39,7 @@ class LinePlot(SeriesPicture):
 
     Examples
     --------
-    >>> from phosphene.converters import Box, make
+    >>> from phosphene.converters import Box, Series, make
     >>> image = make("line", size=8, line_width_px=1)(Series([0.0, 1.0, 1.0, 0.0]))
     >>> image.pixels[[0, 7], :, 0]
     array([[  0,   0, 132, 255, 255, 132,   0,   0],
@@ -55,29 +53,19 @@ class LinePlot(SeriesPicture):
     fill: Literal["none", "below", "mean"] = "none"
     line_width_px: Annotated[float, Between(above=0, high=64)] = 1.5
 
-    def _convert(self, signal: Series) -> Image:
-        image = super()._convert(signal)
-        drawn = self._drawn_channels(signal.values[None])
-        count = drawn.shape[1]
-        labels = [f"channel {place}" for place in range(count)] if count > 1 else [""]
-        bounds = {
-            label: value_bounds(self._of_part(drawn, [place])[0, 0]) for place, label in enumerate(labels)
-        }
-        planes = tuple(Valued(plane, bounds) for plane in image.planes)
-        return Image(image.pixels, Valued(image.layout, bounds), planes)
-
-    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         for series, picture in zip(values, canvas, strict=True):
-            picture[cell.top : cell.bottom, cell.left : cell.right] = plot(
-                series[0], (cell.bottom - cell.top, cell.right - cell.left), self.fill, self.line_width_px
-            )
+            picture[...] = plot(series[0], picture.shape, self.fill, self.line_width_px)
 
-    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
+    def _layout(
+        self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
+    ) -> Layout:
         del part
-        width, height = cell.right - cell.left, cell.bottom - cell.top
-        margin_px = margin(height, self.line_width_px)
+        height, width = shape
+        margin_px, (low, high) = margin(height, self.line_width_px), value_bounds(values[0])
         shares = 1 - (np.arange(height + 1) - margin_px) / (height - 2 * margin_px)
-        return Axes(sample_axis(count, width, step_s), Axis(_HEIGHT, "", shares))
+        axis = Axis("value", "", low + shares * (high - low))
+        return Axes(sample_axis(values.shape[1], width, step_s), axis)
 
 
 def plot(
@@ -123,41 +111,3 @@ def value_bounds(values: np.ndarray) -> tuple[float, float]:
         return low, low + span
     half = max(0.5, abs(low) * 1e-6)
     return low - half, low + half
-
-
-_HEIGHT = "height"
-
-
-@dataclass(frozen=True, eq=False)
-class Valued(Layout):
-    """Plots whose rows are shares of the height, and the values that these stand for.
-
-    Parameters
-    ----------
-    inside
-        What the pixels show, with spans of the quantity `height`: 0 at the bottom, 1 on top.
-    bounds
-        The values at the bottom and on top, by the name of the channel.
-    """
-
-    inside: Layout
-    bounds: Mapping[str, tuple[float, float]]
-
-    def locate(self, box: Box) -> Region:
-        """Return the samples and the range of values that the box shows."""
-        return Region(tuple(map(self._valued, self.inside.locate(box).spans)))
-
-    def axes(self) -> tuple[Axis, Axis] | None:
-        """Return samples and values, of a series of one channel."""
-        axes = self.inside.axes()
-        if axes is None or "" not in self.bounds:
-            return axes
-        low, high = self.bounds[""]
-        return axes[0], Axis("value", "", low + axes[1].edges * (high - low))
-
-    def _valued(self, span: Span) -> Span:
-        if span.quantity != _HEIGHT:
-            return span
-        low, high = self.bounds[span.label]
-        start, stop = (low + share * (high - low) for share in (span.start, span.stop))
-        return replace(span, quantity="value", start=start, stop=stop)

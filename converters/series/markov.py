@@ -5,17 +5,15 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from ..core.converter import register
-from ..core.image import Box
 from ..core.parameters import Between
 from .layout import segments
-from .pairs import PairPicture, finish, points, wide
-from .picture import mean_present
+from .picture import SeriesPicture, finish, mean_present
 
 Strategy = Literal["quantile", "uniform", "normal"]
 
 
 @register
-class MarkovTransitionField(PairPicture):
+class MarkovTransitionField(SeriesPicture):
     """How likely one step leads from the level of the row to the level of the column: white is sure.
 
     A series longer than the picture is cut into levels first, and the field averaged down. Missing values
@@ -48,22 +46,41 @@ class MarkovTransitionField(PairPicture):
     n_bins: Annotated[int, Between(2, 256)] = 8
     strategy: Strategy = "quantile"
 
-    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
-        from .markov_loops import count_levels, draw_transitions
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        draw_markov(np.ascontiguousarray(values[:, 0]), canvas, n_bins=self.n_bins, strategy=self.strategy)
 
-        values = np.ascontiguousarray(values[:, 0])
-        counts = np.empty((len(values), self.n_bins, self.n_bins), np.float32)
-        levels = np.empty(values.shape, np.int16)
-        count_levels(values, bin_edges(values, self.n_bins, strategy=self.strategy), counts, levels)
-        width, height = cell.right - cell.left, cell.bottom - cell.top
-        columns = _level_shares(levels, width, self.n_bins)
-        rows = columns if width == height else _level_shares(levels, height, self.n_bins)
-        matrices = 255 * counts / np.maximum(counts.sum(2, keepdims=True), 1)
-        weights = np.ascontiguousarray(rows.transpose(0, 2, 1)) @ matrices
-        draw_transitions(weights, wide(columns), canvas, cell.top, cell.left, width)
-        found = points(values, cell)
-        flat = np.fmax.reduce(values, 1) == np.fmin.reduce(values, 1)
-        finish(canvas, cell, flat=flat, rows=found.rows, columns=found.columns)
+
+def draw_markov(values: np.ndarray, canvas: np.ndarray, *, n_bins: int, strategy: Strategy) -> None:
+    """Draw how likely one step leads from the level of the row to the level of the column.
+
+    Parameters
+    ----------
+    values
+        float32 or float64 (n, samples), contiguous, NaN where missing.
+    canvas
+        uint8 (n, rows, columns), written.
+    n_bins, strategy
+        See `MarkovTransitionField`.
+
+    Examples
+    --------
+    >>> canvas = np.empty((1, 5, 5), np.uint8)
+    >>> draw_markov(np.array([[0.0, 5.0, 1.0, 6.0, 7.0]]), canvas, n_bins=2, strategy="quantile")
+    >>> canvas[0, [0, 0, 4], [0, 4, 0]].tolist()  # 2 of 3, 1 of 3 and no steps
+    [170, 85, 0]
+    """
+    from .markov_loops import count_levels, draw_transitions
+
+    counts = np.empty((len(values), n_bins, n_bins), np.float32)
+    levels = np.empty(values.shape, np.int16)
+    count_levels(values, bin_edges(values, n_bins, strategy=strategy), counts, levels)
+    height, width = canvas.shape[1:]
+    columns = _level_shares(levels, width, n_bins)
+    rows = columns if width == height else _level_shares(levels, height, n_bins)
+    matrices = 255 * counts / np.maximum(counts.sum(2, keepdims=True), 1)
+    draw_transitions(np.ascontiguousarray(rows.transpose(0, 2, 1)) @ matrices, columns, canvas)
+    flat = np.fmax.reduce(values, 1) == np.fmin.reduce(values, 1)
+    finish(canvas, flat=flat, rows=rows.max(1) == 0, columns=columns.max(1) == 0)
 
 
 def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
@@ -112,60 +129,10 @@ def _normal_edges(values: np.ndarray, shares: np.ndarray) -> np.ndarray:
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return quantiles of rows that are sorted, NaN last."""
     present = ordered.shape[1] - np.isnan(ordered).sum(1, keepdims=True)
-    places = shares * (present - 1)
-    below = places.astype(np.int64)
+    positions = shares * (present - 1)
+    below = positions.astype(np.int64)
     low = np.take_along_axis(ordered, below, 1).astype(np.float64)
     high = np.take_along_axis(ordered, np.minimum(below + 1, present - 1), 1).astype(np.float64)
-    part = places - below
+    part = positions - below
     # From the nearer end, as NumPy does, so that values equal to a quantile are found equal.
     return np.asarray(np.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part)))
-
-
-def quantile_levels(values: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return the quantile bin of each value, int64 (n,); -1 where missing.
-
-    Examples
-    --------
-    >>> quantile_levels(np.array([5.0, 1.0, np.nan, 2.0, 9.0]), 2)
-    array([ 1,  0, -1,  0,  1])
-    """
-    (edges,) = bin_edges(values[None].astype(np.float64), n_bins)
-    return np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
-
-
-def transition_matrix(levels: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return how often each level follows each other one, as shares of a row: float64 (n_bins, n_bins).
-
-    Rows of levels that nothing follows are 0; steps from or to a missing value are not counted.
-
-    Examples
-    --------
-    >>> transition_matrix(np.array([0, 1, 0, 0, -1, 1]), 2)
-    array([[0.5, 0.5],
-           [1. , 0. ]])
-    """
-    before, after = levels[:-1], levels[1:]
-    known = (before >= 0) & (after >= 0)
-    pairs = np.bincount(before[known] * n_bins + after[known], minlength=n_bins * n_bins)
-    counts = pairs.reshape(n_bins, n_bins).astype(np.float64)
-    return np.asarray(counts / np.maximum(counts.sum(1, keepdims=True), 1))
-
-
-def averaged_field(levels: np.ndarray, matrix: np.ndarray, pixels: int) -> np.ndarray:
-    """Return the transition field averaged over segments: float64 (pixels, pixels), NaN where all is missing.
-
-    The mean over a block of the field needs only how often each level stands in its row's and its column's
-    segment, so the field of all samples is never built.
-
-    Examples
-    --------
-    >>> averaged_field(np.array([0, 1, 1]), np.array([[0.25, 0.75], [0.5, 0.5]]), 3)[0]
-    array([0.25, 0.75, 0.75])
-    """
-    n_bins, known = len(matrix), levels >= 0
-    start, stop = segments(len(levels), pixels)
-    owner = np.repeat(np.arange(pixels), stop - start)[known]
-    counts = np.bincount(owner * n_bins + levels[known], minlength=pixels * n_bins).reshape(pixels, n_bins)
-    totals = counts.sum(1, keepdims=True)
-    shares = np.where(totals > 0, counts / np.maximum(totals, 1), np.nan)
-    return np.asarray(shares @ matrix @ shares.T)

@@ -3,8 +3,6 @@
 import numba
 import numpy as np
 
-from ..kernels.blocks import WIDTH, copy_bytes, write_sums
-
 
 @numba.njit(cache=True, nogil=True)
 def count_levels(values: np.ndarray, edges: np.ndarray, counts: np.ndarray, levels: np.ndarray) -> None:
@@ -64,32 +62,33 @@ def share_levels(
                     shares[k, level, i] /= present
 
 
-@numba.njit(cache=True, nogil=True)
-def draw_transitions(
-    rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray, top: int, left: int, width: int
-) -> None:
+# Of a product and a sum one rounding is enough.
+@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+def draw_transitions(rows: np.ndarray, columns: np.ndarray, canvas: np.ndarray) -> None:
     """Write the sum over levels of what rows and columns hold, rounded.
 
     Parameters
     ----------
     rows, columns
-        float32 (n, height, levels) and (n, levels, at least `WIDTH`); the sums lie from 0 to 255.
+        float32 (n, height, levels) and (n, levels, width); the sums lie from 0 to 255.
     canvas
-        uint8 (n, size, size), written from `top`, `left` on.
-    width
-        Columns that are written.
+        uint8 (n, height, width), written.
     """
-    n_bins, most, size = columns.shape[1], columns.shape[2], canvas.shape[1]
-    pixels, drawn, row = canvas.reshape(-1), np.empty(most, np.uint8), np.empty(n_bins, np.float32)
+    sums = np.empty(columns.shape[2], np.float32)
     for k in range(len(rows)):
-        others = columns[k]
         for i in range(rows.shape[1]):
             changes = i == 0
-            for level in range(n_bins):
-                changes |= rows[k, i, level] != row[level]
-                row[level] = rows[k, i, level]
-            if changes:  # a series that moves slowly stays in a level, and what is drawn is still there
-                for j in range(0, most, WIDTH):
-                    at = min(j, most - WIDTH)
-                    write_sums(row, others, n_bins, most, at, np.float32(0), drawn, at)
-            copy_bytes(drawn, pixels, (k * size + top + i) * size + left, width)
+            for level in range(columns.shape[1]):
+                changes |= rows[k, i, level] != rows[k, i - 1, level]
+            if not changes:  # a series that moves slowly stays in a level
+                canvas[k, i] = canvas[k, i - 1]
+                continue
+            sums[:] = np.float32(0.5)
+            for level in range(columns.shape[1]):
+                weight, shares = rows[k, i, level], columns[k, level]
+                if weight > 0:
+                    for j in range(len(sums)):
+                        sums[j] += weight * shares[j]
+            pixels = canvas[k, i]
+            for j in range(len(sums)):
+                pixels[j] = np.uint8(np.int32(sums[j]))

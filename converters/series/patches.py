@@ -10,7 +10,8 @@ from ..core.converter import register
 from ..core.errors import ParameterError
 from ..core.image import Box, Layout, Region, Span, join_stretches
 from ..core.parameters import Between
-from .picture import SeriesPicture, flat_grey, grey, reduced, segments, spread
+from .layout import segments
+from .picture import SeriesPicture, flat_grey, grey, reduced, spread
 
 
 @register
@@ -59,21 +60,24 @@ class Patches(SeriesPicture):
         if self.width is not None and self.scale != 1:
             raise ParameterError(f"Patches.scale must be 1 with width={self.width}, got {self.scale:g}")
 
-    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
-        shape = cell.bottom - cell.top, cell.right - cell.left
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        width = self._width_of(values.shape[2])
         for series, picture in zip(values, canvas, strict=True):
-            picture[cell.top : cell.bottom, cell.left : cell.right] = patches(
-                series[0], self._width_of(values.shape[2]), shape
-            )
+            picture[...] = patches(series[0], width, picture.shape)
 
     def _width_of(self, count: int) -> int:
         return self.width or min(count, max(1, round(self.scale * math.sqrt(count))))
 
-    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
+    def _layout(
+        self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
+    ) -> Layout:
         del part
+        count = values.shape[1]
         width = self._width_of(count)
-        rows = segments(-(-count // width), cell.bottom - cell.top)
-        return Folded(count, width, rows, segments(width, cell.right - cell.left), step_s)
+        rows, columns = (
+            segments(most, pixels) for most, pixels in zip((-(-count // width), width), shape, strict=True)
+        )
+        return Folded(count, width, rows, columns, step_s)
 
 
 def patches(values: np.ndarray, width: int, shape: tuple[int, int]) -> np.ndarray:

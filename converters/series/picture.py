@@ -1,47 +1,22 @@
-"""What the pictures of a series share: channels in one image, reduction to pixels, grey levels."""
+"""What the pictures of a series share: channels in one image, averages of samples, grey levels.
 
-from collections.abc import Sequence
+A converter of series is its parameters and one method, `_draw`, which fills the pixels of many series at once.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from ..core.converter import Converter, Size
 from ..core.errors import SignalError
-from ..core.image import Axes, Box, Image, Layout
+from ..core.image import Box, Image, Layout
 from ..core.signal import Signal
-from .layout import (
-    PLANES,
-    SMALLEST_CELL,
-    Differences,
-    Labelled,
-    Mosaic,
-    Nothing,
-    SampleAxis,
-    Squashed,
-    grid,
-    planes,
-    sample_axis,
-    segments,
-    strips,
-)
+from .layout import PLANES, Arrangement, Differences, Labelled, Mosaic, Nothing, cells, sample_axes, segments
 from .signal import Series
-
-__all__ = [
-    "MID_GREY",
-    "SMALLEST_CELL",
-    "Mosaic",
-    "SampleAxis",
-    "SeriesPicture",
-    "enlarged",
-    "flat_grey",
-    "grey",
-    "grid",
-    "mean_present",
-    "reduced",
-    "sample_axis",
-    "segments",
-    "spread",
-]
 
 MID_GREY = 128
 # Series drawn at a time: what lies between samples and pixels stays in the cache.
@@ -52,8 +27,6 @@ _REDUCED_AT_A_TIME = 1 << 20
 
 class SeriesPicture(Converter):
     """A square picture of a series, grey; one that has several channels shares it out among them.
-
-    A subclass draws one channel in `_draw`, or many at once in `_draw_many`.
 
     Parameters
     ----------
@@ -72,7 +45,7 @@ class SeriesPicture(Converter):
     accepts: ClassVar[type[Signal]] = Series
 
     size: Size = 224
-    channels: Literal["mosaic", "stack", "color", "mean", "first"] = "mosaic"
+    channels: Arrangement = "mosaic"
     input: Literal["values", "differences"] = "values"
 
     @property
@@ -80,118 +53,99 @@ class SeriesPicture(Converter):
         """Four by four: a pattern means something else at another time."""
         return (4, 4)
 
-    def _convert(self, signal: Series) -> Image:
-        (pixels,) = self._batch([signal])
-        channels = 1 if self.channels in ("mean", "first") else len(signal.values)
-        return self._image(pixels, channels, signal.values.shape[1], signal.step_s)
+    @abstractmethod
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        """Draw one channel of each of many series.
 
-    def _batch(self, signals: Sequence[Series]) -> np.ndarray:
-        shape = (len(signals), self.size, self.size, PLANES if self.channels == "color" else 1)
-        return self._fill(np.empty(shape, np.uint8), signals)
+        Parameters
+        ----------
+        values
+            float32 or float64 (n, channels of a picture, samples), NaN where missing.
+        canvas
+            uint8 (n, rows, columns), contiguous; every pixel is written.
+        """
 
-    def _fill(self, pixels: np.ndarray, signals: Sequence[Series]) -> np.ndarray:
-        """Draw signals into uint8 (n, size, size, planes), whatever it held before."""
-        values = [signal.values for signal in signals]
-        shapes = [array.shape for array in values]
-        if len(set(shapes)) == 1:
-            self._fill_alike(pixels, values)
-            return pixels
-        for shape in dict.fromkeys(shapes):
-            places = [place for place, other in enumerate(shapes) if other == shape]
-            alike = np.empty((len(places), *pixels.shape[1:]), np.uint8)
-            self._fill_alike(alike, [values[place] for place in places])
-            pixels[places] = alike
-        return pixels
-
-    def _fill_alike(self, pixels: np.ndarray, values: Sequence[np.ndarray]) -> None:
-        for first in range(0, len(values), _AT_A_TIME):
-            some = values[first : first + _AT_A_TIME]
-            stacked = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
-            stacked = stacked.reshape(len(some), *some[0].shape)
-            self._paint(pixels[first : first + len(some)], stacked)
-
-    def _drawn_channels(self, values: np.ndarray) -> np.ndarray:
-        """Return the channels that are drawn of float32 (n, channels, samples); a mean is float64 and one channel."""
-        if self.channels == "first":
-            return values[:, :1]
-        if self.channels == "mean":
-            # The mean comes last, since it would jump where a channel begins to be missing.
-            return _mean_channel(differences(values) if self.input == "differences" else values)
-        return values
-
-    def _paint(self, pixels: np.ndarray, values: np.ndarray) -> None:
-        values = self._drawn_channels(values)
-        parts = self._parts(values.shape[1])
-        cells = self._cells(len(parts))
-        if self.channels == "color":
-            grey_planes = np.zeros((PLANES, *pixels.shape[:3]), np.uint8)
-            for part, cell, plane in zip(parts, cells, grey_planes, strict=False):
-                self._draw_many(self._of_part(values, part), plane, cell)
-            pixels[...] = np.moveaxis(grey_planes, 0, -1)
-            return
-        canvas = pixels.reshape(pixels.shape[:3])
-        if len(parts) > 1:
-            canvas[...] = 0
-        for part, cell in zip(parts, cells, strict=True):
-            self._draw_many(self._of_part(values, part), canvas, cell)
-
-    def _of_part(self, values: np.ndarray, part: list[int]) -> np.ndarray:
-        """Return what one picture shows; of a long series there is no room for the differences of all channels."""
-        some = values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
-        return differences(some) if self.input == "differences" and self.channels != "mean" else some
+    def _layout(
+        self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
+    ) -> Layout:
+        """Return what the pixels (rows, columns) of some channels show: here, samples in both directions."""
+        del part
+        return sample_axes(values.shape[-1], shape, step_s)
 
     def _parts(self, channels: int) -> list[list[int]]:
         """Return the channels that each picture shows: here, one each."""
         return [[channel] for channel in range(channels)]
 
-    def _cells(self, count: int) -> list[Box]:
-        places = {"stack": strips, "color": planes}.get(self.channels, grid)
-        return places(count, self.size)
-
-    def _draw_many(self, values: np.ndarray, canvas: np.ndarray, cell: Box) -> None:
-        """Draw float32 or float64 (n, channels of a picture, samples) into a cell of uint8 (n, size, size)."""
-        width, height = cell.right - cell.left, cell.bottom - cell.top
-        for series, picture in zip(values, canvas, strict=True):
-            drawn = squashed(self._draw(series[0], width), height)
-            picture[cell.top : cell.bottom, cell.left : cell.right] = drawn
-
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
-        """Draw one channel, (n,) with NaN where missing, as uint8 (size, size)."""
-        raise NotImplementedError
-
-    def _image(self, pixels: np.ndarray, channels: int, count: int, step_s: float | None) -> Image:
-        parts = self._parts(channels)
-        cells = self._cells(len(parts))
-        layouts = [
-            self._part_layout(part, count, cell, step_s) for part, cell in zip(parts, cells, strict=True)
-        ]
-        if len(parts) > 1:
-            layouts = [
-                Labelled(layout, f"channel {part[0]}") for part, layout in zip(parts, layouts, strict=True)
-            ]
+    def _convert(self, signal: Series) -> Image:
+        (pixels,) = self._batch([signal])
+        boxes, layouts, names = [], [], []
+        for part, cell, values in self._pictures(signal.values[None]):
+            layout = self._layout(part, values[0], _shape(cell), signal.step_s)
+            if self.input == "differences":
+                layout = Differences(layout, signal.step_s or 1.0)
+            boxes.append(cell)
+            layouts.append(layout)
+            names.append(f"channel {part[0]}")
+        if len(layouts) > 1:
+            layouts = [Labelled(layout, name) for layout, name in zip(layouts, names, strict=True)]
         if self.channels == "color":
-            layouts += [Nothing()] * (PLANES - len(layouts))
-            return Image(pixels, layouts[0], tuple(layouts))
-        return Image(pixels, layouts[0] if len(parts) == 1 else Mosaic(tuple(cells), tuple(layouts)))
+            return Image(pixels, layouts[0], (*layouts, *[Nothing()] * (PLANES - len(layouts))))
+        return Image(pixels, layouts[0] if len(layouts) == 1 else Mosaic(tuple(boxes), tuple(layouts)))
 
-    def _part_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
-        if self.input == "values":
-            return self._cell_layout(part, count, cell, step_s)
-        return Differences(self._cell_layout(part, count - 1, cell, step_s), step_s or 1.0)
+    def _batch(self, signals: Sequence[Series]) -> np.ndarray:
+        planes = PLANES if self.channels == "color" else 1
+        pixels = np.empty((len(signals), self.size, self.size, planes), np.uint8)
+        for start, stop in _runs([signal.values.shape for signal in signals]):
+            some = [signal.values for signal in signals[start:stop]]
+            values = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
+            self._paint(values.reshape(len(some), *some[0].shape), pixels[start:stop])
+        return pixels
 
-    def _cell_layout(self, part: list[int], count: int, cell: Box, step_s: float | None) -> Layout:
-        """Return what the pixels of a cell show: here, those of `_layout`, its rows squashed to the cell's."""
-        width, height = cell.right - cell.left, cell.bottom - cell.top
-        layout = self._layout(count, width, step_s)
-        return layout if width == height else Squashed(layout, width, height)
+    def _paint(self, values: np.ndarray, pixels: np.ndarray) -> None:
+        """Draw float32 (n, channels, samples) into uint8 (n, size, size, planes)."""
+        count, size, _, planes = pixels.shape
+        for index, (_, cell, some) in enumerate(self._pictures(values)):
+            rows, columns = _shape(cell)
+            if rows == columns == size and planes == 1:
+                self._draw(some, pixels.reshape(count, size, size))
+                continue
+            drawn = np.empty((count, rows, columns), np.uint8)
+            self._draw(some, drawn)
+            if index == 0:
+                pixels[...] = 0
+            plane = index if planes > 1 else 0
+            pixels[:, cell.top : cell.bottom, cell.left : cell.right, plane] = drawn
 
-    def _layout(self, count: int, size: int, step_s: float | None) -> Layout:
-        """Return what the pixels of a channel of `count` samples show: here, samples in both directions."""
-        axis = sample_axis(count, size, step_s)
-        return Axes(axis, axis)
+    def _pictures(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
+        """Yield the channels of each picture, its cell, and what is drawn of (n, channels, samples)."""
+        steps = self.input == "differences"
+        if self.channels == "first":
+            values = values[:, :1]
+        elif self.channels == "mean":
+            # The mean comes last, since it would jump where a channel begins to be missing.
+            values, steps = mean_channel(differences(values) if steps else values), False
+        parts = self._parts(values.shape[1])
+        for part, cell in zip(parts, cells(len(parts), self.size, self.channels), strict=True):
+            # Of a long series there is no room for the differences of all channels.
+            some = values[:, part[0] : part[0] + 1] if len(part) == 1 else values[:, part]
+            yield part, cell, differences(some) if steps else some
 
 
-def _mean_channel(values: np.ndarray) -> np.ndarray:
+def _shape(cell: Box) -> tuple[int, int]:
+    return cell.bottom - cell.top, cell.right - cell.left
+
+
+def _runs(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the stop of runs of neighbours of one shape, each short enough for the cache."""
+    start = 0
+    for _, run in groupby(shapes):
+        end = start + sum(1 for _ in run)
+        for first in range(start, end, _AT_A_TIME):
+            yield first, min(first + _AT_A_TIME, end)
+        start = end
+
+
+def mean_channel(values: np.ndarray) -> np.ndarray:
     """Return means of (n, channels, samples) over the channels that are present: float64 (n, 1, samples)."""
     # Channel by channel: of a long series there is no room for copies of all.
     sums = np.zeros((len(values), 1, values.shape[2]))
@@ -224,23 +178,6 @@ def differences(values: np.ndarray) -> np.ndarray:
     if np.isnan(np.fmax.reduce(steps, axis=-1, initial=np.nan)).any():
         raise SignalError("no two neighbouring samples of a channel are present; take input=values")
     return steps
-
-
-def squashed(pixels: np.ndarray, rows: int) -> np.ndarray:
-    """Average the rows of a picture until `rows` are left.
-
-    Examples
-    --------
-    >>> squashed(np.array([[0, 8], [4, 8], [9, 9]], np.uint8), 2)
-    array([[0, 8],
-           [6, 8]], dtype=uint8)
-    """
-    if len(pixels) == rows:
-        return pixels
-    start, stop = segments(len(pixels), rows)
-    sums = np.add.reduceat(pixels, start, axis=0, dtype=np.float64)
-    levels: np.ndarray = np.rint(sums / (stop - start)[:, None]).astype(np.uint8)
-    return levels
 
 
 def mean_present(values: np.ndarray, axis: int) -> np.ndarray:
@@ -314,10 +251,94 @@ def flat_grey(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), 0, MID_GREY).astype(np.uint8)
 
 
-def enlarged(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the nearest pixel until a picture is `size` x `size`."""
-    if pixels.shape == (size, size):
-        return pixels
-    rows, columns = (segments(count, size)[0] for count in pixels.shape)
-    repeated: np.ndarray = pixels[rows[:, None], columns]
-    return repeated
+@dataclass(frozen=True)
+class Points:
+    """Series averaged down to pixels, or each sample repeated.
+
+    Parameters
+    ----------
+    columns, rows
+        float64 (n, width) and (n, height), NaN where all samples are missing.
+    low, width
+        float64 (n,): the lowest value in `columns`, and how far above it the highest lies; 0 where averages
+        differ by rounding alone.
+    """
+
+    columns: np.ndarray
+    rows: np.ndarray
+    low: np.ndarray
+    width: np.ndarray
+
+
+def points(values: np.ndarray, shape: tuple[int, int]) -> Points:
+    """Average series, (n, samples) with NaN where missing, down to (rows, columns) of pixels."""
+    height, width = shape
+    columns, bounds = averaged(values, width)
+    rows = columns if width == height else averaged(values, height)[0]
+    return Points(columns, rows, *spans(bounds))
+
+
+def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Average neighbours, without missing values, to so many pixels, or repeat each where there are fewer.
+
+    Returns
+    -------
+    means, bounds
+        float64 (n, pixels), NaN where all is missing; and (n, 3): the lowest and the highest of them, and the
+        largest magnitude of the values.
+
+    Examples
+    --------
+    >>> means, bounds = averaged(np.array([[1.0, 3.0, -4.0, np.nan]]), 2)
+    >>> means.tolist(), bounds.tolist()
+    ([[2.0, -4.0]], [[-4.0, 2.0, 4.0]])
+    """
+    from .averages import average_rows, largest_rows
+
+    values = np.ascontiguousarray(values)
+    means = np.empty((len(values), pixels))
+    bounds = np.empty((len(values), 3))
+    average_rows(values, *segments(values.shape[-1], pixels), means, bounds)
+    largest, whole = np.empty(len(values), values.dtype), np.dtype(f"i{values.itemsize}")
+    largest_rows(values.view(whole), np.array([np.inf], values.dtype).view(whole), largest.view(whole))
+    bounds[:, 2] = largest
+    return means, bounds
+
+
+def spans(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest value and the width between it and the highest, of `averaged`: (n,) each.
+
+    Examples
+    --------
+    >>> spans(np.array([[-1.0, 3.0, 3.0], [0.0, 1e-17, 1.0]]))
+    (array([-1.,  0.]), array([4., 0.]))
+    """
+    low, high, largest = bounds.T
+    width = high - low
+    return low, np.where(width > 1e-9 * largest, width, 0.0)
+
+
+def finish(canvas: np.ndarray, *, flat: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
+    """Make pictures of what never changes mid-grey, and what is missing black.
+
+    Parameters
+    ----------
+    canvas
+        uint8 (n, rows, columns), changed in place.
+    flat
+        bool (n,): which never change.
+    rows, columns
+        bool (n, rows) and (n, columns): which are missing.
+
+    Examples
+    --------
+    >>> canvas, missing = np.full((1, 2, 2), 9, np.uint8), np.array([[False, True]])
+    >>> finish(canvas, flat=np.array([True]), rows=missing, columns=missing)
+    >>> canvas.tolist()
+    [[[128, 0], [0, 0]]]
+    """
+    if flat.any():
+        canvas[flat] = MID_GREY
+    if columns.any():
+        canvas[rows] = 0
+        canvas.transpose(0, 2, 1)[columns] = 0

@@ -3,158 +3,120 @@
 import numba
 import numpy as np
 
-from ..kernels.blocks import (
-    TILE,
-    WIDTH,
-    copy_bytes,
-    count_bits,
-    keep_greatest,
-    lowest_bit,
-    mask_between,
-    transpose_tile,
-    write_distances,
-    write_near,
-    write_squares,
-)
-
-# Guesses of a difference by interpolation; after them, with many that are equal, halving is sure to end.
-_INTERPOLATED = 12
-
+# Numbers that are compared, scaled or rounded at a time.
+_LANES = 64
 # Of a distance, so that rounding hides no greater one.
 _SURELY = 1 - 1e-5
 
 
 @numba.njit(cache=True, nogil=True)
 def draw_distances(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    reach: np.ndarray,
-    near: bool,
-    canvas: np.ndarray,
-    place: tuple[int, int, int],
-    mirrored: bool,
+    rows: np.ndarray, columns: np.ndarray, reach: np.ndarray, near: bool, canvas: np.ndarray
 ) -> None:
     """Write distances of states as shares of `reach`, or in white those below it.
 
     Parameters
     ----------
     rows, columns
-        float32 (n, dimension, height) and (n, dimension, at least `WIDTH`).
+        float32 (n, dimension, height) and (n, dimension, width).
     reach
         float32 (n,): the distance that is white, or below which pairs are close.
     near
         Whether to draw in white what is close, and not the distances.
     canvas
-        uint8 (n, size, size), written in part; where a state is NaN the level means nothing.
-    place
-        The first row and the first column that are written, and how many columns.
-    mirrored
-        Whether rows and columns are the same, and at least `WIDTH`: then half is computed.
+        uint8 (n, height, width), written; where a state is NaN the level means nothing.
     """
-    top, left, width = place
-    height = rows.shape[2]
     white, half, none = np.float32(255), np.float32(0.5), np.float32(0)
+    width = canvas.shape[2]
+    # Filled up to whole registers, for what is left over would be done number by number.
+    others = np.zeros((columns.shape[1], -(-width // _LANES) * _LANES), np.float32)
+    row, levels = np.empty(others.shape[1], np.float32), np.empty(others.shape[1], np.uint8)
     for k in range(len(rows)):
-        limit = reach[k]
+        others[:, :width] = columns[k]
+        limit, plain = reach[k], rows.shape[1] == 1
         scale = white / limit if limit > 0 else none
-        square = limit * limit if limit > 0 else none
-        if rows.shape[1] > 1:
-            _draw_states(rows[k], columns[k], square if near else scale, near, canvas[k], place, mirrored)
-            continue
-        for i in range(height):
-            pixels = canvas[k, top + i, left : left + width]
-            state, others = rows[k, 0, i], columns[k, 0]
+        if not plain:  # squares are compared with a square
+            limit = limit * limit if limit > 0 else none
+        for i in range(rows.shape[2]):
+            measure_row(rows[k], i, others, 0, row)
             if near:
-                for j in range(width):
-                    pixels[j] = np.uint8(255) if abs(state - others[j]) < limit else np.uint8(0)
+                for j in range(len(row)):
+                    levels[j] = np.uint8(255) if row[j] < limit else np.uint8(0)
+            elif plain:
+                for j in range(len(row)):
+                    levels[j] = np.uint8(np.int32(row[j] * scale + half))
             else:
-                for j in range(width):
-                    pixels[j] = np.uint8(np.int32(abs(state - others[j]) * scale + half))
+                for j in range(len(row)):
+                    levels[j] = np.uint8(np.int32(np.sqrt(row[j]) * scale + half))
+            pixels = canvas[k, i]
+            for j in range(width):
+                pixels[j] = levels[j]
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw_states(
-    rows: np.ndarray,
-    columns: np.ndarray,
-    number: np.float32,
-    near: bool,
-    canvas: np.ndarray,
-    place: tuple[int, int, int],
-    mirrored: bool,
-) -> None:
-    top, left, width = place
-    axes, most, size = len(columns), columns.shape[1], canvas.shape[1]
-    pixels, drawn, row = canvas.reshape(-1), np.empty(most, np.uint8), np.empty(axes, np.float32)
-    for i in range(rows.shape[1]):
-        for axis in range(axes):
-            row[axis] = rows[axis, i]
-        for j in range(i // TILE * TILE if mirrored else 0, most, WIDTH):
-            at = min(j, most - WIDTH)
-            if near:
-                write_near(row, columns, axes, most, at, number, drawn, at)
-            else:
-                write_distances(row, columns, axes, most, at, number, drawn, at)
-        copy_bytes(drawn, pixels, (top + i) * size + left, width)
-    if mirrored:
-        for i in range(0, width - TILE, TILE):
-            for j in range(i + TILE, width, TILE):
-                at = min(j, width - TILE)
-                transpose_tile(pixels, (top + i) * size + left + at, (top + at) * size + left + i, size)
-
-
-@numba.njit(cache=True, nogil=True)
-def pair_squares(
-    rows: np.ndarray, columns: np.ndarray, width: int, mirrored: bool, squares: np.ndarray
-) -> int:
-    """Write the squared distances of all pairs of states, and return how many they are.
+def measure_row(rows: np.ndarray, i: int, columns: np.ndarray, first: int, row: np.ndarray) -> None:
+    """Write how far the state of a row lies from that of each column: differences, or of several samples squares.
 
     Parameters
     ----------
     rows, columns
-        float32 (dimension, height) and (dimension, width + `WIDTH`), without NaN.
-    width
-        Columns that count; what the others are has no effect.
+        float32 (dimension, height) and (dimension, width).
+    i, first
+        Which row, and which column is the first.
+    row
+        float32 (width - first,), written: of states of one sample the difference, of others the square of the distance.
+    """
+    state, others = rows[0, i], columns[0, first:]
+    if len(rows) == 1:
+        for j in range(len(row)):
+            row[j] = abs(state - others[j])
+        return
+    second, seconds = rows[1, i], columns[1, first:]
+    for j in range(len(row)):
+        row[j] = (state - others[j]) ** 2 + (second - seconds[j]) ** 2
+    for axis in range(2, len(rows)):
+        state, others = rows[axis, i], columns[axis, first:]
+        for j in range(len(row)):
+            row[j] += (state - others[j]) ** 2
+
+
+@numba.njit(cache=True, nogil=True)
+def measure_pairs(rows: np.ndarray, columns: np.ndarray, mirrored: bool, measures: np.ndarray) -> int:
+    """Write how far apart all pairs of states are, as `measure_row`, and return how many they are.
+
+    Parameters
+    ----------
+    rows, columns
+        float32 (dimension, height) and (dimension, width), without NaN.
     mirrored
         Whether both are the same; then each pair is there once, and none of a state with itself.
-    squares
-        float32 (at least height * width + `WIDTH`,), written.
+    measures
+        float32 (at least height * width,), written.
     """
-    axes, most, none = len(columns), columns.shape[1], np.float32(0)
-    row = np.empty(axes, np.float32)
-    at = 0
+    count = 0
     for i in range(rows.shape[1]):
-        for axis in range(axes):
-            row[axis] = rows[axis, i]
         first = i + 1 if mirrored else 0
-        for j in range(first, width, WIDTH):  # what is too much the next row writes over
-            write_squares(row, columns, axes, most, j, none, squares, at + j - first)
-        at += width - first
-    return at
+        stop = count + columns.shape[1] - first
+        measure_row(rows, i, columns, first, measures[count:stop])
+        count = stop
+    return count
 
 
 @numba.njit(cache=True, nogil=True)
 def greatest_square(rows: np.ndarray, columns: np.ndarray) -> float:
-    """Return the greatest squared distance of a state of the rows and one of the columns.
-
-    Parameters
-    ----------
-    rows, columns
-        float32 (dimension, height) and (dimension, at least `WIDTH`), without NaN.
-    """
-    axes, most, none = len(columns), columns.shape[1], np.float32(0)
-    row, greatest = np.empty(axes, np.float32), np.zeros(WIDTH, np.float32)
+    """Return the greatest squared distance of a state of the rows and one of the columns; see `measure_pairs`."""
+    row, greatest = np.empty(columns.shape[1], np.float32), np.zeros(columns.shape[1], np.float32)
     from_middle, reach = _from_middle(rows, columns)
-    before = -1.0
-    for i in range(-1, rows.shape[1]):
+    farthest = -1.0
+    for k in range(-1, rows.shape[1]):
         # The outermost state first; then only those that may lie farther from another one than what was found.
-        at = i if i >= 0 else np.argmax(from_middle)
-        if from_middle[at] + reach <= before:
+        i = k if k >= 0 else np.argmax(from_middle)
+        if from_middle[i] + reach <= farthest:
             continue
-        for axis in range(axes):
-            row[axis] = rows[axis, at]
-        for j in range(0, most, WIDTH):
-            keep_greatest(row, columns, axes, most, min(j, most - WIDTH), none, greatest, 0)
-        before = np.sqrt(greatest.max()) * _SURELY
+        measure_row(rows, i, columns, 0, row)
+        for j in range(len(row)):
+            greatest[j] = max(row[j], greatest[j])
+        farthest = np.sqrt(greatest.max()) * _SURELY
     return float(greatest.max())
 
 
@@ -164,137 +126,42 @@ def _from_middle(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, flo
     squares, others = np.zeros(rows.shape[1]), np.zeros(columns.shape[1])
     for axis in range(len(rows)):
         middle = (columns[axis].min() + columns[axis].max()) / 2
-        for i in range(len(squares)):
-            squares[i] += (rows[axis, i] - middle) ** 2
-        for i in range(len(others)):
-            others[i] += (columns[axis, i] - middle) ** 2
+        squares += (rows[axis] - middle) ** 2
+        others += (columns[axis] - middle) ** 2
     return np.sqrt(squares), np.sqrt(others.max())
 
 
 @numba.njit(cache=True, nogil=True)
-def differences_around(
-    rows: np.ndarray, columns: np.ndarray, rank: int, taken: np.ndarray
-) -> tuple[np.float32, int, int]:
-    """Write some of the differences of a number of the rows and one of the columns, among them that at a rank.
-
-    Parameters
-    ----------
-    rows, columns
-        float32 (n,) and (m,), rising, without NaN.
-    rank
-        Counted from 0, of all n m pairs.
-    taken
-        float32 (at least 8,), whose beginning is written; nothing where there is no room for what is equal.
-
-    Returns
-    -------
-    high, below, within
-        The differences up to and including `high` of which fewer than `within` but at least `below` are less; those
-        from `below` to `within - 1` are taken, or if they are too many all are `high`.
-    """
-    low, high = np.float32(0), max(rows[-1] - columns[0], columns[-1] - rows[0])
-    below, within, aim = _pairs_within(rows, columns, low), len(rows) * len(columns), len(taken) // 4
-    if below > rank:
-        return low, 0, below
-    turn = 0
-    while within - below > len(taken):
-        share = 0.5
-        if turn < _INTERPOLATED:
-            # By turns a little less and a little more, so that the bounds come closer on both sides.
-            share = min(max((rank + aim - below) / (within - below), 0.01), 0.99)
-        guess = np.float32(low + (high - low) * np.float32(share))
-        if not low < guess < high:
-            guess = np.float32(low + (high - low) / 2)
-            if not low < guess < high:
-                return high, below, within
-        count = _pairs_within(rows, columns, guess)
-        if count > rank:
-            high, within = guess, count
-        else:
-            low, below = guess, count
-        aim, turn = -aim, turn + 1
-    _take_differences(rows, columns, low, high, taken)
-    return high, below, within
-
-
-@numba.njit(cache=True, nogil=True)
-def _take_differences(
-    rows: np.ndarray, columns: np.ndarray, low: np.float32, high: np.float32, taken: np.ndarray
-) -> None:
-    """Write the differences above `low` and up to `high`, in no order."""
-    first, left, right, stop, found = 0, 0, 0, 0, 0
-    for number in rows:
-        while first < len(columns) and number - columns[first] > high:
-            first += 1
-        while left < len(columns) and number - columns[left] > low:
-            left += 1
-        while right < len(columns) and columns[right] - number <= low:
-            right += 1
-        while stop < len(columns) and columns[stop] - number <= high:
-            stop += 1
-        for place in range(first, left):
-            taken[found] = number - columns[place]
-            found += 1
-        for place in range(right, stop):
-            taken[found] = columns[place] - number
-            found += 1
-
-
-@numba.njit(cache=True, nogil=True)
-def least_beyond(rows: np.ndarray, columns: np.ndarray, reach: np.float32) -> np.float32:
-    """Return the least difference that is greater; infinity without one. See `differences_around`."""
-    low, stop, least = 0, 0, np.float32(np.inf)
-    for number in rows:
-        while low < len(columns) and number - columns[low] > reach:
-            low += 1
-        while stop < len(columns) and columns[stop] - number <= reach:
-            stop += 1
-        if low > 0:
-            least = min(least, number - columns[low - 1])
-        if stop < len(columns):
-            least = min(least, columns[stop] - number)
-    return least
-
-
-@numba.njit(cache=True, nogil=True)
-def _pairs_within(rows: np.ndarray, columns: np.ndarray, reach: np.float32) -> int:
-    """Return how many numbers of rows and columns are at most so far apart."""
-    count, low, stop = 0, 0, 0
-    for number in rows:
-        while low < len(columns) and number - columns[low] > reach:
-            low += 1
-        while stop < len(columns) and columns[stop] - number <= reach:
-            stop += 1
-        count += stop - low
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def take_between(numbers: np.ndarray, low: float, high: float, taken: np.ndarray) -> tuple[int, int]:
-    """Copy the numbers from `low` to `high`, both included, and return how many lie below, and how many between.
+def take_around(
+    numbers: np.ndarray, first: int, second: int, counts: np.ndarray, taken: np.ndarray
+) -> tuple[int, int]:
+    """Take the numbers at two ranks and their neighbours, in no order; return how many are less, and how many taken.
 
     Parameters
     ----------
     numbers
         float32 (n,), not negative.
-    taken
-        float32 (n,), whose beginning is written.
+    first, second
+        Counted from 0, the second not before the first.
+    counts, taken
+        int32 (32768,) and float32 (n,), which are written over.
     """
-    # In bits, which rise as the numbers do, one comparison tells whether a number lies between.
-    bits, ends = numbers.view(np.uint32), np.array([low, high], np.float32).view(np.uint32)
-    bottom, reach = ends[0], np.uint32(ends[1] - ends[0])
-    below, found, whole = 0, 0, len(bits) // WIDTH * WIDTH
-    for i in range(0, whole, WIDTH):
-        if bottom > 0:
-            below += count_bits(mask_between(bits, i, np.uint32(0), np.uint32(bottom - 1)))
-        mask = mask_between(bits, i, bottom, reach)
-        while mask:
-            taken[found] = numbers[i + lowest_bit(mask)]
-            found += 1
-            mask = np.uint32(mask & (mask - np.uint32(1)))
-    for i in range(whole, len(bits)):
-        below += bits[i] < bottom
-        if bottom <= bits[i] <= ends[1]:
+    # Numbers that are not negative rise as their bits do; those are taken that share the upper half with one of both.
+    bits, half = numbers.view(np.uint32), np.uint32(16)
+    counts[:] = 0
+    for word in bits:
+        counts[word >> half] += 1
+    low, below = 0, 0
+    while below + counts[low] <= first:
+        below += counts[low]
+        low += 1
+    high, within = low, below + counts[low]
+    while within <= second:
+        high += 1
+        within += counts[high]
+    start, reach, found = np.uint32(low << 16), np.uint32((high - low + 1 << 16) - 1), 0
+    for i in range(len(bits)):
+        if np.uint32(bits[i] - start) <= reach:
             taken[found] = numbers[i]
             found += 1
     return below, found

@@ -1,14 +1,16 @@
 """Series in time and frequency at once: the magnitude of a continuous wavelet transform."""
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 
 from ..core.converter import register
-from ..core.image import Axes, Axis, Layout
+from ..core.image import Axes, Axis, Box, Layout, Region
 from ..core.parameters import Between
 from ..kernels.wavelet import Filter, Wavelet, log_centres, wavelet_filter
-from .picture import SeriesPicture, grey, sample_axis, segments
+from .layout import sample_axis, segments
+from .picture import SeriesPicture, grey
 
 _HIGHEST = 0.5  # cycles a sample
 _AT_A_TIME = 1 << 16  # samples that are float64 at a time
@@ -71,19 +73,67 @@ class Scalogram(SeriesPicture):
     omega0: Annotated[float, Between(5, 100)] = 6.0
     floor_db: Annotated[float, Between(-200, -1)] | None = None
 
-    def _draw(self, values: np.ndarray, size: int) -> np.ndarray:
+    def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
+        rows, columns = canvas.shape[1:]
+        for series, picture in zip(values, canvas, strict=True):
+            picture[...] = squashed(self._square(series[0], columns), rows)
+
+    def _square(self, values: np.ndarray, size: int) -> np.ndarray:
         starts, stops = segments(len(values), min(size, len(values)))
         form = wavelet_filter(self.wavelet, self.omega0)
         levels = scalogram(values, np.append(starts, stops[-1]), rows=size, form=form)
         if self.floor_db is not None:
             levels = 1 - 20 * np.log10(levels.clip(1e-12)) / self.floor_db
-        columns = segments(len(starts), size)[0]
-        return grey(levels)[::-1, columns]
+        return grey(levels)[::-1, segments(len(starts), size)[0]]
 
-    def _layout(self, count: int, size: int, step_s: float | None) -> Layout:
+    def _layout(
+        self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
+    ) -> Layout:
+        del part
+        (rows, columns), count = shape, values.shape[1]
         unit = "Hz" if step_s else "cycles/sample"
-        edges = np.geomspace(_HIGHEST, _lowest(count), size + 1) / (step_s or 1.0)
-        return Axes(sample_axis(count, size, step_s), Axis("frequency", unit, edges))
+        edges = np.geomspace(_HIGHEST, _lowest(count), columns + 1) / (step_s or 1.0)
+        layout = Axes(sample_axis(count, columns, step_s), Axis("frequency", unit, edges))
+        return layout if rows == columns else Squashed(layout, columns, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Squashed(Layout):
+    """An image whose rows were averaged, several to one.
+
+    Parameters
+    ----------
+    inside
+        What the image shows before that.
+    rows, pixels
+        Its rows before and after.
+    """
+
+    inside: Layout
+    rows: int
+    pixels: int
+
+    def locate(self, box: Box) -> Region:
+        """Return what the rows behind the box show."""
+        top, bottom = box.top * self.rows // self.pixels, -(-box.bottom * self.rows // self.pixels)
+        return self.inside.locate(Box(box.left, top, box.right, bottom))
+
+
+def squashed(pixels: np.ndarray, rows: int) -> np.ndarray:
+    """Average the rows of a picture until `rows` are left.
+
+    Examples
+    --------
+    >>> squashed(np.array([[0, 8], [4, 8], [9, 9]], np.uint8), 2)
+    array([[0, 8],
+           [6, 8]], dtype=uint8)
+    """
+    if len(pixels) == rows:
+        return pixels
+    start, stop = segments(len(pixels), rows)
+    sums = np.add.reduceat(pixels, start, axis=0, dtype=np.float64)
+    levels: np.ndarray = np.rint(sums / (stop - start)[:, None]).astype(np.uint8)
+    return levels
 
 
 def _lowest(count: int) -> float:

@@ -5,8 +5,7 @@ from pathlib import Path
 from phosphene.converters.core.errors import ReadError
 from phosphene.datasets.manifest import Item
 
-from ..protocol import Protocol
-from .table import name_some, read_table
+from ..protocol import Protocol, name_some, read_rows
 
 _TABLE = "public_labels.csv"
 _GENUINE = {"0": True, "1": False}
@@ -38,7 +37,7 @@ def _sessions(folder: Path, part: str) -> list[Path]:
 
 def _public_labels(path: Path) -> dict[str, bool]:
     """Return whether each labelled session is by the user whose account it is."""
-    rows = read_table(path, ("filename", "is_illegal"))
+    rows = read_rows(path, ("filename", "is_illegal"))
     wrong = next((row for row in rows if row["is_illegal"] not in _GENUINE), None)
     if wrong:
         raise ReadError(

@@ -4,14 +4,13 @@ from pathlib import Path
 
 from phosphene.datasets.manifest import Item
 
-from ..protocol import Protocol
-from .table import read_table
+from ..protocol import Protocol, read_rows
 
 _TABLE = "meta.csv"
 
 
 def _list_items(folder: Path) -> tuple[Item, ...]:
-    rows = read_table(folder / _TABLE, ("path", "label", "format", "group", "fold"))
+    rows = read_rows(folder / _TABLE, ("path", "label", "format", "group", "fold"))
     return tuple(
         Item(folder / row["path"], label=row["label"], fold=row["fold"], group=row["group"]) for row in rows
     )

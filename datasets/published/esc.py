@@ -4,8 +4,7 @@ from pathlib import Path
 
 from phosphene.datasets.manifest import Item
 
-from ..protocol import Protocol
-from .table import read_table
+from ..protocol import Protocol, read_rows
 
 _SOURCE = (
     "K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015, "
@@ -23,14 +22,14 @@ def _list_esc50(folder: Path) -> tuple[Item, ...]:
 def _list_esc10(folder: Path) -> tuple[Item, ...]:
     if (folder / _ORIGINAL).exists():
         return tuple(_item(folder, row) for row in _original_rows(folder) if row["esc10"] == "True")
-    rows = read_table(folder / _SMALL, ("path", "label", "fold", "clip"))
+    rows = read_rows(folder / _SMALL, ("path", "label", "fold", "clip"))
     return tuple(
         Item(folder / row["path"], label=row["label"], fold=row["fold"], group=row["clip"]) for row in rows
     )
 
 
 def _original_rows(folder: Path) -> list[dict[str, str]]:
-    return read_table(folder / _ORIGINAL, ("filename", "fold", "category", "esc10", "src_file"))
+    return read_rows(folder / _ORIGINAL, ("filename", "fold", "category", "esc10", "src_file"))
 
 
 def _item(folder: Path, row: dict[str, str]) -> Item:

@@ -1,4 +1,4 @@
-"""Malimg: malware of 25 families, published as grey pictures of its bytes, here turned back into bytes."""
+"""Malimg: malware of 25 families, published as grey images of its bytes, here turned back into bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,54 +15,54 @@ _PUBLISHED = "malimg_paper_dataset_imgs"
 
 
 def unpack_malimg(folder: str | Path, out: str | Path) -> tuple[Path, ...]:
-    """Turn pictures of bytes back into the bytes, row by row: `FAMILY/NAME.png` to `out/FAMILY/NAME.bin`.
+    """Turn images of bytes back into the bytes, row by row: `FAMILY/NAME.png` to `out/FAMILY/NAME.bin`.
 
     Files that are there already stay as they are, so that an interrupted run goes on where it was. The last
-    row of a picture may hold bytes that the program does not have.
+    row of an image may hold bytes that the program does not have.
 
     Parameters
     ----------
     folder
-        Folders of families with PNG pictures.
+        Folders of families with PNG images.
     out
         Where the bytes go; made as needed.
 
     Returns
     -------
     tuple of Path
-        The files of bytes, in the order of the pictures.
+        The files of bytes, in the order of the images.
 
     Raises
     ------
     ReadError
-        There are no pictures, or one is not a grey PNG of 8 bits.
+        There are no images, or one is not a grey PNG of 8 bits.
     """
     from tqdm import tqdm
 
     folder, out = Path(folder), Path(out)
-    pictures = sorted(folder.glob("*/*.png"))
-    if not pictures:
+    images = sorted(folder.glob("*/*.png"))
+    if not images:
         raise ReadError(f"{folder}: should hold FAMILY/NAME.png and has none; get it from {MALIMG.home}")
-    paths = tuple(out / picture.parent.name / f"{picture.stem}.bin" for picture in pictures)
-    todo = [pair for pair in zip(pictures, paths, strict=True) if not pair[1].exists()]
-    for picture, path in tqdm(todo, desc="pictures to bytes", unit="file", disable=not todo):
-        data = _read_bytes(picture)
+    paths = tuple(out / image_path.parent.name / f"{image_path.stem}.bin" for image_path in images)
+    todo = [pair for pair in zip(images, paths, strict=True) if not pair[1].exists()]
+    for image_path, path in tqdm(todo, desc="images to bytes", unit="file", disable=not todo):
+        data = _read_bytes(image_path)
         with atomic_write(path) as file:
             file.write(data)
     return paths
 
 
-def _read_bytes(picture: Path) -> bytes:
+def _read_bytes(image_path: Path) -> bytes:
     from PIL import Image
 
     try:
-        with Image.open(picture, formats=["PNG"]) as image:
+        with Image.open(image_path, formats=["PNG"]) as image:
             mode, data = image.mode, image.tobytes()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ReadError(f"{picture}: is no PNG picture ({error}); unpack it again") from error
+        raise ReadError(f"{image_path}: is no PNG image ({error}); unpack it again") from error
     if mode != "L":
         raise ReadError(
-            f"{picture}: must be grey with 8 bits, as published, is of mode {mode}; get it from {MALIMG.home}"
+            f"{image_path}: must be grey with 8 bits, as published, is of mode {mode}; get it from {MALIMG.home}"
         )
     return data
 

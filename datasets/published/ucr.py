@@ -6,7 +6,8 @@ from pathlib import Path
 from phosphene.converters.core.errors import ReadError
 from phosphene.converters.core.fragment import Fragment
 from phosphene.converters.reading import readers
-from phosphene.datasets.manifest import Item, SplitName
+from phosphene.datasets.manifest import Item
+from phosphene.datasets.splits import SplitName
 
 from ..protocol import Protocol
 

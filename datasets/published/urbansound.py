@@ -4,15 +4,13 @@ from pathlib import Path
 
 from phosphene.datasets.manifest import Item
 
-from ..fetching import Archive
-from ..protocol import Protocol
-from .table import read_table
+from ..protocol import Download, Protocol, read_rows
 
 _TABLE = "metadata/UrbanSound8K.csv"
 
 
 def _list_items(folder: Path) -> tuple[Item, ...]:
-    rows = read_table(folder / _TABLE, ("slice_file_name", "fsID", "fold", "class"))
+    rows = read_rows(folder / _TABLE, ("slice_file_name", "fsID", "fold", "class"))
     return tuple(
         Item(
             folder / "audio" / f"fold{row['fold']}" / row["slice_file_name"],
@@ -38,7 +36,7 @@ URBANSOUND8K = Protocol(
     layout=(_TABLE,),
     folders=("urbansound8k", "UrbanSound8K"),
     list_items=_list_items,
-    archive=Archive(
+    archive=Download(
         "https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz", "md5:9aa69802bbf37fb986f71ec1483a196e"
     ),
 )

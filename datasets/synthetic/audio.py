@@ -43,17 +43,17 @@ def rain(rng: np.random.Generator) -> np.ndarray:
 
 def _chirp(rng: np.random.Generator, length: int) -> np.ndarray:
     """Return one note: from one pitch to another, bent on the way, swelling and dying."""
-    place = np.linspace(0, 1, length)
+    progress = np.linspace(0, 1, length)
     low_hz, high_hz = rng.uniform(1200, 6500, 2)
     pitch_hz = (
         low_hz
-        + (high_hz - low_hz) * place ** rng.uniform(0.5, 2)
-        + rng.uniform(0, 400) * np.sin(2 * np.pi * rng.uniform(0, 6) * place)
+        + (high_hz - low_hz) * progress ** rng.uniform(0.5, 2)
+        + rng.uniform(0, 400) * np.sin(2 * np.pi * rng.uniform(0, 6) * progress)
     )
     phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
     overtone = rng.uniform(0, 0.3) * (pitch_hz < RATE_HZ / 4)
     note = np.sin(phase) + overtone * np.sin(2 * phase)
-    return np.asarray(rng.uniform(0.4, 1) * np.sin(np.pi * place) ** 0.7 * note)
+    return np.asarray(rng.uniform(0.4, 1) * np.sin(np.pi * progress) ** 0.7 * note)
 
 
 def _wander(rng: np.random.Generator) -> np.ndarray:

@@ -46,10 +46,10 @@ def _elf(sections: dict[str, bytes]) -> bytes:
     body, table = bytearray(128), [struct.pack("<IIQQQQIIQQ", *[0] * 10)]
     for name, data in {**sections, ".shstrtab": names}.items():
         body += bytes(-len(body) % 16)
-        place = names.index(b"\0" + name.encode() + b"\0") + 1
+        name_offset = names.index(b"\0" + name.encode() + b"\0") + 1
         sort, flags = (3, 0) if name in (".dynstr", ".shstrtab") else (1, 6 if name == ".text" else 2)
         table.append(
-            struct.pack("<IIQQQQIIQQ", place, sort, flags, len(body), len(body), len(data), 0, 0, 16, 0)
+            struct.pack("<IIQQQQIIQQ", name_offset, sort, flags, len(body), len(body), len(data), 0, 0, 16, 0)
         )
         body += data
     body += bytes(-len(body) % 8)
@@ -67,7 +67,7 @@ def _code(rng: np.random.Generator, n_functions: int) -> bytes:
     favour = rng.dirichlet(np.full(len(_CODE), 2.0))
     for _ in range(n_functions):
         chosen = rng.choice(len(_CODE), size=int(rng.integers(8, 60)), p=favour)
-        body = np.frombuffer(b"".join(_CODE[place] for place in chosen), np.uint8).copy()
+        body = np.frombuffer(b"".join(_CODE[index] for index in chosen), np.uint8).copy()
         holes = body == ord("%")
         body[holes] = rng.integers(256, size=int(holes.sum()))
         code += b"\x55\x48\x89\xe5" + body.tobytes() + b"\x5d\xc3"
@@ -96,7 +96,7 @@ def _symbol(rng: np.random.Generator) -> bytes:
 def _words(rng: np.random.Generator, count: int) -> list[str]:
     """Return words, the n-th about 1 / n as often as the first (Zipf's law)."""
     rank = len(_WORDS) ** rng.random(count)
-    return [_WORDS[int(place) - 1] for place in rank]
+    return [_WORDS[int(number) - 1] for number in rank]
 
 
 def _sentence(rng: np.random.Generator) -> str:

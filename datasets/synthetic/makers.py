@@ -56,7 +56,7 @@ def make_synthetic(kind: Kind, folder: str | Path, *, items_per_class: int = 20,
     Returns
     -------
     Manifest
-        The files, dealt out over five folds.
+        The files, in five folds.
 
     Raises
     ------
@@ -87,11 +87,11 @@ def _check(name: str, rule: Any, value: object) -> None:
 def _write(kind: Kind, folder: Path, items_per_class: int, seed: int) -> tuple[Item, ...]:
     suffix, makers = _MAKERS[kind]
     items = []
-    for place, (label, make) in enumerate(makers.items()):
+    for class_index, (label, make) in enumerate(makers.items()):
         for number in range(items_per_class):
             path = folder / label / f"{number:03d}{suffix}"
             with atomic_write(path) as file:
-                file.write(make(np.random.default_rng((seed, place, number))))
+                file.write(make(np.random.default_rng((seed, class_index, number))))
             items.append(Item(path, label=label, fold=str(number % N_FOLDS + 1)))
     return tuple(items)
 

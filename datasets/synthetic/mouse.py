@@ -15,9 +15,9 @@ class _Session:
     rows: list[str] = field(default_factory=list)
     time_s: float = 0.0
 
-    def add(self, wait_s: float, place: np.ndarray, event: str) -> None:
+    def add(self, wait_s: float, position: np.ndarray, event: str) -> None:
         self.time_s += wait_s
-        x, y = (min(max(round(at), 0), size - 1) for at, size in zip(place.tolist(), SCREEN, strict=True))
+        x, y = (min(max(round(at), 0), size - 1) for at, size in zip(position.tolist(), SCREEN, strict=True))
         self.rows.append(f"{self.time_s:.3f},{x},{y},{event}\n")
 
     def to_csv(self) -> bytes:
@@ -48,8 +48,8 @@ def bot(rng: np.random.Generator) -> bytes:
         there = _target(rng)
         steps = max(2, int(np.linalg.norm(there - here) / speed_px))
         event = "drag" if rng.random() < 0.15 else "move"
-        for place in np.linspace(here, there, steps):
-            session.add(_tick_s(rng), place + shake_px * rng.standard_normal(2), event)
+        for position in np.linspace(here, there, steps):
+            session.add(_tick_s(rng), position + shake_px * rng.standard_normal(2), event)
         here = there
         _finish(session, rng, here, hold_s=hold_s, rest_s=rest_s)
     return session.to_csv()
@@ -65,8 +65,8 @@ def _reach(
     part = np.linspace(0, 1, steps)[:, None]
     eased = 10 * part**3 - 15 * part**4 + 6 * part**5
     bow = rng.normal(0, 0.10) * np.array([-way[1], way[0]]) * np.sin(np.pi * eased)
-    for place in start + eased * way + bow + rng.normal(0, 0.8, (steps, 2)):
-        session.add(_tick_s(rng), place, event)
+    for position in start + eased * way + bow + rng.normal(0, 0.8, (steps, 2)):
+        session.add(_tick_s(rng), position, event)
 
 
 def _finish(

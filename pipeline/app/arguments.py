@@ -58,12 +58,7 @@ def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Man
     manifest = source if isinstance(source, Manifest) else open_manifest(source, kind=kind)
     if kind and manifest.kind != kind:
         raise ParameterError(f"{options.src} holds {manifest.kind} files, not {kind}")
-    if all(item.label is None and item.claim is None for item in manifest.items):
-        raise ParameterError(
-            f"{options.src}: its items have no labels; lay the files out as one folder a class, "
-            "or name a CSV with path,label"
-        )
-    return manifest
+    return manifest.require_labels()
 
 
 def manifests_of(options: argparse.Namespace) -> tuple[Manifest, ...]:

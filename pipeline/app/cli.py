@@ -90,27 +90,30 @@ def _failure(message: str, status: int) -> tuple[int, dict[str, Any], str]:
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
-    _add_kind(parser, "what is for this kind alone")
+    _add_kind(parser, "list this kind only")
     parser.add_argument(
-        "--gallery", type=Path, metavar="OUT", help="a folder for pictures of what every converter draws"
+        "--gallery", type=Path, metavar="OUT", help="write an example image of every converter to this folder"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="data sets to draw for the gallery (synthetic files)"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="published data sets for the gallery (default: synthetic files)",
     )
 
 
 def _add_show(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a raw file, or a part of one: FILE#row=3, FILE#t=5,10")
+    parser.add_argument(
+        "file", metavar="FILE", help="a raw file, or a fragment of one: FILE#row=3, FILE#t=5,10"
+    )
     parser.add_argument(
         "--as", dest="views", action="append", metavar="NAME", help="a converter; may be repeated"
     )
-    _add_kind(parser, "what the file is read as")
+    _add_kind(parser, "kind of the file")
     parser.add_argument(
-        "--out", type=Path, metavar="PNG", help="the picture to write (NAME.show.png in this folder)"
+        "--out", type=Path, metavar="PNG", help="image to write (NAME.show.png in this folder)"
     )
-    parser.add_argument(
-        "--augment", metavar="NAME[,NAME]", help="change the signal at random first: time_shift,noise"
-    )
+    parser.add_argument("--augment", metavar="NAME[,NAME]", help="augment the signal first: time_shift,noise")
     _add_seed(parser)
 
 
@@ -118,33 +121,36 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the images")
     parser.add_argument(
-        "--as", dest="views", metavar="NAME", help="what to draw: mel, or gasf+gadf+mtf, or grid,bigram"
+        "--as",
+        dest="views",
+        metavar="NAME",
+        help="converters: mel, or gasf+gadf+mtf (one image), or grid,bigram (two)",
     )
-    _add_kind(parser, "what every file is read as")
+    _add_kind(parser, "kind of all files")
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
-        help="a parameter of the converters; may be repeated",
+        help="converter parameter; may be repeated",
     )  # fmt: skip
-    parser.add_argument(
-        "--size", type=int, metavar="PX", help="width and height of the images, --set size=PX"
-    )
-    _add_windows(parser, "sound over ten minutes t=5, all else whole")
+    parser.add_argument("--size", type=int, metavar="PX", help="image width and height in pixels")
+    _add_windows(parser, "default: sound over ten minutes t=5, all else whole")
     _add_workers(parser)
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who runs them (local)")
     parser.add_argument(
-        "--to", choices=("png", "parquet", "webdataset"), default="png", help="form of the result (png)"
+        "--engine", choices=("local", "ray"), default="local", help="where the work runs (local)"
+    )
+    parser.add_argument(
+        "--to", choices=("png", "parquet", "webdataset"), default="png", help="output format (png)"
     )
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the folder for the classifier"
+        "--out", type=Path, required=True, metavar="DIR", help="output folder of the classifier"
     )
     _add_recipe(parser)
     parser.add_argument(
         "--valid", metavar="SPEC",
-        help="what is held out: 0.2, fold=5, split=test or none (the test split if there is one, else 0.2)",
+        help="validation items: 0.2, fold=5, split=test or none (default: the test split, else 0.2)",
     )  # fmt: skip
 
 
@@ -155,66 +161,62 @@ def _add_cross_validate(parser: argparse.ArgumentParser) -> None:
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="raw files, or parts of files: FILE#t=5,10")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="raw files, or fragments of files: FILE#t=5,10"
+    )
     _add_workers(parser)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     _add_source(parser)
-    parser.add_argument(
-        "--report", type=Path, metavar="HTML", help="a page with the confusion matrix to write"
-    )
+    parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
     _add_workers(parser)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "src", metavar="PROTOCOL",
-        help="with --data a protocol (see list), ucr for all its sets; or your own data: a folder of class folders, a "
-        "CSV with path,label[,split|fold|group]",
+        help="a folder of class folders, a CSV with path,label[,split|fold|group]; with --data a protocol (see list), "
+        "ucr for all its sets",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the data of PROTOCOL lies")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the data of the protocol")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="a folder for the page (index.html), benchmark.csv and .json"
+        "--out", type=Path, metavar="DIR", help="folder for index.html, benchmark.csv and benchmark.json"
     )
     parser.add_argument(
         "--methods", metavar="NAME[;NAME]",
-        help="methods, or parts of their names: images; lightgbm; minirocket (all of the kind)",
+        help="estimators by name or part of a name: images; lightgbm; minirocket (all of the kind)",
     )  # fmt: skip
     parser.add_argument(
         "--on-leak", choices=("refuse", "tell"), default=None,
-        help="when items stand on both sides of a split: stop, or go on and say so (own data: refuse; protocols: tell)",
+        help="items on both sides of a split: stop, or warn (own data: refuse; protocols: tell)",
     )  # fmt: skip
     _add_recipe(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="DIR", help="the folder for the results (demo)"
-    )
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="output folder (demo)")
     _add_seed(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model", type=Path, metavar="DIR", help="the folder of a classifier, as train wrote it"
-    )
+    parser.add_argument("model", type=Path, metavar="DIR", help="folder of a trained classifier")
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "src", metavar="SRC",
-        help="a file, a folder of class folders, a CSV with path,label, or with --data a protocol (see list)",
+        help="a file, a folder of class folders, a CSV with path,label; with --data a protocol (see list)",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the data of the protocol SRC lies")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the data of the protocol SRC")
 
 
 def _add_windows(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--windows", metavar="SPEC",
-        help="how recordings are cut: t=5,2.5 (seconds, and from one to the next), samples=1000, events=250, "
-        f"bytes=65536, pause=1, path=2000 or none ({default})",
+        help="window length and hop: t=5,2.5 (seconds), samples=1000, events=250, bytes=65536, pause=1, path=2000 "
+        f"or none ({default})",
     )  # fmt: skip
 
 
@@ -223,28 +225,26 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="views",
         metavar="VIEW[,VIEW]",
-        help="what the network looks at (default views of the kind)",
+        help="views the network sees (default views of the kind)",
     )
-    _add_kind(parser, "what every file is read as")
-    _add_windows(parser, "sound t=5,2.5, mouse sessions events=150, all else whole")
+    _add_kind(parser, "kind of all files")
+    _add_windows(parser, "default: sound t=5,2.5, mouse sessions events=150, all else whole")
     parser.add_argument(
         "--arch", default="efficientnet_lite0", metavar="NAME[,NAME]",
-        help="the network (efficientnet_lite0); several are averaged",
+        help="backbone; several are averaged (efficientnet_lite0)",
     )  # fmt: skip
     parser.add_argument(
         "--weights", type=Path, metavar="FILE",
-        help="its pretrained weights (looked for), or random: the control without transfer",
+        help="file of pretrained weights, or random (searched for)",
     )  # fmt: skip
-    parser.add_argument(
-        "--strategy", choices=_STRATEGIES, default="auto", help="how it is put to the task (auto)"
-    )
-    parser.add_argument("--epochs", type=_positive, metavar="N", help="passes over the data (by strategy)")
+    parser.add_argument("--strategy", choices=_STRATEGIES, default="auto", help="transfer strategy (auto)")
+    parser.add_argument("--epochs", type=_positive, metavar="N", help="epochs of training (by strategy)")
     parser.add_argument(
         "--augment", metavar="NAME[,NAME]",
-        help="learn from changed copies too: time_shift,noise, or default: what suits the kind (none)",
+        help="augmentations of the raw signal: time_shift,noise, or default (none)",
     )  # fmt: skip
     parser.add_argument(
-        "--copies", type=_positive, default=3, metavar="N", help="changed copies of every item (3)"
+        "--copies", type=_positive, default=3, metavar="N", help="augmented copies of every item (3)"
     )
     _add_schedule(parser)
     _add_seed(parser)
@@ -253,22 +253,20 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def _add_schedule(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training of networks (head, finetune, scratch)")
-    group.add_argument("--lr", metavar="RATE", help="highest learning rate, or find: by a range test")
+    group.add_argument("--lr", metavar="RATE", help="maximum learning rate, or find: by a range test")
+    group.add_argument("--mixup", type=float, default=None, metavar="ALPHA", help="mixup alpha (0)")
     group.add_argument(
-        "--mixup", type=float, default=None, metavar="ALPHA", help="mix pairs of images (0: no)"
+        "--label-smoothing", type=float, default=None, metavar="EPSILON", help="label smoothing epsilon (0)"
     )
     group.add_argument(
-        "--label-smoothing", type=float, default=None, metavar="SHARE", help="doubt in labels (0)"
-    )
-    group.add_argument(
-        "--class-weights", choices=("none", "balanced"), default=None, help="weigh rare classes more (none)"
+        "--class-weights", choices=("none", "balanced"), default=None, help="class weights of the loss (none)"
     )
     group.add_argument(
         "--patience", type=_positive, metavar="N",
-        help="stop when N epochs brought nothing on a part that is held out of the training items",
+        help="early stopping: epochs without improvement on held-out training items",
     )  # fmt: skip
     group.add_argument(
-        "--members", type=_positive, default=1, metavar="N", help="networks from N seeds, averaged (1)"
+        "--members", type=_positive, default=1, metavar="N", help="ensemble of networks from N seeds (1)"
     )
 
 
@@ -277,31 +275,29 @@ def _add_kind(parser: argparse.ArgumentParser, words: str) -> None:
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--workers", type=_positive, metavar="N", help="processes that draw (one a core)")
+    parser.add_argument("--workers", type=_positive, metavar="N", help="worker processes (one a core)")
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--seed", type=_seed, default=0, metavar="N", help="decides what is left to chance (0)"
-    )
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (0)")
 
 
 _COMMANDS = {
-    "list": ("list converters, backbones and protocols, with their parameters", _add_list),
-    "show": ("show one file through every stage, as words and a picture", _add_show),
-    "convert": ("turn raw files into images", _add_convert),
+    "list": ("list converters, backbones and protocols", _add_list),
+    "show": ("show one file through every stage", _add_show),
+    "convert": ("convert raw files to images", _add_convert),
     "train": ("train a classifier on labelled raw files", _add_train),
     "cross-validate": (
-        "measure how good a classifier is, by folds or by the official split",
+        "cross-validate by folds or by the official split",
         _add_cross_validate,
     ),
-    "predict": ("name the class of raw files", _add_predict),
-    "evaluate": ("judge a saved classifier by labelled files", _add_evaluate),
+    "predict": ("predict the labels of raw files", _add_predict),
+    "evaluate": ("score a saved classifier on labelled files", _add_evaluate),
     "benchmark": (
-        "compare classifiers of images with tabular baselines, on the same folds",
+        "compare image classifiers with tabular baselines",
         _add_benchmark,
     ),
-    "demo": ("run all four kinds, small and offline", _add_demo),
+    "demo": ("convert, train and predict on all four kinds, small and offline", _add_demo),
 }
 
 

@@ -15,7 +15,7 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.synthetic.makers import SYNTHETIC_KINDS
-from phosphene.datasets.windows import cut, lengths_for, plan_windows
+from phosphene.datasets.windows import cut, plan_windows
 
 from .pictures import draw_sheet
 
@@ -132,7 +132,7 @@ def _published(kind: Kind) -> list[Protocol]:
 def _example_of(item: Item, kind: Kind, source: str) -> Example:
     """Return an item, or the first of its windows where training would cut it."""
     windows = plan_windows([item], kind)
-    (piece, *_), _ = cut([item], windows, lengths_for([item], kind, windows))
+    (piece, *_), _ = cut([item], windows, kind)
     signal = read(str(piece), kind)
     return Example(f"{source}, {Path(str(piece)).name}: {signal.describe()}", signal)
 

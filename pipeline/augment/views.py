@@ -28,7 +28,7 @@ class Augmented(Converter):
     view
         Draws the changed signal.
     changes
-        What is done to the signal, in this order; with none the pictures, and the tiles, are those of `view`.
+        What is done to the signal, in this order; with none the images, and the tiles, are those of `view`.
     seed, copy
         Whole numbers >= 0; another one of either is another change.
 
@@ -182,7 +182,7 @@ def signal_digest(signal: Signal) -> bytes:
     return digest.digest()
 
 
-# The views of an item are drawn one after the other, so one place is enough, and the work is done once for all of them.
+# The views of an item are drawn one after the other, so that a cache of one entry serves them all.
 @functools.lru_cache(maxsize=1)
 def _changed(signal: Signal, changes: tuple[Augmentation, ...], seed: int, copy: int) -> Signal:
     words = np.frombuffer(signal_digest(signal), "<u4").tolist()

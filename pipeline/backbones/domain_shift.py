@@ -1,4 +1,4 @@
-"""How like photographs tiles look to a network, measured without photographs.
+"""Domain shift: how unlike photographs tiles look to a network, measured without photographs.
 
 A batch normalisation keeps the mean and the variance that each of its channels had over the photographs of the first
 training. Where tiles run through the frozen network give other ones, the network sees what it has not seen before.
@@ -23,7 +23,7 @@ from .cpu import keep_memory
 MOST_TILES = 128
 THRESHOLD = 0.06
 """Colour photographs of even one scene stay below (0.056 at most), views of data do not (from 0.076 on; 0.068 where
-EfficientNet-Lite1 and 2 look): `benchmarks/results/likeness.csv`. Who errs by a probe loses less than by a head."""
+EfficientNet-Lite1 and 2 look): `benchmarks/results/likeness.csv`. A probe taken by mistake costs less than a head."""
 MIDDLE = (0.3, 0.7)
 """Shares of the depth between which layers count. Before, they tell colour from grey and light from dark; behind, one
 object from another, so that photographs of one thing would look unlike photographs."""
@@ -33,7 +33,7 @@ _LEAST_RATIO = 1e-3  # a channel without any variance is no farther than one wit
 
 
 @dataclass(frozen=True)
-class Likeness:
+class DomainShift:
     """How far tiles are from the photographs that a network learned from.
 
     Parameters
@@ -49,9 +49,9 @@ class Likeness:
 
     Examples
     --------
-    >>> print(Likeness(0.04, threshold=0.1))
+    >>> print(DomainShift(0.04, threshold=0.1))
     they look like photographs (distance 0.040, below 0.100)
-    >>> print(Likeness(0.17, threshold=0.1))
+    >>> print(DomainShift(0.17, threshold=0.1))
     they look unlike photographs (distance 0.170, photographs stay below 0.100)
     """
 
@@ -61,14 +61,14 @@ class Likeness:
     why: str = ""
 
     @property
-    def alike(self) -> bool:
-        """Whether they look like photographs; what could not be measured does not."""
+    def is_small(self) -> bool:
+        """Whether they look like photographs; False where it could not be measured."""
         return self.distance is not None and self.distance < self.threshold
 
     def __str__(self) -> str:
         if self.distance is None:
             return f"they count as unlike photographs, for {self.why}"
-        if self.alike:
+        if self.is_small:
             return f"they look like photographs (distance {self.distance:.3f}, below {self.threshold:.3f})"
         return (
             f"they look unlike photographs (distance {self.distance:.3f}, "
@@ -76,7 +76,7 @@ class Likeness:
         )
 
 
-def measure_likeness(backbone: Backbone, pixels: np.ndarray) -> Likeness:
+def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
     """Measure how far tiles are from the photographs that a network learned from.
 
     At each normalisation and channel stand two normal distributions, that of the tiles and that of the photographs;
@@ -93,40 +93,40 @@ def measure_likeness(backbone: Backbone, pixels: np.ndarray) -> Likeness:
     --------
     >>> from phosphene.pipeline.backbones.backbone import load_backbone
     >>> noise = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 1), dtype=np.uint8)
-    >>> print(measure_likeness(load_backbone(), noise))
+    >>> print(measure_domain_shift(load_backbone(), noise))
     they look unlike photographs (distance 0.2..., photographs stay below 0.060)
-    >>> print(measure_likeness(load_backbone("lenet", pretrained=False), noise))
+    >>> print(measure_domain_shift(load_backbone("lenet", pretrained=False), noise))
     they count as unlike photographs, for lenet has random weights, which no photograph has shaped
     """
     if not len(pixels):
-        raise ParameterError("likeness is measured by one tile or more, got none")
+        raise ParameterError("domain shift is measured on one tile or more, got none")
     why = _why_not(backbone)
     if why:
-        return Likeness(None, why=why)
+        return DomainShift(None, why=why)
     with _watched(backbone.body) as layers, torch.inference_mode():
         keep_memory()
         for start in range(0, len(pixels), _BATCH):
             backbone.body(input_tensor(pixels[start : start + _BATCH], backbone))
-    return _likeness([layer.distance() for layer in layers if layer.count])
+    return _domain_shift([layer.distance() for layer in layers if layer.count])
 
 
-def tiles_likeness(
-    backbone: Backbone, tiles: Tiles, places: np.ndarray | None = None, *, seed: int = 0
-) -> Likeness:
-    """Measure the likeness of tiles by at most MOST_TILES of them, drawn by chance and shared out over the views.
+def tiles_domain_shift(
+    backbone: Backbone, tiles: Tiles, indices: np.ndarray | None = None, *, seed: int = 0
+) -> DomainShift:
+    """Measure the domain shift of tiles on a random sample of MOST_TILES, divided among the views.
 
     Parameters
     ----------
     backbone, tiles
         The network and the tiles.
-    places
-        The items to draw from, as those to learn from; None for all.
+    indices
+        The items to sample from, such as the training items; None for all.
     seed
-        Decides which are drawn.
+        Random seed.
 
     Returns
     -------
-    Likeness
+    DomainShift
         The mean of the views'.
 
     Raises
@@ -134,14 +134,14 @@ def tiles_likeness(
     ParameterError
         None of the items has tiles.
     """
-    there = tiles.drawn if places is None else np.intersect1d(places, tiles.drawn)
+    there = tiles.drawn if indices is None else np.intersect1d(indices, tiles.drawn)
     rng = np.random.default_rng(seed)
     most = max(1, MOST_TILES // len(tiles.views))
     some = np.sort(rng.permutation(there)[:most])
-    found = [measure_likeness(backbone, tiles.pixels(some, view)) for view in range(len(tiles.views))]
+    found = [measure_domain_shift(backbone, tiles.pixels(some, view)) for view in range(len(tiles.views))]
     if found[0].distance is None:
         return found[0]
-    return _likeness(np.mean([one.by_layer for one in found], axis=0).tolist())
+    return _domain_shift(np.mean([one.by_layer for one in found], axis=0).tolist())
 
 
 class _Layer:
@@ -177,9 +177,9 @@ def _bhattacharyya(shift: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
     return shift / (1 + ratio) / 4 + ((1 + ratio) / (2 * ratio.sqrt())).log() / 2
 
 
-def _likeness(by_layer: Sequence[float]) -> Likeness:
+def _domain_shift(by_layer: Sequence[float]) -> DomainShift:
     first, stop = math.floor(MIDDLE[0] * len(by_layer)), math.ceil(MIDDLE[1] * len(by_layer))
-    return Likeness(float(np.mean(by_layer[first:stop])), by_layer=tuple(by_layer))
+    return DomainShift(float(np.mean(by_layer[first:stop])), by_layer=tuple(by_layer))
 
 
 def _norms(body: nn.Module) -> list[nn.Module]:
@@ -188,7 +188,7 @@ def _norms(body: nn.Module) -> list[nn.Module]:
 
 
 def _why_not(backbone: Backbone) -> str:
-    """Say why likeness cannot be measured; empty where it can."""
+    """Say why domain shift cannot be measured; empty where it can."""
     if backbone.weights_source == "random":
         return f"{backbone.name} has random weights, which no photograph has shaped"
     if not _norms(backbone.body):

@@ -1,38 +1,143 @@
-"""Models of tables as contenders: settings are chosen by leaving training rows out, then all rows are learned from."""
+"""Tabular baselines as scikit-learn and LightGBM have them, each with the same budget of settings.
+
+A model chooses its setting by grid search on stratified folds of the training rows that keep groups whole. The chosen
+one is fitted again to each of these folds for out-of-fold probabilities, by which its temperature is chosen, and then
+to all rows.
+"""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from phosphene.converters import ParameterError
+from phosphene.converters import MissingExtra, ParameterError
 from phosphene.pipeline.features.feature_set import Table
 from phosphene.pipeline.strategies.estimator import Estimator, Fit
+from phosphene.pipeline.strategies.ridge import subsample_groups
+from phosphene.pipeline.strategies.temperature import fit_temperature, log_softmax
 
-from .calibration import fit_sharpness, hit_rate, log_loss, sharpened
-from .inner import inner_folds
-from .models import Fitted, Logistic, Majority, Nearest, Setting, TabularModel
-from .threads import in_threads
-from .trees import Boosting, Forest
+Split = tuple[np.ndarray, np.ndarray]
+Setting = dict[str, Any]
+Grid = list[dict[str, Any]]
 
-MODELS: dict[str, TabularModel] = {
-    "lightgbm": Boosting(),
-    "random_forest": Forest(),
-    "logistic": Logistic(),
-    "nearest": Nearest(),
-    "majority": Majority(),
+SETTINGS = 20
+"""Settings that every model may try: as many mixtures of layers as a probe weighs."""
+N_FOLDS = 5
+MAX_ROWS = 5000
+"""Rows by which a setting is chosen at most, drawn from all, as many as choose the penalty of a probe."""
+MIN_PROBA = 1e-6
+"""The least probability of a class: no table of a finite number of rows can rule one out."""
+COUNTS_MIN_PROBA = 1e-3
+"""Added to shares of trees and of neighbours, which are often exactly 0, before the temperature is chosen."""
+_MAX_SD = 10.0
+"""Standard deviations from the mean at most, so that one column far from all training rows decides nothing."""
+
+
+class _Model(NamedTuple):
+    """An estimator as it is where nothing can be chosen, its grid, and what changes once a setting is chosen."""
+
+    estimator: Any
+    grid: Grid
+    final: Setting
+    min_proba: float = MIN_PROBA
+
+
+def _lightgbm(seed: int, n_rows: int) -> _Model:
+    try:
+        from lightgbm import LGBMClassifier
+    except ImportError as error:
+        raise MissingExtra("boosting needs LightGBM: pip install 'phosphene[baselines]'") from error
+    boosting = LGBMClassifier(
+        num_leaves=4,
+        min_child_samples=3,
+        reg_lambda=1.0,
+        subsample=0.8,
+        subsample_freq=1,
+        # Of few rows, bins of eight are as good as finer ones, and a tree takes half the time.
+        max_bin=int(np.clip(n_rows // 8, 15, 63)),
+        min_data_in_bin=1,
+        deterministic=True,
+        force_col_wise=True,
+        random_state=seed,
+        n_jobs=1,
+        verbosity=-1,
+    )
+    few = max(1, n_rows // 20)
+    names, n_trees = ("num_leaves", "min_child_samples", "colsample_bytree"), [10, 25, 50, 100, 150]
+    shapes = ((4, min(3, few), 0.3), (8, min(5, few), 0.1), (8, min(10, few), 0.5), (24, min(10, few), 0.3))
+    grid: Grid = [{"n_estimators": n_trees, **dict(zip(names, zip(shape), strict=True))} for shape in shapes]
+    return _Model(boosting, grid, {})
+
+
+def _random_forest(seed: int, n_rows: int) -> _Model:
+    from sklearn.ensemble import RandomForestClassifier
+
+    grid: Grid = [{"max_features": ["sqrt", 0.03, 0.1, 0.3], "min_samples_split": [2, 4, 8, 16, 32]}]
+    # More trees cost time and change little (Probst and Boulesteix 2018, JMLR 18:181).
+    return _Model(
+        RandomForestClassifier(10, random_state=seed), grid, {"n_estimators": 100}, COUNTS_MIN_PROBA
+    )
+
+
+def _logistic(seed: int, n_rows: int) -> _Model:
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import LogisticRegression
+
+    # PCA drops nothing: the penalty does not change by a rotation, and a fit to many columns costs as few rows do.
+    steps = {"rotate": PCA(random_state=seed), "model": LogisticRegression(C=0.02, tol=1e-5, max_iter=200)}
+    strengths = [float(f"{c:.1e}") for c in np.logspace(-4, 2, 10)]
+    return _Model(_scaled(**steps), [{"scale": _scalers(), "model__C": strengths}], {})
+
+
+def _nearest(seed: int, n_rows: int) -> _Model:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    model = KNeighborsClassifier(1, weights="distance")
+    counts = sorted({min(count, n_rows) for count in (1, 2, 4, 8, 16)})
+    neighbours: dict[str, list[Any]] = {
+        "model__n_neighbors": counts,
+        "model__metric": ["euclidean", "manhattan"],
+    }
+    return _Model(_scaled(model=model), [{"scale": _scalers(), **neighbours}], {}, COUNTS_MIN_PROBA)
+
+
+def _majority(seed: int, n_rows: int) -> _Model:
+    from sklearn.dummy import DummyClassifier
+
+    return _Model(DummyClassifier(strategy="prior", random_state=seed), [{}], {})
+
+
+def _scaled(**steps: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    clip = FunctionTransformer(np.clip, kw_args={"a_min": -_MAX_SD, "a_max": _MAX_SD})
+    return Pipeline([("scale", _scalers()[0]), ("clip", clip), *steps.items()])
+
+
+def _scalers() -> list[Any]:
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    return [StandardScaler(), MinMaxScaler(clip=True)]
+
+
+MODELS = {
+    "lightgbm": _lightgbm,
+    "random_forest": _random_forest,
+    "logistic": _logistic,
+    "nearest": _nearest,
+    "majority": _majority,
 }
-"""What `TableContender` takes for a model, by name."""
-MOST_JUDGED = 5000
-"""Rows by which a setting is chosen, drawn from all, as many as choose the penalty of a probe."""
+"""The models of `TableContender` by name: gradient boosting by LightGBM (Ke et al. 2017, NIPS 30), random forest
+(Breiman 2001, doi:10.1023/A:1010933404324), logistic regression, nearest neighbours, and the shares of the classes."""
 
 
 @dataclass(frozen=True, eq=False)
 class TableContender(Estimator):
-    """A model of `MODELS` that learns from rows of a table.
+    """A model of `MODELS` on the rows of a table.
 
     Parameters
     ----------
@@ -41,14 +146,14 @@ class TableContender(Estimator):
     model
         By name.
     seed
-        Of the inner folds, and of models that draw.
+        Random seed of the folds and of the model.
 
     Raises
     ------
     ParameterError
         There is no such model.
     MissingExtra
-        When it learns: its library is not there.
+        In `fit`: LightGBM is not installed.
 
     Examples
     --------
@@ -73,120 +178,217 @@ class TableContender(Estimator):
             )
 
     def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
-        """Choose a setting by left-out rows and learn from all, as `Estimator.fit`.
+        """Choose setting and temperature by cross-validation and fit to all rows, as `Estimator.fit`.
 
-        The setting is the one of the least log-loss, each setting's scores first brought to the best sharpness; of
-        1-NN, the one that is right most often, the first of equals. A row whose class occurs in its own inner fold
-        alone is not `checked`: nothing could be known of it.
+        A row whose class occurs in its own fold alone has no out-of-fold prediction.
         """
-        values = self.table.values[indices]
-        with _quiet():
-            tried = _try_settings(MODELS[self.model], values, targets, groups, n_classes, seed=self.seed)
-            choice = _choose(MODELS[self.model], tried, targets[tried.checked])
-            fitted = self._learn(values, targets, choice.setting)
-        model = _Answering(fitted, np.unique(targets), choice.sharpness, n_classes)
+        values, (known, codes) = self.table.values[indices], np.unique(targets, return_inverse=True)
+        some = subsample_groups(groups, MAX_ROWS)
+        with _threads():
+            splits = stratified_splits(codes[some], groups[some], seed=self.seed)
+            model = MODELS[self.model](self.seed, min((len(fit) for fit, _ in splits), default=1))
+            setting, n_tried = _search(model, values[some], codes[some], splits)
+            estimator = model.estimator.set_params(**setting, **model.final)
+            scores, seen = _out_of_fold(
+                model._replace(estimator=estimator), values[some], codes[some], splits
+            )
+            fitted = _fit(estimator, values, codes)
+        oof = some[seen]
+        temperature = fit_temperature(scores[seen], codes[oof]) if n_tried > 1 and len(oof) else 1.0
+        log_proba = all_classes(log_softmax(scores[seen], temperature=temperature), known, n_classes)
         notes = {
-            "setting": choice.setting,
-            "settings": len(tried.scores),
-            "inner_folds": tried.n_folds,
-            "left_out_accuracy": hit_rate(choice.left_out, targets[tried.checked]),
+            "setting": {name: _plain(value) for name, value in setting.items()},
+            "settings": n_tried,
+            "inner_folds": len(splits),
+            "left_out_accuracy": accuracy(log_proba, targets[oof]),
         }
-        return Fit(model, tried.checked, choice.left_out, fitted.size_bytes if fitted else 0, notes)
-
-    def _learn(self, values: np.ndarray, targets: np.ndarray, setting: Setting) -> Fitted | None:
-        known, codes = np.unique(targets, return_inverse=True)
-        return MODELS[self.model].fit(values, codes, setting, seed=self.seed) if len(known) > 1 else None
+        kept = _Fitted(fitted, model.min_proba, known, temperature, n_classes)
+        return Fit(kept, oof, log_proba, size_bytes(fitted), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
         """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
-        with _quiet():
-            return sharpened(model.scores(self.table.values[indices]), model.sharpness)
+        values = self.table.values[indices]
+        if not len(values):
+            return np.zeros((0, model.n_classes))
+        with _threads(1):
+            scores = _log_proba(model.estimator, values, len(model.known), model.min_proba)
+        return all_classes(log_softmax(scores, temperature=model.temperature), model.known, model.n_classes)
 
 
-@dataclass(frozen=True, eq=False)
-class _Answering:
-    """A fitted model with the classes that it knows; without a model, where they are but one."""
+class _Fitted(NamedTuple):
+    """An estimator with the class of each of its columns."""
 
-    fitted: Fitted | None
+    estimator: Any
+    min_proba: float
     known: np.ndarray
-    sharpness: float
+    temperature: float
     n_classes: int
 
-    def scores(self, values: np.ndarray) -> np.ndarray:
-        whole = np.full((len(values), self.n_classes), -np.inf)
-        whole[:, self.known] = 0.0 if self.fitted is None else self.fitted.scores(values)
-        return whole
+
+def stratified_splits(codes: np.ndarray, groups: np.ndarray, *, seed: int) -> list[Split]:
+    """Return inner folds of training rows: groups whole, every class in its share.
+
+    Parameters
+    ----------
+    codes, groups
+        int (n,), the class and the group of each row.
+
+    Returns
+    -------
+    list
+        Rows to learn from and rows left out, N_FOLDS times, or as often as groups and rows of a class allow; empty
+        where all rows are of one group or each of a class of its own.
+
+    Examples
+    --------
+    >>> splits = stratified_splits(np.array([0, 1, 0, 1]), np.array([5, 5, 7, 7]), seed=0)
+    >>> sorted(left_out.tolist() for _, left_out in splits)
+    [[0, 1], [2, 3]]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    n_splits = min(N_FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
+    if n_splits < 2:
+        return []
+    folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class of fewer rows than folds
+        return [(fit, left) for fit, left in folds.split(codes, codes, groups) if len(fit) and len(left)]
 
 
-class _Tried(NamedTuple):
-    """Scores (n_settings, n_checked, n_classes) of rows that were left out."""
+def _search(model: _Model, values: np.ndarray, codes: np.ndarray, splits: list[Split]) -> tuple[Setting, int]:
+    """Return the setting with the best Brier score on left-out rows, the first of equals, and how many were tried."""
+    from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-    scores: np.ndarray
-    checked: np.ndarray
-    n_folds: int
-
-
-class _Choice(NamedTuple):
-    setting: Setting
-    sharpness: float
-    left_out: np.ndarray
-
-
-def _try_settings(
-    model: TabularModel,
-    values: np.ndarray,
-    targets: np.ndarray,
-    groups: np.ndarray,
-    n_classes: int,
-    *,
-    seed: int,
-) -> _Tried:
-    from phosphene.pipeline.strategies.ridge import subsample_groups
-
-    judged = subsample_groups(groups, MOST_JUDGED)
-    values, targets = values[judged], targets[judged]
-    folds = inner_folds(targets, groups[judged], seed=seed)
-
-    def leave_out(fold: int) -> np.ndarray:
-        train, test = folds != fold, folds == fold
-        known, codes = np.unique(targets[train], return_inverse=True)
-        scores = np.full((len(model.settings), test.sum(), n_classes), -np.inf)
-        several = len(known) > 1
-        answer = model.trial(values[train], codes, values[test], seed=seed) if several else 0.0
-        scores[:, :, known] = answer
-        return scores
-
-    scores = np.full((len(model.settings), len(judged), n_classes), -np.inf)
-    names = np.unique(folds) if folds.any() else folds[:0]
-    for fold, part in zip(names, in_threads(leave_out, names.tolist()), strict=True):
-        scores[:, folds == fold] = part
-    foreseen = np.isfinite(scores[0, np.arange(len(targets)), targets])
-    return _Tried(scores[:, foreseen], judged[foreseen], len(names))
+    splits = [split for split in splits if len(np.unique(codes[split[0]])) > 1]
+    n_settings = len(ParameterGrid(model.grid))
+    if n_settings < 2 or not splits:
+        return {}, min(n_settings, 1)
+    search = GridSearchCV(model.estimator, model.grid, scoring=_brier, cv=splits, refit=False)
+    search.set_params(error_score="raise").fit(values, codes)
+    return dict(search.best_params_), n_settings
 
 
-def _choose(model: TabularModel, tried: _Tried, targets: np.ndarray) -> _Choice:
-    n_classes = tried.scores.shape[2]
-    if not len(targets):
-        return _Choice(model.default, model.sharpness, np.zeros((0, n_classes)))
-    choices = []
-    for setting, scores in zip(model.settings, tried.scores, strict=True):
-        sharpness = (
-            fit_sharpness(scores, targets, otherwise=model.sharpness) if len(tried.scores) > 1 else 1.0
-        )
-        choices.append(_Choice(setting, sharpness, sharpened(scores, sharpness)))
+def _brier(estimator: Any, values: np.ndarray, codes: np.ndarray) -> float:
+    """Return 1 minus the Brier score, which is also defined for classes that the estimator has not seen."""
+    proba = estimator.predict_proba(values)
+    right = (proba * (codes[:, None] == estimator.classes_)).sum(axis=1)
+    return float((2 * right - np.square(proba).sum(axis=1)).mean())
 
-    def merit(choice: _Choice) -> float:
-        by_hits = model.judged_by == "accuracy"
-        return (hit_rate(choice.left_out, targets) or 0.0) if by_hits else -log_loss(choice.left_out, targets)
 
-    return max(choices, key=merit)
+def _out_of_fold(
+    model: _Model, values: np.ndarray, codes: np.ndarray, splits: list[Split]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log-probabilities (n, n_known) by fits to the other folds, and which rows' classes these have seen."""
+    from sklearn.utils.parallel import Parallel, delayed
+
+    n_known = int(codes.max()) + 1
+    scores, seen = np.zeros((len(codes), n_known)), np.zeros(len(codes), bool)
+
+    def predicted(fit: np.ndarray, left: np.ndarray) -> np.ndarray:
+        fitted = _fit(model.estimator, values[fit], codes[fit])
+        return _log_proba(fitted, values[left], n_known, model.min_proba)
+
+    parts = Parallel()(delayed(predicted)(*split) for split in splits)
+    for (fit, left), part in zip(splits, parts, strict=True):
+        scores[left], seen[left] = part, np.isin(codes[left], codes[fit])
+    return scores, seen
+
+
+def _fit(estimator: Any, values: np.ndarray, codes: np.ndarray) -> Any:
+    from sklearn.base import clone
+    from sklearn.dummy import DummyClassifier
+
+    several = len(np.unique(codes)) > 1
+    return clone(estimator if several else DummyClassifier(strategy="prior")).fit(values, codes)
+
+
+def _log_proba(estimator: Any, values: np.ndarray, n_known: int, min_proba: float) -> np.ndarray:
+    proba = np.full((len(values), n_known), min_proba)
+    proba[:, estimator.classes_] += estimator.predict_proba(values)
+    return np.asarray(np.log(proba / proba.sum(axis=1, keepdims=True)))
+
+
+def all_classes(log_proba: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return log-probabilities of all classes from those of the classes that occur in training.
+
+    Parameters
+    ----------
+    log_proba
+        float (n, n_known).
+    known
+        int (n_known,), the class of each column.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 (n, n_classes), finite: each class has a probability of about MIN_PROBA at least.
+
+    Examples
+    --------
+    >>> np.exp(all_classes(np.log([[0.75, 0.25]]), np.array([0, 2]), 3)).round(3).tolist()
+    [[0.75, 0.0, 0.25]]
+    """
+    proba = np.zeros((len(log_proba), n_classes))
+    proba[:, known] = np.exp(log_proba)
+    proba = np.maximum(proba, MIN_PROBA)
+    return np.asarray(np.log(proba / proba.sum(axis=1, keepdims=True)))
+
+
+def accuracy(log_proba: np.ndarray, targets: np.ndarray) -> float | None:
+    """Return how often the likeliest class is the true one, None of no rows.
+
+    Examples
+    --------
+    >>> accuracy(np.log([[0.6, 0.4], [0.7, 0.3]]), np.array([0, 1]))
+    0.5
+    """
+    return float((log_proba.argmax(axis=1) == targets).mean()) if len(targets) else None
+
+
+def size_bytes(kept: Any) -> int:
+    """Return the bytes of all arrays and texts that a fitted estimator holds.
+
+    Examples
+    --------
+    >>> size_bytes({"weight": np.zeros((3, 2)), "names": ["ab"], "penalty": 1.0})
+    50
+    """
+    if isinstance(kept, np.ndarray | str):
+        return kept.nbytes if isinstance(kept, np.ndarray) else len(kept)
+    if isinstance(kept, Mapping):
+        return sum(map(size_bytes, kept.values()))
+    if isinstance(kept, list | tuple):
+        return sum(map(size_bytes, kept))
+    # What scikit-learn and LightGBM would write to a file: trees have no attributes in Python.
+    state = None if isinstance(kept, type) else getattr(kept, "__getstate__", lambda: None)()
+    return size_bytes(state) if state is not None else 0
+
+
+def numba_threads() -> int:
+    """Return how many threads aeon may use: the cores of this process, and not more than numba was started with."""
+    import numba
+    from joblib import cpu_count
+
+    return min(int(cpu_count()), int(numba.config.NUMBA_NUM_THREADS))
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting as JSON takes it: a scaler by its name."""
+    return value if isinstance(value, int | float | str) else type(value).__name__
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what libraries say of fits that end early from those who asked for a score."""
-    from sklearn.exceptions import ConvergenceWarning
+def _threads(n_jobs: int = -1) -> Iterator[None]:
+    """Share fits by the cores, each on one thread, and keep what libraries say of fits that end early from users.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    Products of small matrices lose time by more threads, and results do not depend on the number of cores.
+    """
+    from joblib import parallel_config
+    from threadpoolctl import threadpool_limits
+
+    # scikit-learn resets the filters in every thread while others may warn: what gets through is recorded, not shown.
+    recorded = warnings.catch_warnings(record=True)
+    with recorded, threadpool_limits(1), parallel_config("threading", n_jobs=n_jobs):
+        warnings.simplefilter("ignore")
         yield

@@ -1,45 +1,52 @@
-"""The nearest series under dynamic time warping: the classic to beat on series."""
+"""1-NN with dynamic time warping by aeon, the window chosen by leave-group-out on training items."""
 
+import warnings
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from phosphene.converters import MissingExtra
 from phosphene.pipeline.strategies.estimator import Estimator, Fit
+from phosphene.pipeline.strategies.ridge import subsample_groups
+from phosphene.pipeline.strategies.temperature import fit_temperature, log_softmax
 
-from .calibration import fit_sharpness, hit_rate, sharpened
-from .threads import in_threads
+from .tabular import accuracy, all_classes, numba_threads
 
-WIDTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 25, 30, 40, 60, 100)
-"""Half-widths of the band that are tried, in percent of the length; 0 is the Euclidean distance."""
+WINDOWS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 25, 30, 40, 60, 100)
+"""Half-widths of the Sakoe-Chiba band that are tried, in percent of the length; 0 is the Euclidean distance."""
 _NARROW = 10
-"""Widths up to this one are always tried; narrow ones are what most sets want (Ratanamahatana and Keogh 2005)."""
-_SHARPNESS = 10.0
-MOST_CELLS = 10**10
-"""Cells of tables of distances for choosing the width at most: a few seconds on one core."""
-MOST_CELLS_ASKED = 2 * 10**8
-"""Cells for one answer at most."""
+"""Windows up to this one are always tried; narrow ones are what most sets want (Ratanamahatana and Keogh 2005)."""
+MAX_CELLS = 5 * 10**9
+"""Cells of cost matrices at most to choose the window by: some ten seconds on one core."""
+MAX_CELLS_PREDICT = 2 * 10**8
+"""Cells for one prediction at most."""
+_TEMPERATURE = 0.1
+"""Where there are no out-of-fold distances to choose one by."""
 
 
 @dataclass(frozen=True, eq=False)
 class WarpingContender(Estimator):
-    """1-NN under dynamic time warping in a Sakoe-Chiba band, whose width is chosen by leaving groups out.
+    """1-NN with dynamic time warping in a Sakoe-Chiba band.
 
-    The width of the fewest mistakes is taken, of equal ones the narrowest. All distances at a wider band are lower
-    bounds of those at a narrower one, so that going from the widest down few have to be computed again (Tan et al.
-    2018, "Efficient search of the best warping window for Dynamic Time Warping"). How much nearer the nearest series of
-    a class is than those of others says how sure an answer is.
+    The window of the fewest leave-group-out mistakes is taken, of equal ones the narrowest. The distance to the nearest
+    series of each class, divided by the usual distance and by a temperature, gives probabilities.
 
-    What is computed is bounded. Where choosing would take more than `MOST_CELLS`, wide bands are not tried; where
-    even bands of ten percent would, the width is chosen by some of the rows; and where one answer would take more than
-    `MOST_CELLS_ASKED`, only some of the rows are kept to compare with. The notes tell all three.
+    The cost is bounded. Where the search would take more than `MAX_CELLS`, wide windows are not tried; where even
+    windows of ten percent would, the window is chosen by some of the rows; and where one prediction would take more
+    than `MAX_CELLS_PREDICT`, only some of the rows are kept. The notes tell all three.
 
     Parameters
     ----------
     values
         float (n, channels, length), all finite; channels are warped together.
     seed
-        Of nothing: nothing is drawn by it. There for the sake of other contenders.
+        Not used, nothing is drawn; all estimators have one.
+
+    Raises
+    ------
+    MissingExtra
+        In `fit`: aeon is not installed.
 
     References
     ----------
@@ -55,7 +62,7 @@ class WarpingContender(Estimator):
     >>> contender.predict_log_proba(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["setting"]
-    {'width_percent': 9}
+    {'window_percent': 9}
     """
 
     values: np.ndarray
@@ -63,120 +70,157 @@ class WarpingContender(Estimator):
     seed: int
 
     def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
-        """Choose the width of the band and keep the rows, as `Estimator.fit`."""
+        """Choose the window and keep the rows, as `Estimator.fit`."""
         plan = _Plan.of(groups, *self.values.shape[1:])
-        kept, searched = plan.kept, plan.searched
-        rows, codes, groups = self._rows(indices[kept]), targets[kept], groups[kept]
-        number = _fewest_missed(rows, codes, groups, searched, plan.reaches)
-        away = _class_distances(
-            rows[searched], rows, codes, plan.reaches[number], n_classes, own=groups[searched], groups=groups
-        )
-        foreseen = np.isfinite(away[np.arange(len(searched)), codes[searched]])
-        away, checked = away[foreseen], searched[foreseen]
-        unit = max(float(np.median(away.min(axis=1))), 1e-30) if len(away) else 1.0
-        sharpness = fit_sharpness(away / -unit, codes[checked], otherwise=_SHARPNESS)
-        left_out = sharpened(away / -unit, sharpness) if len(away) else away
+        kept, chosen_by = plan.kept, plan.chosen_by
+        rows, groups = self._rows(indices[kept]), groups[kept]
+        known, codes = np.unique(targets[kept], return_inverse=True)
+        same_group = groups[chosen_by][:, None] == groups
+        steps, percent = _best_window(rows, codes, chosen_by, same_group, plan.windows)
+        distances = np.where(same_group, np.inf, dtw_distances(rows[chosen_by], rows, steps))
+        nearest = _nearest_of_class(distances, codes)
+        seen = np.isfinite(nearest[np.arange(len(chosen_by)), codes[chosen_by]])
+        nearest, oof = nearest[seen], chosen_by[seen]
+        unit = max(float(np.median(nearest.min(axis=1))), 1e-30) if len(oof) else 1.0
+        # A class of no other group is as far as the farthest of all.
+        scores = -np.where(np.isfinite(nearest), nearest, _farthest(nearest)) / unit
+        temperature = fit_temperature(scores, codes[oof]) if len(oof) else _TEMPERATURE
+        log_proba = all_classes(log_softmax(scores, temperature=temperature), known, n_classes)
         notes = {
-            "setting": {"width_percent": plan.widths[number]},
-            "settings": len(plan.widths),
+            "setting": {"window_percent": percent},
+            "settings": len(plan.windows),
             "rows_compared": len(kept),
-            "rows_searched": len(searched),
-            "left_out_accuracy": hit_rate(left_out, codes[checked]),
+            "rows_searched": len(chosen_by),
+            "left_out_accuracy": accuracy(log_proba, known[codes[oof]]),
         }
-        model = _Kept(rows, codes, plan.reaches[number], sharpness / unit, n_classes)
-        return Fit(model, kept[checked], left_out, int(rows.nbytes + codes.nbytes), notes)
+        model = _Model(rows, codes, known, steps, temperature / unit, n_classes)
+        return Fit(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
         """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
-        away = _class_distances(self._rows(indices), model.rows, model.codes, model.reach, model.n_classes)
-        return sharpened(-away, model.sharpness)
+        nearest = _nearest_of_class(
+            dtw_distances(self._rows(indices), model.rows, model.window_steps), model.codes
+        )
+        return all_classes(log_softmax(-nearest, temperature=model.temperature), model.known, model.n_classes)
 
     def _rows(self, indices: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(self.values[indices], np.float64)
 
 
-@dataclass(frozen=True, eq=False)
-class _Kept:
+class _Model(NamedTuple):
     rows: np.ndarray
     codes: np.ndarray
-    reach: int
-    sharpness: float
+    known: np.ndarray
+    window_steps: int
+    temperature: float
     n_classes: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """What can be afforded: rows to compare with, which of these the width is chosen by, and widths to try."""
+class _Plan(NamedTuple):
+    """Rows to compare with, which of these the window is chosen by, and (steps, percent) of the windows to try."""
 
     kept: np.ndarray
-    searched: np.ndarray
-    widths: tuple[int, ...]
-    reaches: tuple[int, ...]
+    chosen_by: np.ndarray
+    windows: list[tuple[int, int]]
 
     @classmethod
     def of(cls, groups: np.ndarray, channels: int, length: int) -> "_Plan":
-        from phosphene.pipeline.strategies.ridge import subsample_groups
+        def cells(percent: int) -> int:
+            return channels * length * min(length, 2 * _steps(length, percent) + 1)
 
-        narrow = _cells(channels, length, _NARROW)
-        kept = subsample_groups(groups, max(2, MOST_CELLS_ASKED // narrow))
-        searched = subsample_groups(groups[kept], max(2, MOST_CELLS // (narrow * len(kept))))
-        affordable = MOST_CELLS / (len(kept) * len(searched))
-        widths = {
-            _reach(length, percent): percent
-            for percent in reversed(WIDTHS)
-            if percent <= _NARROW or _cells(channels, length, percent) <= affordable
+        kept = subsample_groups(groups, max(2, MAX_CELLS_PREDICT // cells(_NARROW)))
+        chosen_by = subsample_groups(groups[kept], max(2, MAX_CELLS // (cells(_NARROW) * len(kept))))
+        affordable = MAX_CELLS / (len(kept) * len(chosen_by))
+        # In a short series several windows are one.
+        percents = {
+            _steps(length, percent): percent
+            for percent in reversed(WINDOWS)
+            if percent <= _NARROW or cells(percent) <= affordable
         }
-        # By reach: in a short series several widths are one.
-        reaches = tuple(sorted(widths))
-        return cls(kept, searched, tuple(widths[reach] for reach in reaches), reaches)
+        return cls(kept, chosen_by, sorted(percents.items()))
 
 
-def _reach(length: int, percent: int) -> int:
-    return -(-length * percent // 100)  # rounded up, as in the archive's published widths
+def _steps(length: int, percent: int) -> int:
+    return -(-length * percent // 100)  # rounded up, as in the archive's published windows
 
 
-def _cells(channels: int, length: int, percent: int) -> int:
-    return channels * length * min(length, 2 * _reach(length, percent) + 1)
+def dtw_distances(series: np.ndarray, others: np.ndarray, window_steps: int) -> np.ndarray:
+    """Return the distances between two sets of series by dynamic time warping, float64 (n, n_others).
+
+    Parameters
+    ----------
+    series, others
+        float64 (n, channels, length) and (n_others, channels, length).
+    window_steps
+        How many steps a point may be matched with an earlier or a later one, at least 0.
+
+    Examples
+    --------
+    >>> x, y = np.array([[[0.0, 0.0, 1.0, 0.0]]]), np.array([[[0.0, 1.0, 0.0, 0.0]]])
+    >>> dtw_distances(x, y, 0).tolist(), dtw_distances(x, y, 1).tolist()
+    ([[2.0]], [[0.0]])
+    """
+    if not len(series):
+        return np.zeros((0, len(others)))
+    pairwise, window = _aeon().dtw_pairwise_distance, _window(window_steps, series.shape[2])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unsafe cast from uint64")  # by numba, when it compiles aeon's loop
+        return np.asarray(pairwise(series, others, window=window, n_jobs=numba_threads()))
 
 
-def _fewest_missed(
-    rows: np.ndarray, codes: np.ndarray, groups: np.ndarray, searched: np.ndarray, reaches: tuple[int, ...]
-) -> int:
-    """Return the place of the reach by which fewest rows have a nearest one, of another group, of another class."""
-    from .warping_loops import nearest
-
-    def missed(place: int) -> np.ndarray:
-        others = np.flatnonzero(groups != groups[place])
-        is_missed = np.zeros(len(reaches), int)
-        bounds = np.zeros(len(rows))
-        for number in reversed(range(len(reaches) if len(others) else 0)):
-            order = others[np.argsort(bounds[others], kind="stable")]
-            which = nearest(rows[place], rows, order, bounds, reaches[number])
-            is_missed[number] = codes[which] != codes[place]
-        return is_missed
-
-    return int(np.argmin(np.sum(in_threads(missed, searched.tolist()), axis=0)))
+def _window(steps: int, length: int) -> float:
+    """Return the window of so many steps as aeon takes it, a share of the length that it rounds down."""
+    return min(1.0, (steps + 0.5) / length)
 
 
-def _class_distances(
-    questions: np.ndarray,
+def _best_window(
     rows: np.ndarray,
     codes: np.ndarray,
-    reach: int,
-    n_classes: int,
-    *,
-    own: np.ndarray | None = None,
-    groups: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return how far the nearest row of each class is, infinity where there is none of another group than its own."""
-    from .warping_loops import distances
+    chosen_by: np.ndarray,
+    same_group: np.ndarray,
+    windows: list[tuple[int, int]],
+) -> tuple[int, int]:
+    """Return the window by which fewest rows have a nearest one, of another group, of another class.
 
-    everyone = np.arange(len(rows))
+    Distances in a wider window are lower bounds of those in a narrower one, so that going from the widest down few are
+    computed again (Tan et al. 2018, "Efficient search of the best warping window for Dynamic Time Warping").
+    """
+    if same_group.all():
+        return windows[0]
+    bounds = np.where(same_group, np.inf, dtw_distances(rows[chosen_by], rows, windows[-1][0]))
+    mistakes = []
+    for steps, _ in reversed(windows):
+        nearest = [_nearest(rows, row, bound, steps) for row, bound in zip(chosen_by, bounds, strict=True)]
+        mistakes.append(int((codes[nearest] != codes[chosen_by]).sum()))
+    return windows[int(np.argmin(mistakes[::-1]))]
 
-    def of_one(place: int) -> np.ndarray:
-        others = everyone if own is None else np.flatnonzero(groups != own[place])
-        away = np.full(n_classes, np.inf)
-        np.minimum.at(away, codes[others], distances(questions[place], rows, others, reach))
-        return np.sqrt(away)
 
-    return np.array(in_threads(of_one, range(len(questions)))).reshape(-1, n_classes)
+def _nearest(rows: np.ndarray, row: int, bounds: np.ndarray, steps: int) -> int:
+    """Return the row nearest to a row; lower bounds of the distances to it are raised to those that are computed."""
+    distance, window = _aeon().dtw_distance, _window(steps, rows.shape[2])
+    nearest, best = int(row), np.inf
+    for other in np.argsort(bounds, kind="stable"):
+        if bounds[other] >= best:
+            break
+        bounds[other] = distance(rows[row], rows[other], window=window)
+        if bounds[other] < best:
+            nearest, best = int(other), bounds[other]
+    return nearest
+
+
+def _nearest_of_class(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the distance to the nearest series of each class, of squared distances (n, n_others)."""
+    n_known = int(codes.max()) + 1
+    return np.sqrt(np.stack([distances[:, codes == code].min(axis=1) for code in range(n_known)], axis=1))
+
+
+def _farthest(distances: np.ndarray) -> float:
+    return float(distances[np.isfinite(distances)].max(initial=0.0))
+
+
+def _aeon() -> Any:
+    try:
+        import aeon.distances
+    except ImportError as error:
+        raise MissingExtra("dtw needs aeon: pip install 'phosphene[baselines]'") from error
+    return aeon.distances

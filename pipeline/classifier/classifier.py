@@ -12,15 +12,13 @@ import numpy as np
 from phosphene.converters import Converter, ParameterError, ReadError, from_config
 from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.signal import Kind
-from phosphene.datasets.cutting import cut_from_config
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.scores import Scores, judge
-from phosphene.datasets.segments import item_failures
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.windows import Cut, combine, cut, lengths_for
+from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
+from phosphene.pipeline.strategies.build import load_model
 from phosphene.pipeline.strategies.estimator import Model
-from phosphene.pipeline.strategies.trainers import load_model
 from phosphene.pipeline.tiles.render import render
 
 from .card import model_card
@@ -75,7 +73,7 @@ class Classifier:
     kind: Kind
     views: tuple[Converter, ...]
     classes: tuple[str, ...]
-    windows: Cut | None
+    windows: Windows | None
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
 
@@ -127,7 +125,7 @@ class Classifier:
         """Return float64 (n_items, n_classes), and the items that failed, whose rows mean nothing."""
         if not items:
             raise ParameterError("nothing to predict: name at least one file")
-        pieces, source = cut(items, self.windows, lengths_for(items, self.kind, self.windows))
+        pieces, source = cut(items, self.windows, self.kind)
         tiles = render(pieces, self.views, workers=workers, progress=progress)
         drawn = tiles.drawn
         answers = np.zeros((0, len(self.classes)))
@@ -188,7 +186,7 @@ class Classifier:
                 kind=config["kind"],
                 views=tuple(from_config(view) for view in config["views"]),
                 classes=tuple(config["classes"]),
-                windows=cut_from_config(config["windows"]) if config["windows"] else None,
+                windows=Windows.from_config(config["windows"]) if config["windows"] else None,
                 model=load_model(config["model"], backbones, tensors),
                 notes=config["notes"],
             )

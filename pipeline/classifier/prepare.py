@@ -10,19 +10,18 @@ import torch
 
 from phosphene.converters import Converter, default_views, parse_views
 from phosphene.converters.core.parameters import rules
-from phosphene.datasets.manifest import Failure, Manifest, Split
+from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
-from phosphene.datasets.segments import CutItems, cut_items, item_failures
-from phosphene.datasets.windows import Cut, Windows
+from phosphene.datasets.splits import Split
+from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, item_failures
 from phosphene.pipeline.augment.registry import parse_augmentations
 from phosphene.pipeline.augment.views import augmented_views
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.cpu import keep_memory
-from phosphene.pipeline.backbones.domain_shift import tiles_likeness
-from phosphene.pipeline.strategies.auto import Amount, Choice, choose_strategy
+from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
+from phosphene.pipeline.strategies.build import backbones_of, make_estimator
 from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
-from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.strategies.trainers import backbones_of, make_estimator
+from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice, choose_strategy
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
@@ -35,27 +34,27 @@ class Prepared:
     `copies_failed` of the pieces have no changed copies, for these could not be drawn; they stand in for themselves.
     """
 
-    cut: CutItems
+    cut: WindowedManifest
     recipe: Recipe
-    choice: Choice
+    choice: StrategyChoice
     tiles: Tiles
     estimator: Estimator
     copies_failed: int
 
     def expect(self, splits: Sequence[Split]) -> None:
         """Announce the splits to fit, so that they share what they can."""
-        self.estimator.expect([self.cut.to_learn(split, failed=self._failed) for split in splits])
+        self.estimator.expect([self.cut.training_set(split, failed=self._failed) for split in splits])
 
     def fit(self, split: Split) -> Fit:
         """Fit a model to the pieces of the items to learn from."""
-        learned = self.cut.to_learn(split, failed=self._failed)
+        learned = self.cut.training_set(split, failed=self._failed)
         n_classes = len(self.manifest.classes)
-        return self.estimator.fit(learned.places, learned.targets, learned.groups, n_classes=n_classes)
+        return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
 
     def judge(self, model: Model, split: Split) -> Scores:
         """Judge a model by the items to answer for."""
-        places = self.cut.places(split.test, failed=self._failed)
-        items, answers = self.cut.by_item(self.estimator.predict_log_proba(model, places), places)
+        places = self.cut.indices(split.test, failed=self._failed)
+        items, answers = self.cut.average(self.estimator.predict_log_proba(model, places), places)
         return judge([self.manifest.items[item] for item in items], answers, self.manifest.classes)
 
     def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
@@ -78,23 +77,23 @@ class Prepared:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """The items of which a piece could not be drawn."""
-        return item_failures(self.manifest.items, self.cut.source, self.cut.pieces, self.tiles.failures)
+        return item_failures(self.manifest.items, self.cut.source, self.cut.items, self.tiles.failures)
 
     @functools.cached_property
-    def _failed(self) -> frozenset[int]:
-        failed = {failure.item for failure in self.failures}
-        return frozenset(place for place, item in enumerate(self.manifest.items) if item in failed)
+    def _failed(self) -> dict[int, str]:
+        failed = {failure.item: failure.error for failure in self.failures}
+        return {index: failed[item] for index, item in enumerate(self.manifest.items) if item in failed}
 
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
     """Cut, render and look at what is to be learned from; bad choices and missing weights are told before that."""
     keep_memory()
     backbones = backbones_of(recipe)
-    cut = cut_items(manifest, recipe.windows, splits)
+    cut = cut_manifest(manifest, recipe.windows, splits)
     views = fit_views(_views(recipe, manifest), cut.windows)
     changed = _changed_views(recipe, manifest, views)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
-    tiles = render(cut.pieces, views, workers=recipe.workers, progress=progress)
+    tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
     copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
@@ -146,26 +145,26 @@ def _copy(changed: Tiles, tiles: Tiles, places: np.ndarray, number: int, views: 
 
 def _choice(
     recipe: Recipe, manifest: Manifest, split: Split, backbone: Backbone, tiles: Tiles, source: np.ndarray
-) -> Choice:
+) -> StrategyChoice:
     """Choose a strategy by the first split's items to learn from, unless the user named one."""
     if recipe.strategy != "auto":
-        return Choice(recipe.strategy, "named by the user")
+        return StrategyChoice(recipe.strategy, "named by the user")
     places = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
     if not len(places):
-        return Choice("probe", "nothing could be drawn to choose by")
+        return StrategyChoice("probe", "nothing could be drawn to choose by")
     labels = [label for label in manifest.labels[split.train] if label is not None]
-    amount = Amount.of(labels, pieces=len(places), views=len(tiles.views))
+    amount = Amount.of(labels, windows=len(places), views=len(tiles.views))
     return choose_strategy(
         amount,
-        tiles_likeness(backbone, tiles, places),
+        tiles_domain_shift(backbone, tiles, places),
         weights="random" if backbone.weights_source == "random" else "pretrained",
         device="gpu" if torch.cuda.is_available() else "cpu",
     )
 
 
-def fit_views(views: Sequence[Converter], windows: Cut | None) -> tuple[Converter, ...]:
+def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Converter, ...]:
     """Give every view that has a duration, and none set, the length of the windows: one scale of time for all."""
-    if not isinstance(windows, Windows) or windows.unit != "t":
+    if windows is None or windows.unit != "t":
         return tuple(views)
     return tuple(
         view.replace(duration_s=windows.length)

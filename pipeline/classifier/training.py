@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import ParameterError
-from phosphene.datasets.manifest import Failure, Manifest, Metric, Split
+from phosphene.datasets.manifest import Failure, Manifest, Metric
 from phosphene.datasets.scores import Scores
 from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.splits import Split
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
 from .classifier import Classifier
@@ -138,7 +139,7 @@ def cross_validate(
     begin = time.monotonic()
     recipe = recipe or Recipe()
     manifest = _labelled(src)
-    if not manifest.is_parted:
+    if not manifest.is_split:
         manifest = manifest.with_folds(DEFAULT_FOLDS, seed=recipe.seed)
     splits = manifest.splits()
     table = prepare(manifest, recipe, splits, progress=progress)

@@ -13,8 +13,9 @@ import numpy as np
 from phosphene.converters import ParameterError
 from phosphene.converters.core.reader import content_digest
 from phosphene.converters.core.signal import Kind
-from phosphene.datasets.manifest import Failure, Manifest, Split
-from phosphene.datasets.segments import CutItems, cut_items, item_failures
+from phosphene.datasets.manifest import Failure, Manifest
+from phosphene.datasets.splits import Split
+from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
 from phosphene.pipeline.baselines.rockets import Rocket, RocketContender
 from phosphene.pipeline.baselines.tabular import MODELS, TableContender
 from phosphene.pipeline.baselines.warping import WarpingContender
@@ -70,9 +71,9 @@ class BenchmarkData:
         return self.manifest.name or "items"
 
     @functools.cached_property
-    def cut(self) -> CutItems:
+    def cut(self) -> WindowedManifest:
         """The windows, the same for all estimators."""
-        return cut_items(self.manifest, self.recipe.windows, self.splits)
+        return cut_manifest(self.manifest, self.recipe.windows, self.splits)
 
     def failed_items(self, failures: Sequence[Failure]) -> dict[int, str]:
         """Return the items that cannot be read by index, and why."""
@@ -235,17 +236,17 @@ def _prepare_table(data: BenchmarkData, features: FeatureSet, model: str) -> Pre
     from phosphene.pipeline.features.measuring import measure
 
     cut = data.cut
-    measured = measure(cut.pieces, features, workers=data.recipe.workers, progress=data.progress)
+    measured = measure(cut.items, features, workers=data.recipe.workers, progress=data.progress)
     few = [record for record in measured.records if record is not None][:_N_WARM_UP]
     if len(few) == _N_WARM_UP:
         _warm_up(_estimator(model, features, few, seed=0), _N_WARM_UP)
     estimator = _estimator(model, features, measured.records, seed=data.recipe.seed)
-    failures = item_failures(cut.manifest.items, cut.source, cut.pieces, measured.failures)
+    failures = item_failures(cut.manifest.items, cut.source, cut.items, measured.failures)
     return PreparedEstimator(estimator, failures, measured.work_s)
 
 
 def _prepare_floor(data: BenchmarkData) -> PreparedEstimator:
-    n_windows = len(data.cut.pieces)
+    n_windows = len(data.cut.items)
     estimator = TableContender(
         Table(np.zeros((n_windows, 1), np.float32), ("nothing",)), FLOOR, seed=data.recipe.seed
     )

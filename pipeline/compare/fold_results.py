@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.reader import content_digest
-from phosphene.datasets.manifest import Manifest, Split
-from phosphene.pipeline.tiles.store import default_folder
+from phosphene.datasets.manifest import Manifest
+from phosphene.datasets.splits import Split
+from phosphene.pipeline.tiles.store import Store, default_folder
 
 from .estimators import BenchmarkData, EstimatorSpec, PreparedEstimator
 
@@ -96,6 +96,49 @@ class SharedCost:
     """By index, and why."""
 
 
+class _FoldCodec:
+    """A fold result as NPZ: its arrays, and the rest as JSON."""
+
+    suffix = ".npz"
+
+    def encode(self, value: FoldResult, key: str) -> bytes:
+        del key
+        names = ("n_train", "train_s", "test_s", "size_bytes", "notes")
+        about = json.dumps({name: getattr(value, name) for name in names})
+        arrays = {
+            f"{side}_{name}": getattr(getattr(value, side), name)
+            for side in ("test", "oof")
+            for name in ("indices", "log_proba")
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, about=np.frombuffer(about.encode(), np.uint8), **arrays)
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> FoldResult:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            about = json.loads(arrays["about"].tobytes())
+            test, oof = (
+                ItemPredictions(arrays[f"{side}_indices"], arrays[f"{side}_log_proba"])
+                for side in ("test", "oof")
+            )
+        return FoldResult(test, oof, **about)
+
+
+class _CostCodec:
+    """Shared costs as JSON."""
+
+    suffix = ".json"
+
+    def encode(self, value: SharedCost, key: str) -> bytes:
+        del key
+        return json.dumps(asdict(value)).encode()
+
+    def decode(self, data: bytes) -> SharedCost:
+        kept = json.loads(data)
+        failed = tuple((int(index), str(why)) for index, why in kept["failed"])
+        return SharedCost(float(kept["prepare_s"]), float(kept["peak_mib"]), failed)
+
+
 @dataclass(frozen=True)
 class FoldStore:
     """Fold results and shared costs by key, in a folder.
@@ -106,67 +149,27 @@ class FoldStore:
     >>> predictions = ItemPredictions(np.array([0]), np.zeros((1, 2)))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FoldStore(Path(folder))
-    ...     store.put("ab", FoldResult(predictions, predictions, 3, 0.1, 0.2, 10, {"setting": 1}))
-    ...     store.get("ab").notes, store.get("cd")
+    ...     store.results.put("ab", FoldResult(predictions, predictions, 3, 0.1, 0.2, 10, {"setting": 1}))
+    ...     store.results.find("ab").notes, store.results.find("cd")
     ({'setting': 1}, None)
     """
 
     folder: Path
 
-    def put(self, key: str, result: FoldResult) -> None:
-        """Keep a fold result, whole or not at all."""
-        with atomic_write(self._path(key, ".npz")) as file:
-            file.write(_encode(result))
-
-    def get(self, key: str) -> FoldResult | None:
-        """Return a fold result; None where there is none, or a broken one."""
-        try:
-            return _decode(self._path(key, ".npz").read_bytes())
-        except Exception:  # broken in whatever way, it counts as missing
-            return None
+    @property
+    def results(self) -> Store[FoldResult]:
+        """The fold results."""
+        return Store(self.folder, _FoldCodec())
 
     def add_cost(self, key: str, cost: SharedCost) -> None:
         """Keep a cost; of several the highest, since later runs find again what the first has computed."""
         known = self.cost(key)
-        highest = SharedCost(
-            max(known.prepare_s, cost.prepare_s), max(known.peak_mib, cost.peak_mib), cost.failed
-        )
-        with atomic_write(self._path(key, ".json")) as file:
-            file.write(json.dumps(asdict(highest)).encode())
+        prepare_s, peak_mib = max(known.prepare_s, cost.prepare_s), max(known.peak_mib, cost.peak_mib)
+        Store(self.folder, _CostCodec()).put(key, SharedCost(prepare_s, peak_mib, cost.failed))
 
     def cost(self, key: str) -> SharedCost:
         """Return a cost."""
-        try:
-            kept = json.loads(self._path(key, ".json").read_bytes())
-            failed = tuple((int(index), str(why)) for index, why in kept["failed"])
-            return SharedCost(float(kept["prepare_s"]), float(kept["peak_mib"]), failed)
-        except (OSError, ValueError, KeyError, TypeError):
-            return SharedCost()
-
-    def _path(self, key: str, suffix: str) -> Path:
-        return self.folder / key[:2] / f"{key[2:]}{suffix}"
-
-
-def _encode(result: FoldResult) -> bytes:
-    about = {name: getattr(result, name) for name in ("n_train", "train_s", "test_s", "size_bytes", "notes")}
-    arrays = {
-        f"{side}_{name}": getattr(getattr(result, side), name)
-        for side in ("test", "oof")
-        for name in ("indices", "log_proba")
-    }
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
-    return buffer.getvalue()
-
-
-def _decode(data: bytes) -> FoldResult:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        about = json.loads(arrays["about"].tobytes())
-        test, oof = (
-            ItemPredictions(arrays[f"{side}_indices"], arrays[f"{side}_log_proba"])
-            for side in ("test", "oof")
-        )
-    return FoldResult(test, oof, **about)
+        return Store(self.folder, _CostCodec()).find(key) or SharedCost()
 
 
 def benchmark_folder() -> Path:
@@ -186,7 +189,7 @@ def items_digest(manifest: Manifest) -> str:
             str(item.fragment or ""),
             item.label,
             item.claim,
-            item.bond and numbers.setdefault(item.bond, len(numbers)),
+            item.group_key and numbers.setdefault(item.group_key, len(numbers)),
         )
         for item in manifest.items
     ]
@@ -265,7 +268,7 @@ class EstimatorRun:
     @property
     def missing(self) -> list[Split]:
         """The splits whose fold results are not there yet."""
-        return [split for split in self.splits if self.store.get(self.key(split)) is None]
+        return [split for split in self.splits if self.store.results.find(self.key(split)) is None]
 
     @property
     def prepare_s(self) -> float:
@@ -316,7 +319,7 @@ class BenchmarkRun:
     def folds(self, data: BenchmarkData, spec: EstimatorSpec, share: float = 1.0) -> list[FoldResult] | None:
         """Return the fold results of an estimator, one a split; None unless all are there."""
         run = self.of(data, spec, (share,))
-        kept = [self.store.get(run.key(split)) for split in run.splits]
+        kept = [self.store.results.find(run.key(split)) for split in run.splits]
         found = [result for result in kept if result is not None]
         return found if len(found) == len(kept) else None
 
@@ -334,10 +337,10 @@ def compute_missing(run: EstimatorRun) -> int:
         _reset_peak_memory()
         prepared = run.spec.prepare(run.data)
         run.add_costs(prepared)
-        failed = frozenset(run.data.failed_items(prepared.failures))
-        prepared.estimator.expect([run.data.cut.to_learn(split, failed=failed) for split in missing])
+        failed = run.data.failed_items(prepared.failures)
+        prepared.estimator.expect([run.data.cut.training_set(split, failed=failed) for split in missing])
         for split in missing:
-            run.store.put(run.key(split), fit_fold(prepared, run.data, split))
+            run.store.results.put(run.key(split), fit_fold(prepared, run.data, split))
         run.add_costs(prepared)
     return len(missing)
 
@@ -345,21 +348,21 @@ def compute_missing(run: EstimatorRun) -> int:
 def fit_fold(prepared: PreparedEstimator, data: BenchmarkData, split: Split) -> FoldResult:
     """Fit an estimator to the training items of a split and predict its test items."""
     estimator, cut = prepared.estimator, data.cut
-    failed = frozenset(data.failed_items(prepared.failures))
-    train, test = cut.to_learn(split, failed=failed), cut.places(split.test, failed=failed)
+    failed = data.failed_items(prepared.failures)
+    train, test = cut.training_set(split, failed=failed), cut.indices(split.test, failed=failed)
 
     def clock() -> float:
         return time.monotonic() - estimator.shared_s
 
     start = clock()
-    fit = estimator.fit(train.places, train.targets, train.groups, n_classes=len(data.manifest.classes))
+    fit = estimator.fit(train.indices, train.targets, train.groups, n_classes=len(data.manifest.classes))
     fitted = clock()
     log_proba = estimator.predict_log_proba(fit.model, test)
     predicted = clock()
     return FoldResult(
-        test=ItemPredictions(*cut.by_item(log_proba, test)),
-        oof=ItemPredictions(*cut.by_item(fit.oof_log_proba, train.places[fit.oof_indices])),
-        n_train=len(np.unique(cut.source[train.places])),
+        test=ItemPredictions(*cut.average(log_proba, test)),
+        oof=ItemPredictions(*cut.average(fit.oof_log_proba, train.indices[fit.oof_indices])),
+        n_train=len(np.unique(cut.source[train.indices])),
         train_s=fitted - start,
         test_s=predicted - fitted,
         size_bytes=fit.size_bytes,

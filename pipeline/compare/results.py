@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.datasets.manifest import Item, Manifest, Split
+from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.scores import Scores, judge, share_interval
+from phosphene.datasets.splits import Split
 from phosphene.datasets.subsets import SHARES, shares_worth
 
 from .estimators import BenchmarkData, EstimatorSpec, baseline_packages, package_version

@@ -12,10 +12,9 @@ from phosphene.converters import MissingExtra, ParameterError
 from phosphene.datasets.leaks import find_leaks, require_no_leaks
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.subsets import SHARES, part_of
+from phosphene.datasets.subsets import SHARES, subset_of
 from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.tiles.engines import LocalEngine
-from phosphene.pipeline.tiles.worker import Lost
+from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
 
 from .estimators import (
     BenchmarkData,
@@ -79,14 +78,14 @@ def _compute_runs(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: 
         for one, outcome in _outcomes(waiting):
             bar.update()
             title = f"{one.data.name}: {one.spec.name}"
-            if isinstance(outcome, Lost):
+            if isinstance(outcome, TaskError):
                 run.errors[one.data.name, one.spec.name] = outcome.why
                 bar.write(f"{title} failed: {outcome.why}")
             else:
                 bar.set_postfix_str(title)
 
 
-def _outcomes(runs: Sequence[EstimatorRun]) -> Iterator[tuple[EstimatorRun, int | Lost]]:
+def _outcomes(runs: Sequence[EstimatorRun]) -> Iterator[tuple[EstimatorRun, int | TaskError]]:
     """Compute the runs of each estimator one after the other in a process of its own; one that dies costs one run."""
     by_name: dict[str, list[EstimatorRun]] = {}
     for one in runs:
@@ -101,11 +100,11 @@ def _outcomes(runs: Sequence[EstimatorRun]) -> Iterator[tuple[EstimatorRun, int 
 def _data(
     manifest: Manifest, recipe: Recipe, on_leak: Literal["refuse", "tell"], *, progress: bool
 ) -> BenchmarkData:
-    split = manifest if manifest.is_parted else manifest.with_folds(FOLDS, seed=recipe.seed)
+    split = manifest if manifest.is_split else manifest.with_folds(FOLDS, seed=recipe.seed)
     splits = split.splits()
     warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
     subsets = {
-        share: tuple(part_of(one, split, share, seed=recipe.seed) for one in splits) for share in SHARES
+        share: tuple(subset_of(one, split, share, seed=recipe.seed) for one in splits) for share in SHARES
     }
     return BenchmarkData(split, splits, recipe, items_digest(split), subsets, tuple(warnings), progress)
 

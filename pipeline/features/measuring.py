@@ -1,37 +1,30 @@
-"""Pieces to records: each read and measured once, in processes that can be stopped, nothing lost when interrupted."""
+"""Items to records: each read and measured once, in processes that can be stopped, nothing lost when interrupted."""
 
 import hashlib
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from phosphene.converters import MissingExtra, PhospheneError, ReadError, SignalError
-from phosphene.converters.core.reader import content_digest, read_head
+from phosphene.converters import Fragment, MissingExtra, SignalError
+from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
-from phosphene.pipeline.tiles.drawing import Progress, Task, chunks, message, with_bar
 from phosphene.pipeline.tiles.engines import LocalEngine
-from phosphene.pipeline.tiles.store import tile_key
-from phosphene.pipeline.tiles.worker import Lost
+from phosphene.pipeline.tiles.item_map import Planned, Progress, map_items, plan_items
 
 from .feature_set import FeatureSet, Record
 from .records import Kept, RecordStore
 from .registry import feature_sets
 
 LIMIT_S = 120.0
-"""A piece that takes longer is given up."""
+"""A item that takes longer is given up."""
 
-_HERE_S = 2.0  # what takes no longer is done sooner than processes start
-_SAVE_EVERY_S = 0.25
 _LIBRARIES: dict[Kind, tuple[str, ...]] = {
     "audio": ("numpy", "librosa", "soxr"),
     "series": ("numpy", "pycatch22"),
@@ -41,24 +34,21 @@ _LIBRARIES: dict[Kind, tuple[str, ...]] = {
 # Our own sets of these may be tried here: their files are tables of numbers, whose readers neither crash nor hang.
 _HARMLESS: tuple[Kind, ...] = ("series", "mouse")
 
-Key = tuple[str, str]
-"""That of the file, and the part of it."""
-
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of pieces.
+    """What was measured of items.
 
     Parameters
     ----------
     records
-        One for each piece, in order; None for one that failed.
+        One for each item, in order; None for one that failed.
     failures
-        The pieces that failed, and why.
+        The items that failed, and why.
     seconds
         How long this run took.
     measured, reused
-        How many pieces were measured, and how many had been before or are the same as another.
+        How many items were measured, and how many had been before or are the same as another.
     work_s
         How long all records took, those of earlier runs included: seconds of one process.
     """
@@ -72,16 +62,16 @@ class Measured:
 
 
 def measure(
-    pieces: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: Progress = True
+    items: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: Progress = True
 ) -> Measured:
-    """Measure pieces.
+    """Measure items.
 
     Records are kept beside the tiles and found again by content, so that nothing is measured twice, also when
     interrupted at any moment.
 
     Parameters
     ----------
-    pieces
+    items
         Files, or parts of files, of the set's kind.
     feature_set
         How they are measured.
@@ -93,7 +83,7 @@ def measure(
     Returns
     -------
     Measured
-        With the pieces that failed in a list; one that fails, or whose process dies, does not stop the rest.
+        With the items that failed in a list; one that fails, or whose process dies, does not stop the rest.
 
     Raises
     ------
@@ -112,35 +102,29 @@ def measure(
     ([[1.0, 2.0, 4.0]], ())
     """
     begin = time.monotonic()
-    places, errors = _plan(pieces, fingerprint(feature_set))
+    planned = _plan(items, fingerprint(feature_set))
     store = RecordStore()
-    kept = _found(store, places)
-    missing = {same[0]: key for key, same in places.items() if key not in kept}
-    tasks = [Task(place, pieces[place].path, pieces[place].fragment, ()) for place in missing]
-    saver = _Saver(store)
     try:
-        for task, outcome in with_bar(_outcomes(feature_set, tasks, workers), len(tasks), progress):
-            key = missing[task.place]
-            if isinstance(outcome, Kept):
-                kept[key] = outcome
-                saver.add(key, outcome)
-            else:
-                errors |= {place: _moved(outcome, task, pieces[place]) for place in places[key]}
+        failures, n_measured = map_items(
+            planned,
+            Gauge(feature_set.kind, feature_set.measure),
+            store,
+            engine=LocalEngine(workers, limit_s=LIMIT_S),
+            progress=progress,
+            where="here first" if _is_harmless(feature_set) else "apart",
+            ending=(MissingExtra,),
+        )
     finally:
-        saver.save()
-    records: list[Record | None] = [None] * len(pieces)
-    for key, value in kept.items():
-        for place in places[key]:
-            records[place] = value.record
-    n_known = sum(record is not None for record in records)
-    n_measured = sum(key in kept for key in missing.values())
+        store.save()
+    found = [None if index in failures else store.get(*plan.keys) for index, plan in enumerate(planned)]
+    distinct = {plan.keys: one for plan, one in zip(planned, found, strict=True) if one}
     return Measured(
-        records=tuple(records),
-        failures=tuple(_failure(pieces[place], error) for place, error in sorted(errors.items())),
+        records=tuple(one and one.record for one in found),
+        failures=tuple(failures.values()),
         seconds=time.monotonic() - begin,
         measured=n_measured,
-        reused=n_known - n_measured,
-        work_s=sum(value.seconds for value in kept.values()),
+        reused=sum(one is not None for one in found) - n_measured,
+        work_s=sum(one.seconds for one in distinct.values()),
     )
 
 
@@ -153,22 +137,18 @@ def fingerprint(feature_set: FeatureSet) -> str:
 
 @dataclass(frozen=True)
 class Gauge:
-    """Reads and measures one piece; an error ends this piece only. This runs in the worker processes."""
+    """Reads and measures one item. This runs in the worker processes."""
 
     kind: Kind
     measure: Callable[[Signal], Record]
 
-    def __call__(self, task: Task) -> Kept | Lost | MissingExtra:
-        """Return the record, or why there is none."""
+    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> list[Kept]:
+        """Return the one record."""
+        del numbers
         begin = time.monotonic()
-        try:
-            read_head(task.path)
-            record = self.measure(readers()[self.kind].read(task.path, task.fragment))
-            return Kept(_checked(record), time.monotonic() - begin)
-        except MissingExtra as error:
-            return error
-        except PhospheneError as error:
-            return Lost(str(error))
+        read_head(path)
+        record = self.measure(readers()[self.kind].read(path, fragment))
+        return [Kept(_checked(record), time.monotonic() - begin)]
 
 
 def _checked(record: Record) -> Record:
@@ -179,96 +159,17 @@ def _checked(record: Record) -> Record:
     return arrays
 
 
-def _outcomes(
-    feature_set: FeatureSet, tasks: Sequence[Task], workers: int | None
-) -> Iterator[tuple[Task, Kept | str]]:
-    """Yield each task with its record or why it has none.
-
-    Raises
-    ------
-    MissingExtra
-        A library is missing, and so it is for all.
-    """
-    gauge = Gauge(feature_set.kind, feature_set.measure)
-    for task, outcome in _carried_out(gauge, tasks, workers, here=_is_harmless(feature_set)):
-        if isinstance(outcome, MissingExtra):
-            raise outcome
-        yield task, outcome.why if isinstance(outcome, Lost) else outcome
-
-
-def _carried_out(gauge: Gauge, tasks: Sequence[Task], workers: int | None, *, here: bool) -> Iterator[Any]:
-    """Yield tasks with what came of them: of harmless ones the first here, all else in processes."""
-    rest = deque(tasks)
-    end = time.monotonic() + _HERE_S
-    for outcome in LocalEngine(1).map(gauge, [[task] for task in tasks]) if here else ():
-        rest.popleft()
-        yield outcome
-        if time.monotonic() > end:
-            break
-    crew = LocalEngine(workers, limit_s=LIMIT_S)
-    yield from crew.map(gauge, chunks(list(rest), crew.workers), where="apart")
-
-
 def _is_harmless(feature_set: FeatureSet) -> bool:
     return feature_set.kind in _HARMLESS and feature_set in feature_sets(feature_set.kind)
 
 
-def _plan(pieces: Sequence[Item], mark: str) -> tuple[dict[Key, list[int]], dict[int, str]]:
-    """Return the places of the pieces of each key, and why the others have none."""
-    paths = list(dict.fromkeys(piece.path for piece in pieces))
-    with ThreadPoolExecutor(4) as pool:
-        digests = dict(zip(paths, pool.map(_digest_or_error, paths), strict=True))
-    places: dict[Key, list[int]] = {}
-    errors: dict[int, str] = {}
-    for place, piece in enumerate(pieces):
-        digest = digests[piece.path]
-        if isinstance(digest, ReadError):
-            errors[place] = str(digest)
-        else:
-            places.setdefault((tile_key(digest, None, mark), str(piece.fragment or "")), []).append(place)
-    return places, errors
-
-
-def _digest_or_error(path: Path) -> str | ReadError:
-    try:
-        return content_digest(path)
-    except ReadError as error:
-        return error
-
-
-def _found(store: RecordStore, places: dict[Key, list[int]]) -> dict[Key, Kept]:
-    """Return the records of earlier runs."""
-    files = {file: store.get(file) for file in dict.fromkeys(file for file, _ in places)}
-    return {(file, part): files[file][part] for file, part in places if part in files[file]}
-
-
-class _Saver:
-    """Keeps records as they come, those of a moment in one go."""
-
-    def __init__(self, store: RecordStore) -> None:
-        self._store = store
-        self._waiting: dict[str, dict[str, Kept]] = {}
-        self._since = 0.0
-
-    def add(self, key: Key, kept: Kept) -> None:
-        file, part = key
-        self._waiting.setdefault(file, {})[part] = kept
-        if time.monotonic() - self._since > _SAVE_EVERY_S:
-            self.save()
-
-    def save(self) -> None:
-        while self._waiting:
-            self._store.put(*self._waiting.popitem())
-        self._since = time.monotonic()
-
-
-def _moved(error: str, task: Task, piece: Item) -> str:
-    """Return the error of a piece as that of one with equal bytes."""
-    return error.replace(str(task.path), str(piece.path))
-
-
-def _failure(piece: Item, error: str) -> Failure:
-    return Failure(piece, message(str(piece), piece.path, error))
+def _plan(items: Sequence[Item], mark: str) -> list[Planned]:
+    """Plan items under the key of their file, and the part of it."""
+    files = plan_items([replace(item, fragment=None) for item in items], [mark])
+    return [
+        replace(plan, item=item, keys=(*plan.keys, str(item.fragment or "")) if plan.keys else ())
+        for item, plan in zip(items, files, strict=True)
+    ]
 
 
 def _version(library: str) -> str:

@@ -4,21 +4,22 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from phosphene.converters import PhospheneError
-from phosphene.pipeline.tiles.store import default_folder, write_bytes
+from phosphene.pipeline.tiles.store import Output, Store, default_folder
 
 from .feature_set import Record
 
+_SAVE_EVERY_S = 0.25
+
 
 class Kept(NamedTuple):
-    """A record, and how long it took to read and to measure its piece."""
+    """A record, and how long it took to read and to measure its item."""
 
     record: Record
     seconds: float
@@ -29,11 +30,54 @@ def records_folder() -> Path:
     return default_folder().parent / "features"
 
 
-@dataclass(frozen=True)
-class RecordStore:
-    """Records by the key of the file they were measured of, and the part of it; a broken file counts as missing.
+class RecordCodec:
+    """Records of parts of a file as one NPZ of two arrays: what there is, as JSON, and the bytes of it all.
 
-    Parts measured together lie together: thousands of small files would take longer than what is in them.
+    An array of its own for each would take NumPy ten times as long to read.
+
+    Examples
+    --------
+    >>> codec = RecordCodec()
+    >>> codec.decode(codec.encode({"": Kept({"words": np.array(["a", "bc"])}, 0.5)}))
+    {'': Kept(record={'words': array(['a', 'bc'], dtype='<U2')}, seconds=0.5)}
+    """
+
+    suffix = ".npz"
+
+    def encode(self, value: Mapping[str, Kept], key: str = "") -> bytes:
+        """Return the bytes of a file."""
+        del key
+        head = [
+            [part, kept.seconds, [[name, a.dtype.str, a.shape] for name, a in kept.record.items()]]
+            for part, kept in value.items()
+        ]
+        content = b"".join(array.tobytes() for kept in value.values() for array in kept.record.values())
+        file = io.BytesIO()
+        np.savez(
+            file,
+            head=np.frombuffer(json.dumps(head).encode(), np.uint8),
+            content=np.frombuffer(content, np.uint8) if content else np.zeros(0, np.uint8),
+        )
+        return file.getvalue()
+
+    def decode(self, data: bytes) -> Mapping[str, Kept]:
+        """Return the records; an exception says that the bytes are broken."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            head, content = json.loads(file["head"].tobytes()), file["content"].tobytes()
+        found, offset = {}, 0
+        for part, seconds, arrays in head:
+            record = {}
+            for name, kind, shape in arrays:
+                record[name] = _array(content, offset, kind, shape)
+                offset += record[name].nbytes
+            found[part] = Kept(record, seconds)
+        return found
+
+
+class RecordStore:
+    """Records by the key of the file they were measured of, and the part of it; for `map_items`.
+
+    Parts measured at one time lie together: thousands of small files would take longer than what is in them.
 
     Parameters
     ----------
@@ -45,77 +89,55 @@ class RecordStore:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = RecordStore(Path(folder))
-    ...     store.put("ab12", {"row=3": Kept({"values": np.array([1.5, 2.0])}, 0.1)})
-    ...     store.get("ab12")["row=3"].record["values"].tolist(), store.get("cd34")
-    ([1.5, 2.0], {})
+    ...     record = Kept({"values": np.array([1.5, 2.0])}, 0.1)
+    ...     store.take(0, ("ab12", "row=3"), [record], failed=False)
+    ...     store.save()
+    ...     RecordStore(Path(folder)).get("ab12", "row=3").record["values"].tolist(), store.get("cd34", "")
+    ([1.5, 2.0], None)
     """
 
-    folder: Path = field(default_factory=records_folder)
+    shared = True
+    codec = None
 
-    def put(self, key: str, parts: Mapping[str, Kept]) -> None:
-        """Keep the records of some parts of a file.
+    def __init__(self, folder: Path | None = None) -> None:
+        self._files = Store(folder or records_folder(), RecordCodec())
+        self._known: dict[str, dict[str, Kept]] = {}
+        self._unsaved: dict[str, dict[str, Kept]] = {}
+        self._saved_s = 0.0
 
-        Raises
-        ------
-        PhospheneError
-            They cannot be written.
-        """
-        name = hashlib.blake2b("|".join(sorted(parts)).encode(), digest_size=8).hexdigest()
-        try:
-            write_bytes(self._place(key) / f"{name}.npz", encode(parts))
-        except OSError as error:
-            raise PhospheneError(
-                f"{self.folder}: features cannot be kept here ({error.strerror}); "
-                "make room, or name another folder by PHOSPHENE_CACHE"
-            ) from error
+    def get(self, key: str, part: str) -> Kept | None:
+        """Return the record of a part of a file; None where there is none, or a broken one."""
+        if key not in self._known:
+            names = (path.stem for path in sorted((self._files.folder / key[:2] / key[2:]).glob("[!.]*.npz")))
+            self._known[key] = {}
+            for name in names:
+                self._known[key] |= self._files.find(f"{key}/{name}") or {}
+        return self._known[key].get(part)
 
-    def get(self, key: str) -> dict[str, Kept]:
-        """Return the records of all parts of a file that were measured."""
-        found: dict[str, Kept] = {}
-        for path in sorted(self._place(key).glob("[!.]*.npz")):
-            found |= _read(path)
-        return found
+    def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
+        """Return the record, if it is not there."""
+        del index
+        key, part = keys
+        return () if self.get(key, part) else (Output(0, key),)
 
-    def _place(self, key: str) -> Path:
-        return self.folder / key[:2] / key[2:]
+    def take(self, index: int, keys: Sequence[str], values: Sequence[Kept], *, failed: bool) -> None:
+        """Keep a record; those of a moment are written in one go."""
+        del index
+        if failed:
+            return
+        (value,), (key, part) = values, keys
+        self._known.setdefault(key, {})[part] = value
+        self._unsaved.setdefault(key, {})[part] = value
+        if time.monotonic() - self._saved_s > _SAVE_EVERY_S:
+            self.save()
 
-
-def encode(parts: Mapping[str, Kept]) -> bytes:
-    """Return records as one NPZ of two arrays: what there is, as JSON, and the bytes of it all.
-
-    An array of its own for each would take NumPy ten times as long to read.
-
-    Examples
-    --------
-    >>> decode(encode({"": Kept({"words": np.array(["a", "bc"])}, 0.5)}))
-    {'': Kept(record={'words': array(['a', 'bc'], dtype='<U2')}, seconds=0.5)}
-    """
-    head = [
-        [part, kept.seconds, [[name, a.dtype.str, a.shape] for name, a in kept.record.items()]]
-        for part, kept in parts.items()
-    ]
-    content = b"".join(array.tobytes() for kept in parts.values() for array in kept.record.values())
-    file = io.BytesIO()
-    np.savez(
-        file,
-        head=np.frombuffer(json.dumps(head).encode(), np.uint8),
-        content=np.frombuffer(content, np.uint8) if content else np.zeros(0, np.uint8),
-    )
-    return file.getvalue()
-
-
-def decode(data: bytes) -> dict[str, Kept]:
-    """Return the records in the bytes of a file that `encode` made."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        head, content = json.loads(file["head"].tobytes()), file["content"].tobytes()
-    found, offset = {}, 0
-    for part, seconds, arrays in head:
-        record = {}
-        for name, kind, shape in arrays:
-            record[name] = _array(content, offset, kind, shape)
-            offset += record[name].nbytes
-        found[part] = Kept(record, seconds)
-    return found
+    def save(self) -> None:
+        """Write what was not written yet; StoreError if it cannot be."""
+        while self._unsaved:
+            key, parts = self._unsaved.popitem()
+            name = hashlib.blake2b("|".join(sorted(parts)).encode(), digest_size=8).hexdigest()
+            self._files.put(f"{key}/{name}", parts)
+        self._saved_s = time.monotonic()
 
 
 def _array(content: bytes, offset: int, kind: str, shape: list[int]) -> np.ndarray:
@@ -125,10 +147,3 @@ def _array(content: bytes, offset: int, kind: str, shape: list[int]) -> np.ndarr
         raise ValueError(f"no array of {kind} {shape} at {offset}")
     # Through an array of its own, since one in the middle of bytes is not aligned.
     return np.ndarray(shape, dtype, bytearray(content[offset : offset + size]))
-
-
-def _read(path: Path) -> dict[str, Kept]:
-    try:
-        return decode(path.read_bytes())
-    except Exception:  # broken in whatever way, it counts as missing
-        return {}

@@ -1,21 +1,94 @@
-"""Batches of signals drawn on a GPU, to the same pixels as on the CPU within one grey level.
+"""Batches of signals drawn on a GPU by plain torch: the pixels of the CPU, but for one grey level here and there.
 
 `torch` is imported when something is drawn, so that what needs no network costs no import of it.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phosphene.converters import Audio, Channels, Converter, ParameterError, Series, Signal
+from phosphene.converters import Audio, Channels, Converter, ParameterError, Signal
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .paths import DevicePath, Work
+# Where tensors of float64 exist and every operation used here does.
+_DEVICE_TYPES = ("cpu", "cuda")
+_LEAST_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Which pixels of a converter are drawn on a device.
+
+    Parameters
+    ----------
+    version
+        Of the converter whose pixels these are.
+    every
+        Parameters of which every value is drawn; of those named in neither, the default alone is.
+    some
+        Tells for a parameter which values are drawn.
+    """
+
+    version: int
+    every: frozenset[str]
+    some: Mapping[str, Callable[[Any], bool]]
+
+
+def _drawn(every: str, **some: Callable[[Any], bool]) -> _Drawn:
+    return _Drawn(2, frozenset(every.split()), some)
+
+
+_SOUND = "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference duration_s fill pcen_time_s pcen_gain"
+_SOME: dict[str, Callable[[Any], bool]] = {
+    "keep": lambda value: value != "loudest",  # which is elsewhere in each sound of a batch
+    "floor_db": lambda value: (
+        value >= -120
+    ),  # below, the rounding of one transform and of another look different
+    "channel": lambda value: value != "stack",
+}
+_BY_NAME = {
+    "gasf": _drawn("size channels input scaling"),
+    "gadf": _drawn("size channels input scaling"),
+    "mtf": _drawn("size channels input n_bins strategy"),
+    "recurrence": _drawn("size channels input dimension delay threshold percentage"),
+    "mel": _drawn(f"{_SOUND} n_mels mel_scale", **_SOME),
+    "stft": _drawn(_SOUND, **_SOME),
+}
+
+
+def draws_on(converter: Converter) -> bool:
+    """Tell whether a converter with these parameters is drawn on a device, and not by the CPU and copied.
+
+    These are `gasf`, `gadf` and `mtf`; `recurrence` of a channel with itself; `mel` and `stft` in decibels down to
+    -120, without derivatives and stacks; and `A+B+C` of these.
+
+    Examples
+    --------
+    >>> from phosphene.converters import make
+    >>> draws_on(make("gasf")), draws_on(make("patches"))
+    (True, False)
+    """
+    if isinstance(converter, Channels):
+        return all(map(draws_on, converter.parts))
+    known = _BY_NAME.get(converter.name)
+    # A class of another package, or a subclass of ours, may draw otherwise.
+    if known is None or not type(converter).__module__.startswith("phosphene.converters."):
+        return False
+    defaults = {field.name: field.default for field in fields(converter)}
+    return converter.version == known.version and all(
+        name in known.every or value == defaults[name] or (name in known.some and known.some[name](value))
+        for name, value in converter.parameters.items()
+    )
+
+
+def draw_on(converter: Converter, signals: Sequence[Signal], device: "torch.device | str") -> np.ndarray:
+    """Draw signals on a device and fetch the pixels: uint8 (n, height, width, channels), see `batch_on`."""
+    return np.asarray(batch_on(converter, signals, device=device).cpu().numpy())
 
 
 def batch_on(converter: Converter, signals: Sequence[Signal], *, device: "torch.device | str") -> "Tensor":
@@ -47,108 +120,68 @@ def batch_on(converter: Converter, signals: Sequence[Signal], *, device: "torch.
 
     Examples
     --------
-    >>> from phosphene.converters import make
+    >>> from phosphene.converters import Series, make
     >>> series = [Series(np.sin(np.arange(100) / step)) for step in (3, 5)]
     >>> batch_on(make("gasf", size=64), series, device="cpu").shape
     torch.Size([2, 64, 64, 1])
     """
     import torch
 
-    place = _checked(device)
+    on = _checked(device)
     if not signals:
         converter.batch(signals)  # says so
     for signal in signals:
         converter._check_kind(signal)
     if isinstance(converter, Channels):
-        return _joined([batch_on(part, signals, device=place) for part in converter.parts])
-    path = _path(converter, place)
-    if path is None:
-        return torch.from_numpy(converter.batch(signals)).to(place)
-    out = _empty(converter, len(signals), place)
-    for places in _alike(signals):
-        samples = [_samples(signals[at]) for at in places]
-        target = out if len(places) == len(signals) else _empty(converter, len(places), place)
-        work = _work(converter, samples[0].shape, getattr(signals[places[0]], "rate_hz", 0.0), place)
-        _draw(path, work, _uploading(samples, place), target)
-        if target is not out:
-            out[torch.tensor(places, device=place)] = target
-    return out
+        return _joined([batch_on(part, signals, device=on) for part in converter.parts])
+    if on.type not in _DEVICE_TYPES or not draws_on(converter):
+        return torch.from_numpy(converter.batch(signals)).to(on)
+    if len(signals) == 1:
+        return _batch_alike(converter, signals, on)
+    batches = list(_alike(signals))
+    drawn = torch.cat([_batch_alike(converter, [signals[i] for i in indices], on) for indices in batches])
+    return drawn[torch.from_numpy(np.argsort(np.concatenate(batches))).to(on)] if len(batches) > 1 else drawn
 
 
-def draw_on(converter: Converter, values: "Tensor", *, rate_hz: float | None = None) -> "Tensor":
-    """Draw samples that lie on a device already: as `batch_on`, without signals and the checks of them.
-
-    Parameters
-    ----------
-    converter
-        What draws: a converter of sound or of series, or several as channels.
-    values
-        (n, channels, samples), real numbers, which are taken as float32; of sound, full scale at -1 and 1. NaN is
-        a missing sample of a series. That no channel is all NaN and nothing infinite is not checked, since the
-        check would wait for the device.
-    rate_hz
-        Samples a second of sound; the pixels of a series do not depend on it.
-
-    Returns
-    -------
-    torch.Tensor
-        uint8 (n, height, width, channels) on the same device.
-
-    Raises
-    ------
-    ParameterError
-        A converter of another kind, no rate for sound, or a tensor that is not as described.
-    SignalError
-        The converter refuses signals of this shape or rate.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from phosphene.converters import make
-    >>> draw_on(make("mel", size=64), torch.randn(2, 1, 8000), rate_hz=8000).shape
-    torch.Size([2, 64, 64, 1])
-    """
+def _batch_alike(converter: Any, signals: Sequence[Any], device: "torch.device") -> "Tensor":
+    """Draw signals of one shape and rate, as many at a time as fit into memory."""
     import torch
 
-    _check_values(converter, values, rate_hz)
-    values = values.detach().float()
-    if isinstance(converter, Channels):
-        return _joined([draw_on(part, values, rate_hz=rate_hz) for part in converter.parts])
-    path = _path(converter, values.device)
-    if path is None:
-        signals = [_signal(converter, item, rate_hz) for item in values.cpu().numpy()]
-        return torch.from_numpy(converter.batch(signals)).to(values.device)
-    out = _empty(converter, len(values), values.device)
-    _draw(path, _work(converter, values.shape[1:], rate_hz or 0.0, values.device), values.__getitem__, out)
-    return out
+    budget, samples = _budget_bytes(device), [_samples(signal) for signal in signals]
+
+    def upload(first: int, stop: int) -> "Tensor":
+        return torch.from_numpy(np.stack(samples[first:stop])).to(device)
+
+    drawn = []
+    with torch.no_grad():
+        if converter.kind == "audio":
+            from . import audio
+
+            rate_hz = signals[0].rate_hz
+            step = max(1, budget // audio.item_bytes(converter, samples[0].shape, rate_hz))
+            for first in range(0, len(signals), step):
+                drawn.append(audio.spectrogram(converter, upload(first, first + step), rate_hz, budget))
+        else:
+            from . import series
+
+            step = max(1, budget // series.item_bytes(converter, samples[0].shape))
+            for first in range(0, len(signals), step):
+                drawn.append(series.picture(converter, upload(first, first + step)))
+    return torch.cat(drawn) if len(drawn) > 1 else drawn[0]
 
 
-def draws_on(converter: Converter, device: "torch.device | str") -> bool:
-    """Tell whether a converter with these parameters is drawn on the device, and not by the CPU and copied.
-
-    On CUDA's devices and the CPU's are `gasf`, `gadf` and `mtf`; `recurrence` of a channel with itself; `mel` and
-    `stft` in decibels down to -120, without derivatives and stacks; and `A+B+C` of these.
-
-    Examples
-    --------
-    >>> from phosphene.converters import make
-    >>> draws_on(make("gasf"), "cpu"), draws_on(make("patches"), "cpu")
-    (True, False)
-    """
-    place = _checked(device)
-    parts = converter.parts if isinstance(converter, Channels) else (converter,)
-    return all(_path(part, place) is not None for part in parts)
+def _alike(signals: Sequence[Signal]) -> Iterator[list[int]]:
+    """Yield the indices of signals of one shape and rate, group after group."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, signal in enumerate(signals):
+        key = (_samples(signal).shape, getattr(signal, "rate_hz", None))
+        groups.setdefault(key, []).append(index)
+    yield from groups.values()
 
 
-def _path(converter: Converter, device: "torch.device") -> "DevicePath | None":
-    """Return the way to draw on a device, by the very class: a subclass may draw otherwise."""
-    from . import audio as device_audio
-    from . import markov as device_markov
-    from . import series as device_series
-    from .paths import DEVICE_TYPES
-
-    path = {**device_audio.PATHS, **device_markov.PATHS, **device_series.PATHS}.get(type(converter))
-    return path if path and device.type in DEVICE_TYPES and path.fits(converter) else None
+def _samples(signal: Any) -> np.ndarray:
+    samples: np.ndarray = signal.samples if isinstance(signal, Audio) else signal.values
+    return samples
 
 
 def _checked(device: "torch.device | str") -> "torch.device":
@@ -164,84 +197,22 @@ def _checked(device: "torch.device | str") -> "torch.device":
         ) from error
 
 
-def _draw(path: "DevicePath", work: "Work", take: "Callable[[slice], Tensor]", out: "Tensor") -> None:
-    """Draw as many signals at a time as fit into memory."""
+def _budget_bytes(device: "torch.device") -> int:
+    """Return how much memory to use at a time: a quarter of what is free, no more than what keeps a GPU busy."""
     import torch
 
-    from .paths import Task, budget_bytes
-
-    item_bytes = path.item_bytes(work)
-    budget = budget_bytes(work.device, item_bytes * len(out))
-    step = max(1, budget // item_bytes)
-    with torch.no_grad(), _current(work.device):
-        for first in range(0, len(out), step):
-            part = slice(first, first + step)
-            path.draw(Task(work, take(part), out[part], budget))
-
-
-def _current(device: "torch.device") -> AbstractContextManager[Any]:
-    """Make a GPU the one that kernels are launched on."""
-    import torch
-
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-def _work(converter: Converter, shape: Sequence[int], rate_hz: float, device: "torch.device") -> "Work":
-    from .paths import Work
-
-    return Work(converter, shape[0], shape[1], rate_hz, device)
-
-
-def _empty(converter: Any, count: int, device: "torch.device") -> "Tensor":
-    import torch
-
-    planes = 3 if getattr(converter, "channels", "") == "color" else 1
-    return torch.empty((count, converter.size, converter.size, planes), dtype=torch.uint8, device=device)
+    if device.type != "cuda":
+        return _LEAST_BYTES
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return max(min((free + cached) // 4, _MOST_BYTES), 1)
 
 
 def _joined(planes: "list[Tensor]") -> "Tensor":
-    """Put grey pictures side by side as channels."""
+    """Put grey images side by side as channels."""
     import torch
 
     if len({plane.shape for plane in planes}) > 1 or planes[0].shape[-1] != 1:
         shapes = " and ".join(str(tuple(plane.shape[1:])) for plane in planes)
         raise ParameterError(f"Channels needs grey images of one size, got {shapes}")
     return torch.cat(planes, -1)
-
-
-def _samples(signal: Any) -> np.ndarray:
-    samples: np.ndarray = signal.samples if isinstance(signal, Audio) else signal.values
-    return samples
-
-
-def _alike(signals: Sequence[Signal]) -> list[list[int]]:
-    """Return the places of signals of one shape and rate, group after group."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for place, signal in enumerate(signals):
-        key = (_samples(signal).shape, getattr(signal, "rate_hz", None))
-        groups.setdefault(key, []).append(place)
-    return list(groups.values())
-
-
-def _uploading(samples: list[np.ndarray], device: "torch.device") -> "Callable[[slice], Tensor]":
-    import torch
-
-    return lambda part: torch.from_numpy(np.stack(samples[part])).to(device)
-
-
-def _signal(converter: Converter, values: np.ndarray, rate_hz: float | None) -> Signal:
-    return Audio(values, rate_hz or 0.0) if converter.kind == "audio" else Series(values)
-
-
-def _check_values(converter: Converter, values: "Tensor", rate_hz: float | None) -> None:
-    if converter.kind not in ("audio", "series"):
-        raise ParameterError(
-            f"draw_on draws sound and series, got {converter.name}; call batch_on with signals"
-        )
-    if converter.kind == "audio" and (rate_hz is None or not 1 <= rate_hz <= 1e7):
-        raise ParameterError(f"rate_hz must be from 1 to 10000000 for sound, got {rate_hz!r}")
-    if values.ndim != 3 or not values.numel() or values.is_complex():
-        raise ParameterError(
-            f"values must be real numbers (n, channels, samples), at least one of each, got {values.dtype} "
-            f"{tuple(values.shape)}"
-        )

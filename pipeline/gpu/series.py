@@ -1,65 +1,63 @@
-"""Gramian fields and recurrence plots of many series at once, on the device that holds them."""
+"""Gramian fields, transition fields and recurrence plots of many series at once, on the device that holds them."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import lru_cache
+from statistics import NormalDist
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from phosphene.converters import Box, Converter, SignalError
-from phosphene.converters.series.gramian import GramianDifferenceField, GramianSummationField
+from phosphene.converters import SignalError
+from phosphene.converters.series.layout import PLANES, cells, segments
 from phosphene.converters.series.picture import MID_GREY
-from phosphene.converters.series.recurrence import RecurrencePlot
+from phosphene.converters.series.recurrence import ROUNDING, state_count
 
-from . import plain
-from .paths import DevicePath, Segments, Task, Work, kernels, segments_on
-
-# As the CPU does: pairs just as far apart as the threshold all count as far.
-_ROUNDING = 1e-6
+Shape = tuple[int, int]
 
 
-def gramian(task: Task) -> None:
-    """Draw `gasf` or `gadf`."""
-    converter, on = task.work.converter, kernels(task.work.device)
-    for values, canvas in parts(task):
-        columns, rows = sides(values, canvas)
-        vectors = on.factors(values, columns, rows, scaling=converter.scaling)
-        on.draw_field(*vectors, canvas, field=converter.name)
+def picture(converter: Any, values: Tensor) -> Tensor:
+    """Draw series as `gasf`, `gadf`, `mtf` or `recurrence` of each channel with itself.
+
+    Parameters
+    ----------
+    converter
+        Names the field, and has its parameters.
+    values
+        float32 (n, channels, samples), NaN where missing.
+
+    Returns
+    -------
+    Tensor
+        uint8 (n, size, size, planes), on the device of the values.
+    """
+    values, size = _chosen(converter, values), converter.size
+    planes = PLANES if converter.channels == "color" else 1
+    out = torch.zeros((len(values), size, size, planes), dtype=torch.uint8, device=values.device)
+    for index, cell in enumerate(cells(values.shape[1], size, converter.channels)):
+        rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
+        shape = cell.bottom - cell.top, cell.right - cell.left
+        levels = _FIELDS[converter.name](converter, values[:, index], shape)
+        out[:, rows, columns, index if planes > 1 else 0] = to_grey(levels)
+    return out
 
 
-def recurrence(task: Task) -> None:
-    """Draw `recurrence` of each channel with itself."""
-    converter, on = task.work.converter, kernels(task.work.device)
-    for values, canvas in parts(task):
-        if converter.dimension == 1 and converter.threshold == "none":
-            on.draw_distances(*on.shares(values, *sides(values, canvas)), canvas)
-            continue
-        states = _states(values, canvas, converter.dimension, converter.delay)
-        if converter.threshold == "none":
-            line = plain.grey_line(states.width, _greatest(states, on))
-            on.draw_distances(states.rows, states.columns, line, canvas)
-        else:
-            _draw_near(states, _limit(converter, values, states), canvas)
+def to_grey(levels: Tensor) -> Tensor:
+    """Round levels to uint8, halves upwards, NaN to black."""
+    return (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
 
 
-def parts(task: Task) -> list[tuple[Tensor, Tensor]]:
-    """Return each channel that is drawn, (n, samples), and the pixels to draw it on, (n, height, width)."""
-    values, converter = _chosen(task), task.work.converter
-    cells: list[Box] = converter._cells(values.shape[1])
-    planes = [task.out[..., 0]] * len(cells)
-    if converter.channels == "color":
-        planes = [task.out[..., channel] for channel in range(len(cells))]
-        task.out[..., len(cells) :] = 0
-    elif len(cells) > 1:
-        task.out.zero_()
-    return [
-        (values[:, channel], plane[:, cell.top : cell.bottom, cell.left : cell.right])
-        for channel, (cell, plane) in enumerate(zip(cells, planes, strict=True))
-    ]
+def item_bytes(converter: Any, shape: tuple[int, ...]) -> int:
+    """Return about how much memory a series of a shape takes while it is drawn."""
+    (channels, count), size = shape, converter.size
+    sides = 64 * getattr(converter, "dimension", 1) * (count + size)
+    bins = 8 * getattr(converter, "n_bins", 0) * (2 * size + count)
+    ranked = 40 if getattr(converter, "threshold", "none") != "none" else 16
+    return int(40 * channels * count + sides + bins + ranked * size**2)
 
 
-def _chosen(task: Task) -> Tensor:
-    values, converter = task.values, task.work.converter
+def _chosen(converter: Any, values: Tensor) -> Tensor:
+    """Return the channels that are drawn, as they are or as first differences."""
     if converter.channels == "first":
         values = values[:, :1]
     if converter.input == "differences":
@@ -71,114 +69,183 @@ def _chosen(task: Task) -> Tensor:
     return values
 
 
-def sides(values: Tensor, canvas: Tensor) -> tuple[Segments, Segments]:
-    """Return which samples of (..., samples) the columns and the rows of a canvas show; one and the same if square."""
-    height, width = canvas.shape[1:]
-    columns = segments_on(values.shape[-1], width, values.device)
-    return columns, columns if width == height else segments_on(values.shape[-1], height, values.device)
+# Fields: series (n, samples) to levels 0 to 255, (n, rows, columns), NaN where missing.
 
 
-@dataclass(frozen=True)
-class _States:
-    """States averaged down to pixels, float32 (n, dimension, pixels) from 0 to 1, and what 1 is: float64 (n,)."""
+def _gramian(converter: Any, values: Tensor, shape: Shape) -> Tensor:
+    columns, rows = (segment_means(values, pixels) for pixels in shape[::-1])
+    low, width = _spans(columns, values)
 
-    rows: Tensor
-    columns: Tensor
-    width: Tensor
+    def cosine_and_sine(along: Tensor) -> tuple[Tensor, Tensor]:
+        share = ((along - low) / torch.where(width > 0, width, 1.0)).clamp(0, 1)
+        share = (1 + share) / 2 if converter.scaling == "unit" else share
+        return (2 * share - 1).float(), (2 * (share * (1 - share)).sqrt()).float()
+
+    (cosine, sine), (across_cosine, across_sine) = cosine_and_sine(rows), cosine_and_sine(columns)
+    if converter.name == "gadf":
+        cosine, sine = sine, cosine
+    field = cosine[:, :, None] * across_cosine[:, None] - sine[:, :, None] * across_sine[:, None]
+    field = torch.where(width[..., None] > 0, 127.5 * (1 + field), field * 0 + MID_GREY)
+    return torch.where(field.isnan(), torch.nan, field)
 
 
-def _states(values: Tensor, canvas: Tensor, dimension: int, delay: int) -> _States:
-    embedded = _embedded(values, dimension, delay)
-    columns, rows = sides(embedded, canvas)
-    across = plain.segment_means(embedded, columns)
-    low, width = plain.spans(across.flatten(1), embedded.flatten(1))
-    if dimension > 1 and not bool(low.isfinite().all()):
-        raise SignalError(f"no {dimension} samples that lie {delay} apart are all present; fill the gaps")
-    both = [across] if rows is columns else [across, plain.segment_means(embedded, rows)]
-    unit = torch.where(width > 0, width, 1.0)[..., None]
-    scaled = [((side - low[..., None]) / unit).float() for side in both]
-    return _States(scaled[-1], scaled[0], width[:, 0])
+def _markov(converter: Any, values: Tensor, shape: Shape) -> Tensor:
+    values, n_bins = values.double(), converter.n_bins
+    edges = _edges(values, n_bins, converter.strategy)
+    levels = torch.searchsorted(edges.contiguous(), values.contiguous())
+    levels = torch.where(values.isnan(), n_bins, levels)
+    columns, rows = (_level_shares(levels, pixels, n_bins) for pixels in shape[::-1])
+    counts = _transitions(levels, n_bins)
+    matrices = 255 * counts / counts.sum(2, keepdim=True).clamp(min=1)
+    field = rows.transpose(1, 2) @ matrices @ columns
+    field[_lowest(values) == -_lowest(-values)] = MID_GREY
+    present = rows.any(1)[:, :, None] & columns.any(1)[:, None]
+    return torch.where(present, field, torch.nan)
+
+
+def _recurrence(converter: Any, values: Tensor, shape: Shape) -> Tensor:
+    states = _embedded(values, converter.dimension, converter.delay)
+    columns, rows = (segment_means(states, pixels) for pixels in shape[::-1])
+    low, width = _spans(columns.flatten(1), states.flatten(1))
+    if converter.dimension > 1 and not bool(low.isfinite().all()):
+        raise SignalError(
+            f"no {converter.dimension} samples that lie {converter.delay} apart are all present; fill the gaps"
+        )
+    low, unit = low[..., None], torch.where(width > 0, width, 1.0)[..., None]
+    apart = _distances(((rows - low) / unit).float(), ((columns - low) / unit).float())
+    greatest = apart.nan_to_num(0.0).amax((1, 2))
+    if converter.threshold == "none":
+        levels = apart * torch.where(greatest > 0, 255 / greatest, 0.0)[:, None, None]
+    else:
+        share = converter.percentage / 100
+        if converter.threshold == "distance":
+            limit = share * greatest.double()
+        elif converter.threshold == "point":
+            limit = _quantiles(apart.flatten(1).double(), apart.new_full((1,), share).double())[:, 0]
+        else:
+            limit = share * _deviations(values.double())[:, 0] / unit[:, 0, 0]
+        near = torch.where(apart < (limit - ROUNDING).float()[:, None, None], 255.0, 0.0)
+        levels = torch.where(apart.isnan(), torch.nan, near)
+    return torch.where(width[..., None] > 0, levels, apart * 0 + MID_GREY)
+
+
+_FIELDS: dict[str, Callable[[Any, Tensor, Shape], Tensor]] = {
+    "gasf": _gramian,
+    "gadf": _gramian,
+    "mtf": _markov,
+    "recurrence": _recurrence,
+}
+
+
+# The samples of each pixel.
+
+
+@lru_cache(maxsize=64)
+def _segments(count: int, pixels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return `segments` on a device: to send them there for each batch would wait for the batch before."""
+    start, stop = segments(count, pixels)
+    return torch.from_numpy(start).to(device), torch.from_numpy(stop).to(device)
+
+
+def segment_means(values: Tensor, pixels: int) -> Tensor:
+    """Average (..., samples) over the samples of each pixel, without NaN: float64 (..., pixels), NaN where all is.
+
+    Examples
+    --------
+    >>> segment_means(torch.tensor([1.0, 3.0, torch.nan, 5.0]), 2)
+    tensor([2., 5.], dtype=torch.float64)
+    """
+    start, stop = _segments(values.shape[-1], pixels, values.device)
+    most = -(-values.shape[-1] // pixels)
+    indices = start[:, None] + torch.arange(most, device=values.device)
+    picked = values[..., indices.clamp(max=values.shape[-1] - 1)].double()
+    present = (indices < stop[:, None]) & ~picked.isnan()
+    return torch.where(present, picked, 0.0).sum(-1) / present.sum(-1)
+
+
+def _spans(points: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lowest of (n, pixels) and the width up to the highest, (n, 1); 0 where they differ by rounding."""
+    low, high, largest = _lowest(points), -_lowest(-points), -_lowest(-values.abs()).double()
+    width = high - low
+    return low[:, None], torch.where(width > 1e-9 * largest, width, 0.0)[:, None]
+
+
+def _lowest(values: Tensor) -> Tensor:
+    """Return the lowest of each row that is present; infinity where nothing is."""
+    return torch.where(values.isnan(), torch.inf, values).amin(1)
+
+
+def _deviations(values: Tensor) -> Tensor:
+    """Return the standard deviation of each row, (n, 1); 0 where it is rounding alone."""
+    deviation = (values - values.nanmean(1, keepdim=True)).square().nanmean(1, keepdim=True).sqrt()
+    return torch.where(deviation > -1e-9 * _lowest(-values.abs())[:, None], deviation, 0.0)
+
+
+def _quantiles(values: Tensor, shares: Tensor) -> Tensor:
+    """Return quantiles of each row of (n, samples) without NaN, interpolated from the nearer end as NumPy does."""
+    ordered = values.sort(1).values  # NaN comes last
+    last = (~ordered.isnan()).sum(1, keepdim=True) - 1
+    positions = shares * last
+    below = positions.long()
+    low, high = ordered.gather(1, below), ordered.gather(1, torch.minimum(below + 1, last))
+    part = positions - below
+    return torch.where(part < 0.5, low + (high - low) * part, high - (high - low) * (1 - part))
+
+
+# Levels and transitions.
+
+
+def _edges(values: Tensor, n_bins: int, strategy: str) -> Tensor:
+    """Return what parts the levels of each series (n, samples), as the CPU's `bin_edges`."""
+    shares = torch.arange(1, n_bins, device=values.device, dtype=torch.float64) / n_bins
+    if strategy == "quantile":
+        return _quantiles(values, shares)
+    if strategy == "uniform":
+        low, high = _lowest(values)[:, None], -_lowest(-values)[:, None]
+        return low + (high - low) * shares
+    mean = values.nanmean(1, keepdim=True)
+    deviation = (values - mean).square().nanmean(1, keepdim=True).sqrt()
+    normal = [NormalDist().inv_cdf(index / n_bins) for index in range(1, n_bins)]
+    return mean + deviation * torch.tensor(normal, device=values.device, dtype=torch.float64)
+
+
+def _transitions(levels: Tensor, n_bins: int) -> Tensor:
+    """Return how often each level follows each other one: float32 (n, n_bins, n_bins)."""
+    pairs = levels[:, :-1] * (n_bins + 1) + levels[:, 1:]
+    counts = torch.zeros((len(levels), (n_bins + 1) ** 2), device=levels.device)
+    counts.scatter_add_(1, pairs, torch.ones_like(pairs, dtype=torch.float32))
+    return counts.view(-1, n_bins + 1, n_bins + 1)[:, :n_bins, :n_bins]
+
+
+def _level_shares(levels: Tensor, pixels: int, n_bins: int) -> Tensor:
+    """Return the share of each level in each segment: float32 (n, n_bins, pixels); 0 where all is missing."""
+    count = levels.shape[1]
+    start, stop = _segments(count, pixels, levels.device)
+    if count < pixels:
+        one = torch.nn.functional.one_hot(levels, n_bins + 1)[..., :n_bins].float()
+        return one.transpose(1, 2)[..., start]
+    owner = torch.repeat_interleave(stop - start, output_size=count)
+    counts = torch.zeros((len(levels), (n_bins + 1) * pixels), device=levels.device)
+    counts.scatter_add_(1, levels * pixels + owner, torch.ones_like(levels, dtype=torch.float32))
+    counts = counts.view(-1, n_bins + 1, pixels)[:, :n_bins]
+    return counts / counts.sum(1, keepdim=True).clamp(min=1)
+
+
+# States.
 
 
 def _embedded(values: Tensor, dimension: int, delay: int) -> Tensor:
     """Return the states of (n, samples), one a column; NaN throughout where a sample is missing."""
-    count = values.shape[1] - (dimension - 1) * delay
-    if count < 1:
-        raise SignalError(
-            f"a state of dimension={dimension} and delay={delay} spans {values.shape[1] - count + 1} samples, "
-            f"the series has {values.shape[1]}; take a smaller dimension or delay"
-        )
-    found = torch.stack([values[:, place * delay :][:, :count] for place in range(dimension)], 1)
-    return torch.where(found.isnan().any(1, keepdim=True), torch.nan, found)
+    count = state_count(values.shape[1], dimension=dimension, delay=delay)
+    states = torch.stack([values[:, lag * delay :][:, :count] for lag in range(dimension)], 1)
+    return torch.where(states.isnan().any(1, keepdim=True), torch.nan, states)
 
 
-def _greatest(states: _States, on: Any) -> Tensor:
-    """Return the greatest distance of two states: float32 (n,)."""
-    if states.rows.shape[1] == 1:
-        return plain.greatest_difference(states.rows[:, 0], states.columns[:, 0])
-    greatest: Tensor = on.greatest_distance(states.rows, states.columns)
-    return greatest
-
-
-def _limit(converter: Any, values: Tensor, states: _States) -> Tensor:
-    """Return the distance below which pairs are near: float32 (n,)."""
-    share = converter.percentage / 100
-    if converter.threshold == "distance":
-        limit = share * _greatest(states, plain).double()
-    elif converter.threshold == "point":
-        ordered = plain.distances(states.rows, states.columns).flatten(1).sort(1).values
-        limit = plain.quantiles(ordered.double(), ordered.new_full((1,), share, dtype=torch.float64))[:, 0]
-    else:
-        limit = share * _deviations(values.double()) / torch.where(states.width > 0, states.width, 1.0)
-    near: Tensor = (limit - _ROUNDING).float()
-    return near
-
-
-def _deviations(values: Tensor) -> Tensor:
-    centred = values - values.nanmean(1, keepdim=True)
-    deviation = centred.square().nanmean(1).sqrt()
-    return torch.where(deviation > -1e-9 * plain.lowest(-values.abs(), 1), deviation, 0.0)
-
-
-def _draw_near(states: _States, limit: Tensor, canvas: Tensor) -> None:
-    """Write in white the pairs of states that are near."""
-    apart = plain.distances(states.rows, states.columns)
-    levels = torch.where(apart < limit[:, None, None], 255, 0)
-    levels[states.width == 0] = MID_GREY
-    canvas.copy_(levels * ~apart.isnan())
-
-
-def item_bytes(work: Work) -> int:
-    """Count samples and their averages in float64, and where nothing is fused the pixels in float32 a few times."""
-    size: int = work.converter.size
-    pixels = 0 if work.fused else 16 * size**2
-    return 40 * work.channels * work.count + 64 * size + pixels
-
-
-def _item_bytes_of_states(work: Work) -> int:
-    """Count all samples of a state, and the pixels where their distances are ranked."""
-    converter = work.converter
-    ranked = 0 if converter.threshold == "none" else 40 * converter.size**2
-    states: int = 64 * converter.dimension * (work.count + converter.size)
-    return item_bytes(work) + ranked + states
-
-
-SHARED = {"size": None, "channels": None, "input": None}
-_GRAMIAN = DevicePath(gramian, item_bytes, 2, {**SHARED, "scaling": None})
-PATHS: dict[type[Converter], DevicePath] = {
-    GramianSummationField: _GRAMIAN,
-    GramianDifferenceField: _GRAMIAN,
-    RecurrencePlot: DevicePath(
-        recurrence,
-        _item_bytes_of_states,
-        2,
-        {
-            **SHARED,
-            "dimension": None,
-            "delay": None,
-            "threshold": None,
-            "percentage": None,
-            "relation": ("self",),
-        },
-    ),
-}
+def _distances(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return Euclidean distances of (n, dimension, pixels): float32 (n, height, width), NaN where missing."""
+    if rows.shape[1] == 1:
+        return (rows[:, 0, :, None] - columns[:, 0, None, :]).abs()
+    squares = torch.zeros((len(rows), rows.shape[2], columns.shape[2]), device=rows.device)
+    for axis in range(rows.shape[1]):
+        squares += (rows[:, axis, :, None] - columns[:, axis, None, :]).square()
+    return squares.sqrt()

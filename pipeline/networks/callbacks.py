@@ -1,32 +1,39 @@
-"""What fastai's trainer is told besides: plain tensors, lower precision where it pays, the best epoch kept.
-
-Imports fastai, so it is imported by the functions that train.
-"""
+"""fastai with its warnings off, and our callbacks: plain tensors, mixed precision, early stopping, a progress bar."""
 
 import copy
 import os
+import random
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
 from phosphene.pipeline.backbones.cpu import multiplies_bfloat16
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
+    warnings.simplefilter("ignore")  # those of its import tell its users nothing
+    # These add methods to the learner: `fit_one_cycle`, `no_bar` and others.
     from fastai.callback.core import Callback, CancelFitException
     from fastai.callback.fp16 import AMPMode, MixedPrecision
-    from fastai.callback.schedule import LRFinder, ParamScheduler
+    from fastai.callback.mixup import MixUp
+    from fastai.callback.schedule import LRFinder, ParamScheduler, valley
     from fastai.callback.tracker import TrackerCallback
+    from fastai.callback.training import BnFreeze
     from fastai.data.core import DataLoaders
     from fastai.data.load import DataLoader
     from fastai.learner import Learner
+    from fastai.losses import CrossEntropyLossFlat
     from fastai.optimizer import OptimWrapper
+    from fastai.vision.learner import add_head, create_head, vision_learner
 
 __all__ = [
-    "Bar", "BrainFloat", "Callback", "DataLoader", "DataLoaders", "KeepBest", "Lean", "Learner", "MixedPrecision",
-    "Precision", "RateFinder", "precision", "quick_adam", "speed_callbacks",
+    "AMPMode", "Bar", "BnFreeze", "BrainFloat", "Callback", "CancelFitException", "CrossEntropyLossFlat", "DataLoader",
+    "DataLoaders", "KeepBest", "LRFinder", "Lean", "Learner", "MixUp", "MixedPrecision", "ParamScheduler", "add_head",
+    "create_head", "fused_adam", "precision", "seeded", "speed_callbacks", "valley", "vision_learner",
 ]  # fmt: skip
 
 Precision = Literal["float32", "mixed"]
@@ -70,7 +77,7 @@ class BrainFloat(Callback):
 
 
 class Bar(Callback):
-    """Moves a bar with every batch that is learned from.
+    """Moves a progress bar with every training batch.
 
     Parameters
     ----------
@@ -88,12 +95,12 @@ class Bar(Callback):
 
 
 class KeepBest(TrackerCallback):
-    """Ends training when the loss on items held out falls no more, and goes back to the epoch with the lowest.
+    """Early stopping: ends training when the validation loss falls no more, and restores the best epoch.
 
     Parameters
     ----------
     patience
-        How many epochs without a lower loss.
+        Epochs without improvement.
     """
 
     def __init__(self, patience: int) -> None:
@@ -119,47 +126,31 @@ class KeepBest(TrackerCallback):
             self.learn.model.load_state_dict(self.state)
 
 
-class RateFinder(LRFinder):
-    """fastai's search for a learning rate, which keeps the first weights in memory instead of a file.
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` inside the block, and go on outside as if nothing had been drawn.
 
-    Parameters
-    ----------
-    low, high
-        The first and the last rate of the last layers.
-    spread
-        How many times as high it is as that of the first layers.
-    n_batches
-        How many rates.
+    Examples
+    --------
+    >>> with seeded(3):
+    ...     first = torch.rand(1)
+    >>> with seeded(3):
+    ...     bool(first == torch.rand(1))
+    True
     """
-
-    def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
-        super().__init__(num_it=n_batches, stop_div=False)
-        self.low, self.high, self.spread = low, high, spread
-        self.scheds = {"lr": self._rate}
-
-    def _rate(self, share: float) -> slice:
-        rate = self.low * (self.high / self.low) ** share
-        return slice(rate / self.spread, rate)
-
-    def before_fit(self) -> None:
-        """Keep the weights."""
-        ParamScheduler.before_fit(self)
-        self.state = copy.deepcopy(self.learn.model.state_dict())
-        self.best_loss = float("inf")
-
-    def after_batch(self) -> None:
-        """Stop when the loss has exploded; one that was near nothing may well become four times as high."""
-        super().after_batch()
-        if not self.smooth_loss <= 4 * self.best_loss + 1:
-            raise CancelFitException
-
-    def after_fit(self) -> None:
-        """Go back to them."""
-        self.learn.opt.zero_grad()
-        self.learn.model.load_state_dict(self.state)
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        drawn, numpy_drawn = random.getstate(), np.random.get_state()
+        try:
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed)
+            yield
+        finally:
+            random.setstate(drawn)
+            np.random.set_state(numpy_drawn)
 
 
-def quick_adam(params: Any, lr: float) -> OptimWrapper:
+def fused_adam(params: Any, lr: float) -> OptimWrapper:
     """Return fastai's Adam as one call of torch for all weights, where fastai makes a dozen for each."""
     return OptimWrapper(
         params, torch.optim.AdamW, lr=lr, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01, fused=True

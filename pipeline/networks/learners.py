@@ -1,14 +1,12 @@
-"""Fine-tuning by fastai: a backbone with a new head, trained by one of the strategies, and its answers."""
+"""Training by fastai: a new head on a backbone, trained alone, with the backbone, or from scratch; predictions."""
 
 import copy
-import functools
 import random
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,35 +14,40 @@ from torch import nn
 
 from phosphene.converters import ParameterError
 from phosphene.pipeline.backbones.backbone import Backbone, input_tensor
+from phosphene.pipeline.tiles.loaders import TileLoader, draw_sources
 
+from .callbacks import (
+    Bar,
+    BnFreeze,
+    BrainFloat,
+    CrossEntropyLossFlat,
+    DataLoader,
+    DataLoaders,
+    KeepBest,
+    Lean,
+    Learner,
+    MixedPrecision,
+    MixUp,
+    add_head,
+    create_head,
+    fused_adam,
+    seeded,
+    speed_callbacks,
+    vision_learner,
+)  # fmt: skip
+from .rates import search_rate
 from .schedule import PLAIN, Schedule
-from .seeding import seeded
-
-if TYPE_CHECKING:
-    from fastai.data.core import DataLoaders
-    from fastai.learner import Learner
 
 Progress = Literal["shown", "hidden"]
 HEAD_RATE = 5e-3
 FINETUNE_RATE = 1e-3
 SCRATCH_RATE = 3e-3
 HEAD_EPOCHS = 10
-"""Before a network is fine-tuned; with features that are kept they cost less than one epoch of the whole."""
+"""Before a network is fine-tuned; with cached features they cost less than one epoch of the whole."""
 SPREAD = 100.0
-"""How many times as fast the last layers learn as the first, as fastai has it."""
-
-
-@functools.cache
-def import_fastai() -> None:
-    """Import fastai without its warnings, which tell its users nothing; other parts of it are imported afterwards.
-
-    fastai's methods `fit_one_cycle`, `fine_tune` and `no_bar` exist once the modules that add them are imported.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import fastai.callback.progress
-        import fastai.callback.schedule
-        import fastai.vision.learner  # noqa: F401
+"""Ratio of the learning rates of the last layers to those of the first, as fastai has it."""
+_N_POOLING = 2  # fastai's head begins with pooling and flattening, which learn nothing
+_DEFAULTS = ("TrainEvalCallback", "Recorder", "CastToTensor", "ProgressCallback")
 
 
 def build_model(backbone: Backbone, *, n_classes: int, seed: int = 0) -> nn.Sequential:
@@ -57,9 +60,6 @@ def build_model(backbone: Backbone, *, n_classes: int, seed: int = 0) -> nn.Sequ
     >>> model.eval()(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 4])
     """
-    import_fastai()
-    from fastai.vision.learner import add_head
-
     with seeded(seed):
         body = nn.Sequential(copy.deepcopy(backbone.body))  # as `vision_learner` wraps it
         model: nn.Sequential = add_head(body, backbone.n_features, n_classes)
@@ -67,13 +67,13 @@ def build_model(backbone: Backbone, *, n_classes: int, seed: int = 0) -> nn.Sequ
 
 
 def learner(
-    dls: "DataLoaders",
+    dls: DataLoaders,
     backbone: Backbone,
     *,
     seed: int = 0,
     cbs: Iterable[Any] = (),
     loss_func: Callable[..., torch.Tensor] | None = None,
-) -> "Learner":
+) -> Learner:
     """Put a new head on a copy of a backbone, ready to be trained.
 
     Parameters
@@ -83,22 +83,18 @@ def learner(
     backbone
         Its body is copied, never changed.
     seed
-        Decides the head's first weights.
+        Random seed of the head's initial weights.
     cbs
         Callbacks of fastai.
     loss_func
-        What is made small; None takes the cross-entropy. See `loss_of`.
+        None for the cross-entropy; see `loss_of`.
 
     Returns
     -------
     fastai.learner.Learner
-        Its parameters fall into three groups: the earlier half of the layers, the later, and the head. Frozen but
-        for the head.
+        Its parameters are in three groups: the earlier half of the layers, the later half, and the head. All are
+        frozen but the head.
     """
-    import_fastai()
-    from fastai.vision.learner import create_head, vision_learner
-
-    from .callbacks import quick_adam, speed_callbacks
 
     def architecture(pretrained: bool) -> nn.Module:
         # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.
@@ -113,7 +109,7 @@ def learner(
             custom_head=create_head(backbone.n_features, dls.c),
             splitter=splitter(backbone),
             loss_func=loss_func or loss_of(),
-            opt_func=quick_adam,
+            opt_func=fused_adam,
             cbs=[*speed_callbacks(backbone.body, dls.device or torch.device("cpu")), *cbs],
         )
     return learn
@@ -125,9 +121,9 @@ def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Cal
     Parameters
     ----------
     schedule
-        Says how labels are smoothed and classes weighed.
+        Label smoothing and class weights.
     counts
-        int (n_classes,), how many training items each class has; wanted where classes are balanced.
+        int (n_classes,), training items of each class; needed for balanced class weights.
 
     Examples
     --------
@@ -135,9 +131,6 @@ def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Cal
     >>> [round(float(weight), 2) for weight in loss.func.weight]
     [0.67, 2.0]
     """
-    import_fastai()
-    from fastai.losses import CrossEntropyLossFlat
-
     weight = None
     if schedule.class_weights == "balanced" and counts is not None:
         weight = torch.tensor(counts.sum() / (len(counts) * np.maximum(counts, 1)), dtype=torch.float32)
@@ -148,10 +141,10 @@ def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Cal
 
 
 def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
-    """Return a function that parts a model's parameters into earlier stages, later stages and the head."""
+    """Return a function that splits a model's parameters into earlier layers, later layers and the head."""
     middle = backbone.layers[(len(backbone.layers) - 1) // 2]
     parts = [name for name, _ in backbone.body.named_modules()]
-    last = max(place for place, name in enumerate(parts) if f"{name}.".startswith(f"{middle}."))
+    last = max(index for index, name in enumerate(parts) if f"{name}.".startswith(f"{middle}."))
     early = set(parts[: last + 1])
 
     def split(model: Any) -> list[list[nn.Parameter]]:
@@ -164,7 +157,7 @@ def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
 
 
 def train_head(
-    learn: "Learner",
+    learn: Learner,
     *,
     epochs: int,
     schedule: Schedule = PLAIN,
@@ -173,15 +166,15 @@ def train_head(
 ) -> None:
     """Train the head alone; the body stays as it is, down to the running statistics of its normalisations.
 
-    Where every picture looks the same in each epoch, the body sees it once, and the head learns from what is kept:
-    the same head, for a small part of the time.
+    Where every image is the same in each epoch, the features of the body are computed once and cached: the same head
+    in a small part of the time.
     """
     with _training(learn, seed, progress):
         _fit_head(learn, epochs, schedule, seed=seed, progress=progress)
 
 
 def finetune(
-    learn: "Learner",
+    learn: Learner,
     *,
     epochs: int,
     schedule: Schedule = PLAIN,
@@ -190,14 +183,14 @@ def finetune(
 ) -> None:
     """Train the head for a few epochs, then all layers for `epochs`, earlier ones at lower rates.
 
-    With a gradual schedule the earlier half of the stages learns only after the first third of the epochs.
+    With a gradual schedule the earlier half of the layers is trained only after the first third of the epochs.
     """
     with _training(learn, seed, progress):
         alone = replace(schedule, lr=None, mixup=0.0, patience=None)
         _fit_head(learn, HEAD_EPOCHS, alone, seed=seed, progress=progress)
         learn.unfreeze()
         rate = _rate(learn, schedule, FINETUNE_RATE, seed, spread=SPREAD)
-        cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+        cbs = [BnFreeze(), *_mixing(schedule), *_stopping(schedule)]
         early = round(epochs / 3) if schedule.unfreeze == "gradual" else 0
         for n_epochs, frozen in ((early, -2), (epochs - early, 0)):
             if n_epochs and not _is_stopped(cbs):
@@ -206,7 +199,7 @@ def finetune(
 
 
 def scratch(
-    learn: "Learner",
+    learn: Learner,
     *,
     epochs: int,
     schedule: Schedule = PLAIN,
@@ -220,24 +213,18 @@ def scratch(
         learn.fit_one_cycle(epochs, rate, cbs=_mixing(schedule) + _stopping(schedule))
 
 
-def _rate(learn: "Learner", schedule: Schedule, usual: float, seed: int, *, spread: float = 1.0) -> float:
-    from .rates import search_rate
-
+def _rate(learn: Learner, schedule: Schedule, usual: float, seed: int, *, spread: float = 1.0) -> float:
     if schedule.lr == "find":
-        learn.rate_search = search_rate(learn, seed=seed, spread=spread)  # kept, to be looked at
+        learn.rate_search = search_rate(learn, seed=seed, spread=spread)  # kept for its plot
         return float(learn.rate_search.chosen)
     return usual if schedule.lr is None else float(schedule.lr)
 
 
 def _mixing(schedule: Schedule) -> list[Any]:
-    from fastai.callback.mixup import MixUp
-
     return [MixUp(schedule.mixup)] if schedule.mixup else []
 
 
 def _stopping(schedule: Schedule) -> list[Any]:
-    from .callbacks import KeepBest
-
     return [KeepBest(schedule.patience)] if schedule.patience else []
 
 
@@ -245,17 +232,8 @@ def _is_stopped(cbs: list[Any]) -> bool:
     return any(getattr(cb, "waited", 0) >= getattr(cb, "patience", 1) for cb in cbs)
 
 
-def _norms_kept() -> Any:
-    """Return what leaves the normalisations of frozen layers as they are."""
-    from fastai.callback.training import BnFreeze
-
-    return BnFreeze()
-
-
-def _fit_head(learn: "Learner", epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
-    from .cached import head_learner, is_steady
-
-    cbs = [_norms_kept(), *_mixing(schedule), *_stopping(schedule)]
+def _fit_head(learn: Learner, epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
+    cbs = [BnFreeze(), *_mixing(schedule), *_stopping(schedule)]
     learn.freeze()
     trainer = learn
     with ExitStack() as stack:
@@ -267,8 +245,82 @@ def _fit_head(learn: "Learner", epochs: int, schedule: Schedule, *, seed: int, p
     learn.rate_search = getattr(trainer, "rate_search", None)
 
 
+class FeatureLoader(DataLoader):
+    """Batches of features in memory.
+
+    Parameters
+    ----------
+    features, targets
+        float32 (n_copies, n, n_features) and int64 (n,); one of the copies of each item is drawn.
+    options
+        As fastai's loader takes them: `bs`, `shuffle`, `drop_last`.
+    """
+
+    def __init__(self, features: torch.Tensor, targets: torch.Tensor, options: dict[str, Any]) -> None:
+        super().__init__(range(len(targets)), num_workers=0, device=features.device, **options)
+        self.features, self.targets = features, targets
+
+    def create_batches(self, samps: Iterable[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Take each batch at once."""
+        for chunk in self.chunkify(samps):
+            rows = torch.tensor(list(chunk), device=self.features.device)
+            drawn = torch.from_numpy(draw_sources(self.rng, len(rows), len(self.features))).to(rows.device)
+            yield self.features[drawn, rows], self.targets[rows]
+
+
+def is_steady(learn: Learner) -> bool:
+    """Tell whether a frozen body gives the same features in every epoch, and no callback watches it."""
+    loaders = all(isinstance(loader, TileLoader) and loader.steady for loader in learn.dls.loaders)
+    ours = (Lean, MixedPrecision, BrainFloat, Bar)
+    alone = all(type(cb) in ours or type(cb).__name__ in _DEFAULTS for cb in learn.cbs)
+    return loaders and alone
+
+
+def head_learner(learn: Learner) -> Learner:
+    """Return a learner of a network's head, which shares its weights and takes the cached features of its body.
+
+    The order of the items and the dropout are those of training the whole network.
+    """
+    with seeded(0):  # to ask a loader for its batches draws a number
+        train, valid = (_loader(learn.model, loader) for loader in learn.dls.loaders)
+    train.rng = random.Random()
+    train.rng.setstate(learn.dls.train.rng.getstate())
+    head = nn.Sequential(*list(learn.model[1].children())[_N_POOLING:])
+    return Learner(
+        DataLoaders(train, valid, device=learn.dls.device),
+        head,
+        loss_func=learn.loss_func,
+        opt_func=learn.opt_func,
+        train_bn=False,
+        cbs=[Bar(cb.bar) for cb in learn.cbs if type(cb) is Bar],
+    )
+
+
+def _loader(model: nn.Sequential, loader: TileLoader) -> FeatureLoader:
+    parts = [_body_features(model, loader, source) for source in range(loader.n_pictures)]
+    options = {"bs": loader.bs, "shuffle": loader.shuffle, "drop_last": loader.drop_last}
+    return FeatureLoader(torch.stack([features for features, _ in parts]), parts[0][1], options)
+
+
+def _body_features(
+    model: nn.Sequential, loader: TileLoader, source: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the features of one copy of each item, in order, and the targets."""
+    body = nn.Sequential(model[0], *list(model[1].children())[:_N_POOLING])
+    body.to(memory_format=torch.channels_last).eval()
+    ordered = loader.new(shuffle=False, drop_last=False)
+    ordered.source = source
+    features, targets = [], []
+    with torch.no_grad():
+        for images, labels in ordered:
+            plain = images.as_subclass(torch.Tensor).contiguous(memory_format=torch.channels_last)
+            features.append(body(plain).float())
+            targets.append(labels.as_subclass(torch.Tensor))
+    return torch.cat(features), torch.cat(targets)
+
+
 @contextmanager
-def _training(learn: "Learner", seed: int, progress: Progress) -> Iterator[None]:
+def _training(learn: Learner, seed: int, progress: Progress) -> Iterator[None]:
     """Draw from a seed, quietly unless asked, and leave the model in evaluation mode."""
     with ExitStack() as stack:
         stack.enter_context(seeded(seed))
@@ -282,9 +334,9 @@ def _training(learn: "Learner", seed: int, progress: Progress) -> Iterator[None]
     learn.model.eval()
 
 
-def _displays(learn: "Learner", progress: Progress) -> tuple[AbstractContextManager[Any], ...]:
+def _displays(learn: Learner, progress: Progress) -> tuple[AbstractContextManager[Any], ...]:
     if progress == "shown":
-        return (redirect_stdout(sys.stderr),)  # standard output is for answers
+        return (redirect_stdout(sys.stderr),)  # standard output is for results
     return learn.no_bar(), learn.no_logging()
 
 
@@ -295,7 +347,7 @@ def predict_logits(
     *,
     batch_size: int = 64,
 ) -> np.ndarray:
-    """Return a trained model's numbers, one per class, for each image.
+    """Return the logits of images.
 
     Parameters
     ----------

@@ -1,17 +1,17 @@
-"""The search for a learning rate, and its plot."""
+"""The learning-rate range test (L. N. Smith 2017, https://arxiv.org/abs/1506.01186), and its plot."""
 
+import copy
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phosphene.converters import ParameterError, SignalError
 from phosphene.converters.core.files import atomic_write
 
-if TYPE_CHECKING:
-    from fastai.learner import Learner
+from .callbacks import CancelFitException, Learner, LRFinder, ParamScheduler, seeded, valley
 
 N_BATCHES = 60
 _FEWEST = 15
@@ -19,7 +19,7 @@ _FEWEST = 15
 
 @dataclass(frozen=True, eq=False)
 class RateSearch:
-    """What a search for a learning rate found.
+    """Result of a search for a learning rate.
 
     Parameters
     ----------
@@ -52,8 +52,48 @@ class RateSearch:
         return path
 
 
+class RateFinder(LRFinder):
+    """fastai's search for a learning rate, which keeps the first weights in memory instead of a file.
+
+    Parameters
+    ----------
+    low, high
+        The first and the last rate of the last layers.
+    spread
+        Ratio of it to that of the first layers.
+    n_batches
+        Number of rates.
+    """
+
+    def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
+        super().__init__(num_it=n_batches, stop_div=False)
+        self.low, self.high, self.spread = low, high, spread
+        self.scheds = {"lr": self._rate}
+
+    def _rate(self, share: float) -> slice:
+        rate = self.low * (self.high / self.low) ** share
+        return slice(rate / self.spread, rate)
+
+    def before_fit(self) -> None:
+        """Keep the weights."""
+        ParamScheduler.before_fit(self)
+        self.state = copy.deepcopy(self.learn.model.state_dict())
+        self.best_loss = float("inf")
+
+    def after_batch(self) -> None:
+        """Stop when the loss has exploded; one that was near nothing may well become four times as high."""
+        super().after_batch()
+        if not self.smooth_loss <= 4 * self.best_loss + 1:
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Go back to them."""
+        self.learn.opt.zero_grad()
+        self.learn.model.load_state_dict(self.state)
+
+
 def search_rate(
-    learn: "Learner",
+    learn: Learner,
     *,
     seed: int = 0,
     n_batches: int = N_BATCHES,
@@ -66,15 +106,15 @@ def search_rate(
     Parameters
     ----------
     learn
-        fastai's trainer; what is frozen stays so.
+        fastai's learner; frozen layers stay frozen.
     seed
-        Of the order of the items and of all else that is drawn; global generators stay as they are.
+        Random seed; global generators stay as they are.
     n_batches
-        How many rates, one a batch, an integer >= 20.
+        Rates to try, one a batch, an integer >= 20.
     low, high
         The first and the last rate; the search ends earlier when the loss explodes.
     spread
-        How many times as high the rates of the last layers are as those of the first.
+        Ratio of the rates of the last layers to those of the first.
 
     Returns
     -------
@@ -88,11 +128,6 @@ def search_rate(
     SignalError
         The loss is no number from the first batch on.
     """
-    import random
-
-    from .callbacks import RateFinder
-    from .seeding import seeded
-
     if n_batches < 20:
         raise ParameterError(f"search_rate.n_batches must be an integer >= 20, got {n_batches!r}")
     finder = RateFinder(low, high, spread=spread, n_batches=n_batches)
@@ -101,13 +136,11 @@ def search_rate(
         learn.fit(n_batches // len(learn.dls.train) + 1, cbs=finder)
         learn.create_opt()
         learn.dls.train.rng = random.Random(seed)
-    return _judged(learn.recorder.lrs, learn.recorder.losses)
+    return _result(learn.recorder.lrs, learn.recorder.losses)
 
 
-def _judged(rates: Sequence[float], losses: Sequence[float]) -> RateSearch:
+def _result(rates: Sequence[float], losses: Sequence[float]) -> RateSearch:
     """Leave out the first tenth, when the losses are not smooth yet, and the last five, when they explode."""
-    from fastai.callback.schedule import valley
-
     tried, found = np.array([float(rate) for rate in rates]), np.array([float(loss) for loss in losses])
     kept = np.isfinite(found)
     if kept.sum() > _FEWEST:
@@ -115,5 +148,5 @@ def _judged(rates: Sequence[float], losses: Sequence[float]) -> RateSearch:
         kept[-5:] = False
     tried, found = tried[kept], found[kept]
     if not len(tried):
-        raise SignalError("the loss is no number at any learning rate; look at the pictures, or give a rate")
+        raise SignalError("the loss is no number at any learning rate; look at the images, or give a rate")
     return RateSearch(tried, found, valley(tried, found, len(tried))[0])

@@ -1,34 +1,42 @@
-"""Averages of what several models answer, with weights that suit the items whose classes are known."""
+"""Ensembles: weighted averages of the probabilities of several models."""
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import logsumexp
 
 from phosphene.converters import ParameterError
+from phosphene.datasets.windows import TrainingSet
+from phosphene.pipeline.backbones.backbone import Backbone
+from phosphene.pipeline.tiles.render import Tiles
+
+from .estimator import Estimator, Fit, Model, model_bytes
 
 SHRINKAGE = 20.0
-"""As if so many items had found all models equally good: as many as a small validation part has."""
+"""Items of a Dirichlet prior that makes all models equally good: as many as a small validation set has."""
 _MOST_ROUNDS = 2000
 
 
 def ensemble_weights(
     log_probabilities: np.ndarray, targets: np.ndarray, *, shrinkage: float = SHRINKAGE
 ) -> np.ndarray:
-    """Weigh models such that the average of their probabilities fits the targets best.
+    """Fit the weights of models by the log-loss of the average of their probabilities.
 
-    The weights are the shares of a mixture: found by expectation and maximisation, which lowers the log-loss in every
-    round and ends at its least, for there is one alone. Shrinkage adds items that every model explains equally
-    well (a Dirichlet prior), so that few items cannot say that one model is all.
+    The weights are those of a mixture, fitted by expectation maximisation, which ends at the only minimum. Shrinkage
+    is a Dirichlet prior: items that every model explains equally well, so that a few items do not choose one model.
 
     Parameters
     ----------
     log_probabilities
-        float (n_models, n, n_classes), the logarithms of what each model answers for items that it did not learn from.
+        float (n_models, n, n_classes), out-of-fold log-probabilities of each model.
     targets
-        int (n,), the class of each item, from 0; without items all models weigh the same.
+        int (n,), the class of each item, from 0; without items all weights are equal.
     shrinkage
-        How many items speak for equal weights, >= 0.
+        Items of the prior, >= 0.
 
     Returns
     -------
@@ -48,13 +56,13 @@ def ensemble_weights(
     >>> ensemble_weights(np.stack([right, wrong])[:, :0], np.zeros(0, int)).tolist()
     [0.5, 0.5]
     """
-    answers, targets = np.asarray(log_probabilities, np.float64), np.asarray(targets, int)
-    _check(answers, targets, shrinkage)
-    count = len(answers)
+    log_proba, targets = np.asarray(log_probabilities, np.float64), np.asarray(targets, int)
+    _check(log_proba, targets, shrinkage)
+    count = len(log_proba)
     weights = np.full(count, 1 / count)
     if not len(targets) or count == 1:
         return weights
-    known = _scaled(answers[:, np.arange(len(targets)), targets])
+    known = _scaled(log_proba[:, np.arange(len(targets)), targets])
     for _ in range(_MOST_ROUNDS):
         shares = weights[:, None] * known
         shares /= shares.sum(axis=0)
@@ -74,7 +82,7 @@ def average(log_probabilities: np.ndarray, weights: Sequence[float] | np.ndarray
     log_probabilities
         float (n_models, n, n_classes).
     weights
-        float (n_models,), none below 0, which add up to 1; None weighs all the same.
+        float (n_models,), none below 0, which add up to 1; None for equal ones.
 
     Returns
     -------
@@ -88,18 +96,95 @@ def average(log_probabilities: np.ndarray, weights: Sequence[float] | np.ndarray
 
     Examples
     --------
-    >>> answers = np.log([[[0.8, 0.2]], [[0.4, 0.6]]])
-    >>> np.exp(average(answers)).round(2).tolist(), np.exp(average(answers, [0.75, 0.25])).round(2).tolist()
+    >>> log_proba = np.log([[[0.8, 0.2]], [[0.4, 0.6]]])
+    >>> np.exp(average(log_proba)).round(2).tolist(), np.exp(average(log_proba, [0.75, 0.25])).round(2).tolist()
     ([[0.6, 0.4]], [[0.7, 0.3]])
     """
-    answers = np.asarray(log_probabilities, np.float64)
-    shares = np.full(len(answers), 1 / len(answers)) if weights is None else np.asarray(weights, np.float64)
-    if shares.shape != answers.shape[:1] or (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
+    log_proba = np.asarray(log_probabilities, np.float64)
+    shares = (
+        np.full(len(log_proba), 1 / len(log_proba)) if weights is None else np.asarray(weights, np.float64)
+    )
+    if shares.shape != log_proba.shape[:1] or (shares < 0).any() or abs(shares.sum() - 1) > 1e-6:
         raise ParameterError(
-            f"weights must be {len(answers)} numbers >= 0 that add up to 1, got {shares.tolist()}"
+            f"weights must be {len(log_proba)} numbers >= 0 that add up to 1, got {shares.tolist()}"
         )
-    mixed: np.ndarray = logsumexp(answers, axis=0, b=shares[:, None, None])
+    mixed: np.ndarray = logsumexp(log_proba, axis=0, b=shares[:, None, None])
     return np.asarray(np.maximum(mixed, np.log(1e-30)))
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Models of several backbones; their probabilities are averaged.
+
+    Parameters
+    ----------
+    members
+        The models.
+    weights
+        float64 (n_members,), not negative, of sum 1.
+    """
+
+    members: tuple[Model, ...]
+    weights: np.ndarray
+
+    @property
+    def backbones(self) -> tuple[Backbone, ...]:
+        """The network of each member."""
+        return tuple(backbone for member in self.members for backbone in member.backbones)
+
+    def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
+        """Return float64 (n_items, n_classes)."""
+        log_proba = [member.log_probabilities(tiles, progress=progress) for member in self.members]
+        return average(np.stack(log_proba), self.weights)
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the numbers of all members."""
+        return {
+            f"member{n}.{k}": v for n, member in enumerate(self.members) for k, v in member.tensors().items()
+        }
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the members are, and their weights."""
+        members = [member.config for member in self.members]
+        return {"sort": "ensemble", "weights": self.weights.tolist(), "members": members}
+
+
+class EnsembleEstimator(Estimator):
+    """Fits a model by each of several estimators; their weights are fitted to out-of-fold predictions."""
+
+    def __init__(self, estimators: Sequence[Estimator]) -> None:
+        self.estimators = tuple(estimators)
+
+    @property
+    def shared_s(self) -> float:
+        """Seconds spent so far on what all fits share."""
+        return sum(estimator.shared_s for estimator in self.estimators)
+
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
+        """Announce the fits to the members."""
+        for estimator in self.estimators:
+            estimator.expect(fits)
+
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Fit the members and their weights."""
+        fits = [estimator.fit(indices, targets, groups, n_classes=n_classes) for estimator in self.estimators]
+        oof = functools.reduce(np.intersect1d, [fit.oof_indices for fit in fits])
+        log_proba = np.stack([fit.oof_log_proba[np.isin(fit.oof_indices, oof)] for fit in fits])
+        weights = ensemble_weights(log_proba, targets[oof])
+        notes = {"weights": weights.tolist(), "members": [fit.notes for fit in fits]}
+        model = Ensemble(tuple(fit.model for fit in fits), weights)
+        searches = tuple(search for fit in fits for search in fit.searches)
+        return Fit(model, oof, average(log_proba, weights), model_bytes(model), notes, searches)
+
+    def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of items: float64 (n, n_classes)."""
+        if not isinstance(model, Ensemble):
+            raise TypeError(f"an EnsembleEstimator predicts with its own models, got {type(model).__name__}")
+        pairs = zip(self.estimators, model.members, strict=True)
+        return average(
+            np.stack([one.predict_log_proba(member, indices) for one, member in pairs]), model.weights
+        )
 
 
 def _scaled(known: np.ndarray) -> np.ndarray:
@@ -108,13 +193,13 @@ def _scaled(known: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.maximum(known, -1e300) - greatest))
 
 
-def _check(answers: np.ndarray, targets: np.ndarray, shrinkage: float) -> None:
-    if answers.ndim != 3 or not len(answers) or targets.shape != answers.shape[1:2]:
+def _check(log_proba: np.ndarray, targets: np.ndarray, shrinkage: float) -> None:
+    if log_proba.ndim != 3 or not len(log_proba) or targets.shape != log_proba.shape[1:2]:
         raise ParameterError(
             "log_probabilities must be (n_models, n, n_classes) with one or more models and targets (n,), got "
-            f"{answers.shape} and {targets.shape}"
+            f"{log_proba.shape} and {targets.shape}"
         )
-    if len(targets) and not 0 <= targets.min() <= targets.max() < answers.shape[2]:
-        raise ParameterError(f"targets must be from 0 to {answers.shape[2] - 1}, got {int(targets.max())}")
+    if len(targets) and not 0 <= targets.min() <= targets.max() < log_proba.shape[2]:
+        raise ParameterError(f"targets must be from 0 to {log_proba.shape[2] - 1}, got {int(targets.max())}")
     if not shrinkage >= 0:
         raise ParameterError(f"shrinkage must be a number >= 0, got {shrinkage!r}")

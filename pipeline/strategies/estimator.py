@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Estimator(Protocol):
         """Seconds spent so far on what all fits share."""
         return 0.0
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Announce fits to come, which may share work; predictions do not depend on it."""
         del fits
 

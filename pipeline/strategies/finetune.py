@@ -1,4 +1,4 @@
-"""Whole networks trained by fastai, one a view, their answers averaged."""
+"""The strategies `head`, `finetune` and `scratch`: networks trained by fastai, one a view; predictions are averaged."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.special
 import torch
 from torch import nn
+from tqdm import tqdm
 
-from phosphene.datasets.splitting import deal
+from phosphene.converters import SignalError
+from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.grey import one_channel
+from phosphene.pipeline.networks.callbacks import Bar
 from phosphene.pipeline.networks.learners import (
     HEAD_EPOCHS,
     build_model,
@@ -28,8 +30,9 @@ from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import average, ensemble_weights
-from .estimator import without_prefix
+from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
 from .recipe import Recipe
+from .temperature import log_softmax
 
 BATCH = 32
 MEMBER_STRIDE = 1_000_003
@@ -48,13 +51,13 @@ class Networks:
     networks
         float32 (n, 3, size, size) to logits (n, n_classes); all those of the first view, then of the second.
     n_classes
-        Columns of the answers.
+        Columns of the predictions.
     members
         Networks a view.
     weights
-        What each network counts in the average, none below 0, which add up to 1; None where all count the same.
+        Weight of each network in the average, >= 0, of sum 1; None for equal ones.
     searches
-        The searches for learning rates, where there were any; not saved.
+        The searches for learning rates, if any; not saved.
     """
 
     backbone: Backbone
@@ -72,25 +75,25 @@ class Networks:
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
         del progress
-        answers = np.zeros((len(tiles), self.n_classes))
-        answers[tiles.drawn] = self.of_places(tiles, tiles.drawn)
-        return answers
+        log_proba = np.zeros((len(tiles), self.n_classes))
+        log_proba[tiles.drawn] = self.predict_log_proba(tiles, tiles.drawn)
+        return log_proba
 
-    def of_places(self, tiles: Tiles, places: np.ndarray) -> np.ndarray:
+    def predict_log_proba(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items: float64 (n, n_classes)."""
-        return average(self.singly(tiles, places), self.weights)
+        return average(self.of_each(tiles, indices), self.weights)
 
-    def singly(self, tiles: Tiles, places: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities that each network answers: float64 (n_networks, n, n_classes)."""
-        views = [place // self.members for place in range(len(self.networks))]
-        answers = [self._of_view(*pair, tiles, places) for pair in zip(self.networks, views, strict=True)]
-        return np.stack(answers)
+    def of_each(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of some items by each network: float64 (n_networks, n, n_classes)."""
+        views = [number // self.members for number in range(len(self.networks))]
+        return np.stack(
+            [self._of_view(*pair, tiles, indices) for pair in zip(self.networks, views, strict=True)]
+        )
 
-    def _of_view(self, network: nn.Module, view: int, tiles: Tiles, places: np.ndarray) -> np.ndarray:
-        parts = np.array_split(places, -(-len(places) // MOST_IN_MEMORY))
+    def _of_view(self, network: nn.Module, view: int, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
+        parts = np.array_split(indices, -(-len(indices) // MOST_IN_MEMORY))
         logits = [predict_logits(network, tiles.pixels(part, view), self.backbone) for part in parts]
-        answers: np.ndarray = scipy.special.log_softmax(np.concatenate(logits).astype(np.float64), axis=1)
-        return answers
+        return log_softmax(np.concatenate(logits), temperature=1.0)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the numbers of all networks."""
@@ -102,7 +105,7 @@ class Networks:
 
     @property
     def config(self) -> dict[str, Any]:
-        """How many networks and classes there are, and what each network counts."""
+        """Number of networks and classes, and the weight of each network."""
         return {
             "sort": "networks",
             "n_networks": len(self.networks),
@@ -118,8 +121,8 @@ class Networks:
         """Make saved networks again."""
         backbone = one_channel(*backbones)
         networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
-        for place, network in enumerate(networks):
-            network.eval().load_state_dict(without_prefix(tensors, f"view{place}."))
+        for number, network in enumerate(networks):
+            network.eval().load_state_dict(without_prefix(tensors, f"view{number}."))
         weights = config.get("weights")
         return cls(
             backbone,
@@ -133,7 +136,7 @@ class Networks:
 def fit_networks(  # noqa: PLR0913
     backbone: Backbone,
     tiles: Tiles,
-    places: np.ndarray,
+    indices: np.ndarray,
     targets: np.ndarray,
     *,
     recipe: Recipe,
@@ -143,16 +146,16 @@ def fit_networks(  # noqa: PLR0913
 ) -> Networks:
     """Train networks, as many a view as the recipe has members.
 
-    Where the schedule has a patience, a part of the items is held out: each network is as it was in the epoch that
-    had the least loss on them, and the networks are weighed by what they answer for them.
+    With a patience a part of the items is held out: each network is that of the epoch of the least loss on them, and
+    the weights of the networks are fitted to their predictions for them.
 
     Parameters
     ----------
     backbone
         Where every network starts from; it stays as it is.
     tiles
-        Pictures of all items.
-    places, targets
+        Images of all items.
+    indices, targets
         int (n,), the items to learn from and the class of each, from 0.
     recipe
         Strategy, epochs, seed and schedule.
@@ -160,7 +163,7 @@ def fit_networks(  # noqa: PLR0913
         int (n,), equal for items that belong together, which are held out together or not at all; None where each
         stands alone.
     copies
-        Tiles of the same items drawn of changed signals, which are learned from too.
+        Augmented tiles of the same items, to learn from too.
     progress
         Show a bar for each network on standard error.
     """
@@ -169,19 +172,19 @@ def fit_networks(  # noqa: PLR0913
     held = held_out(targets, groups, schedule=schedule, seed=recipe.seed)
     if not held.any():
         schedule = replace(schedule, patience=None)  # there is nothing to stop by
-    work = _Work(backbone, tiles, tuple(copies), places, targets, held, recipe, schedule, progress)
+    work = _Work(backbone, tiles, tuple(copies), indices, targets, held, recipe, schedule, progress)
     order = [(view, member) for view in range(len(tiles.views)) for member in range(members)]
     networks, searches = zip(*(work.fit(view, member) for view, member in order), strict=True)
     kept = tuple(search for search in searches if search is not None)
     found = Networks(backbone, networks, int(targets.max()) + 1, members, searches=kept)
     if not held.any() or len(networks) == 1:
         return found
-    weights = ensemble_weights(found.singly(tiles, places[held]), targets[held])
+    weights = ensemble_weights(found.of_each(tiles, indices[held]), targets[held])
     return replace(found, weights=tuple(weights.tolist()))
 
 
 def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedule, seed: int) -> np.ndarray:
-    """Choose the part of the training items that a network does not learn from, but is stopped by.
+    """Choose the training items that are held out for early stopping.
 
     Every class keeps items to learn from; a class that is one group is not held out. So there may be none at all.
 
@@ -192,7 +195,7 @@ def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedu
     schedule
         Says whether to hold any out, and which share.
     seed
-        Equal seeds choose equal items.
+        Random seed.
 
     Returns
     -------
@@ -210,7 +213,10 @@ def held_out(targets: np.ndarray, groups: np.ndarray | None, *, schedule: Schedu
         return part
     bonds = np.arange(len(targets)) if groups is None else groups
     shares = np.array([1 - schedule.valid_share, schedule.valid_share])
-    part = deal([str(k) for k in targets], [str(bond) for bond in bonds], shares, seed=seed) == 1
+    part = (
+        stratified_group_split([str(k) for k in targets], [str(bond) for bond in bonds], shares, seed=seed)
+        == 1
+    )
     lost = np.setdiff1d(targets, targets[~part])
     back = np.isin(bonds, bonds[np.isin(targets, lost)])  # with all that belongs to their groups
     return np.asarray(part & ~back)
@@ -223,7 +229,7 @@ class _Work:
     backbone: Backbone
     tiles: Tiles
     copies: tuple[Tiles, ...]
-    places: np.ndarray
+    indices: np.ndarray
     targets: np.ndarray
     held: np.ndarray
     recipe: Recipe
@@ -244,14 +250,14 @@ class _Work:
         return learn.model, getattr(learn, "rate_search", None)
 
     def _loaders(self, view: int, seed: int) -> Any:
-        """Where nothing is held out, fastai gets one item to look at, and nothing is chosen by it."""
+        """Make loaders; where nothing is held out, fastai gets one item, and nothing is chosen by it."""
         from phosphene.pipeline.tiles.loaders import tile_loaders
 
         labels = np.full(len(self.tiles), "", object)
-        labels[self.places] = [
+        labels[self.indices] = [
             f"{target:06}" for target in self.targets
         ]  # in the order of the numbers as text
-        train, valid = self.places[~self.held], self.places[self.held]
+        train, valid = self.indices[~self.held], self.indices[self.held]
         mean, std = self.backbone.stats(self.tiles.tile(int(train[0]), view).shape[2])
         return tile_loaders(
             self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH,
@@ -259,7 +265,7 @@ class _Work:
         )  # fmt: skip
 
     def _start(self, member: int, seed: int) -> Backbone:
-        """Return the network to start from; every member that starts from nothing starts from other weights."""
+        """Return the network to start from; from scratch every member starts from other random weights."""
         if self.recipe.strategy != "scratch" or member == 0:
             return self.backbone
         return one_channel(load_backbone(self.backbone.name, pretrained=False, seed=seed))
@@ -268,13 +274,54 @@ class _Work:
 _STRATEGIES: dict[str, Callable[..., None]] = {"head": train_head, "finetune": finetune, "scratch": scratch}
 
 
+class NetworkEstimator(Estimator):
+    """Trains whole networks with fastai, one a view and member."""
+
+    def __init__(
+        self, recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
+    ) -> None:
+        self.recipe, self.backbone, self.tiles, self.progress = recipe, backbone, tiles, progress
+        self.copies = tuple(copies)
+
+    def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:
+        """Train one network a view and member.
+
+        Raises
+        ------
+        SignalError
+            A class has no item to learn from.
+        """
+        recipe = self.recipe
+        known = len(np.unique(targets))
+        if known < n_classes:
+            raise SignalError(
+                f"a network needs items of all {n_classes} classes, got {known}; add items of the others"
+            )
+        model = fit_networks(
+            self.backbone, self.tiles, indices, targets,
+            recipe=recipe, groups=groups, copies=self.copies, progress=self.progress,
+        )  # fmt: skip
+        held = np.flatnonzero(held_out(targets, groups, schedule=recipe.schedule, seed=recipe.seed))
+        oof = (
+            model.predict_log_proba(self.tiles, indices[held])
+            if len(held)
+            else np.zeros((0, model.n_classes))
+        )
+        notes: dict[str, Any] = {} if model.weights is None else {"weights": list(model.weights)}
+        if model.searches:
+            notes["learning_rates"] = [search.chosen for search in model.searches]
+        return Fit(model, held, oof, model_bytes(model), notes, model.searches)
+
+    def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the log-probabilities of items: float64 (n, n_classes)."""
+        if not isinstance(model, Networks):
+            raise TypeError(f"a NetworkEstimator predicts with its own models, got {type(model).__name__}")
+        return model.predict_log_proba(self.tiles, indices)
+
+
 @contextmanager
 def epoch_bar(learn: Any, epochs: int, name: str, *, shown: bool) -> Iterator[None]:
     """Show one bar on standard error that moves with every batch of training."""
-    from tqdm import tqdm
-
-    from phosphene.pipeline.networks.callbacks import Bar
-
     with tqdm(
         total=epochs * len(learn.dls.train), unit="batch", desc=name, disable=None if shown else True
     ) as bar:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from phosphene.datasets.segments import ToLearn
+from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import (
     Extractor,
@@ -133,12 +133,12 @@ class ProbeEstimator(Estimator):
         """Seconds spent so far on features and the weights of layers."""
         return self._shared_s
 
-    def expect(self, fits: Sequence[ToLearn]) -> None:
+    def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Weight the layers for all fits to come, so that of many tiles features are computed once."""
         if self._few:
             return
         spent_s, begin = self._shared_s, time.monotonic()
-        weighted = [self._weight_layers(fit.places, fit.targets, fit.groups) for fit in fits]
+        weighted = [self._weight_layers(fit.indices, fit.targets, fit.groups) for fit in fits]
         self._features(tuple(layer for one in weighted for layer in one.best))
         self._shared_s = spent_s + time.monotonic() - begin
 

@@ -38,6 +38,10 @@ class RidgeFit:
     oof_indices: np.ndarray
     oof_scores: np.ndarray
 
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """Return the scores of rows: float64 (n, n_classes)."""
+        return np.asarray(features @ self.weight + self.bias)
+
 
 def fit_ridge_logo(
     features: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, penalties: np.ndarray, n_classes: int

@@ -4,14 +4,14 @@ import contextlib
 import functools
 import os
 import pickle
-import queue
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -20,31 +20,44 @@ from threadpoolctl import threadpool_limits
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
 
-from .worker import READY, Lost, attempt
+READY = "ready"
+"""What a worker says when it has loaded its function."""
 
 FEW = 64
-"""So many items are done sooner here than workers start."""
+"""Fewer tasks than this are done in this process sooner than workers start."""
+
+HERE_S = 2.0
+"""What takes no longer is done in this process sooner than others start."""
 
 GRACE_S = 2.0
-"""So long a worker that is no longer needed may take to finish what it is writing."""
+"""What a worker that is no longer needed may take to finish what it is writing."""
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
 
-Where = Literal["anywhere", "apart"]
+Where = Literal["anywhere", "apart", "here first"]
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class TaskError:
+    """The result of a task that raised, took too long or killed its process."""
+
+    why: str
 
 
 class Engine(Protocol):
     """Runs a function over tasks."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many tasks are done at once."""
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
-        """Yield each task with its result, in any order; a task that raises or kills its process is `Lost`.
+    ) -> Iterator[tuple[T, R | TaskError]]:
+        """Yield each task with its result, in any order; a task that raises or kills its process is `TaskError`.
 
         Parameters
         ----------
@@ -53,7 +66,8 @@ class Engine(Protocol):
         chunks
             Tasks that one worker does one after the other.
         where
-            `apart` keeps tasks that may kill their process out of this one, however few they are.
+            `apart` keeps tasks that may kill their process out of this one, however few they are; `here first`
+            does in this one what can be done before processes have started.
         """
 
 
@@ -86,7 +100,7 @@ class LocalEngine:
 
     @contextlib.contextmanager
     def started(self, count: int) -> Iterator[None]:
-        """Start the processes that so many tasks will need, so that they load while the tasks are made out."""
+        """Start the processes that this many tasks will need, so that they load while the tasks are planned."""
         if self.workers > 1 and count >= FEW:
             self._early.extend(self._start() for _ in range(self.workers))
         try:
@@ -104,142 +118,134 @@ class LocalEngine:
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
+    ) -> Iterator[tuple[T, R | TaskError]]:
         """Yield each task with its result, in the order in which they are done."""
         count = sum(map(len, chunks))
         if where == "anywhere" and (self.workers == 1 or count < FEW):
             return _here(function, chunks)
+        if where == "here first":
+            return self._here_first(function, deque(task for chunk in chunks for task in chunk))
         return self._in_processes(function, chunks, count)
 
+    def _here_first(self, function: Any, waiting: deque[Any]) -> Iterator[Any]:
+        end = time.monotonic() + HERE_S
+        while waiting and time.monotonic() < end:
+            task = waiting.popleft()
+            yield from _here(function, [[task]])
+        yield from self._in_processes(function, [[task] for task in waiting], len(waiting))
+
     def _in_processes(self, function: Any, chunks: Sequence[Sequence[Any]], count: int) -> Iterator[Any]:
-        outcomes: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        waiting = deque(chunks)
+        waiting = deque(map(list, chunks))
         payload = cloudpickle.dumps(function)
-        hands = [
-            _Hand(payload, waiting, outcomes, self._process) for _ in range(min(self.workers, len(chunks)))
-        ]
+        pool = [_Worker(self._process(), payload) for _ in range(min(self.workers, len(chunks)))]
         try:
-            for _ in range(count):
-                outcome = self._next(outcomes, hands)
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                yield outcome
+            while count:
+                for worker in pool:
+                    if waiting and not worker.tasks:
+                        worker.give(waiting.popleft())
+                for worker in self._heard(pool):
+                    if worker.is_dead:
+                        count -= 1
+                        yield worker.tasks.popleft(), TaskError(worker.why_dead())
+                        if worker.tasks:
+                            waiting.appendleft(list(worker.tasks))
+                        pool.remove(worker)
+                        if waiting:
+                            pool.append(_Worker(self._process(), payload))
+                    elif worker.results:
+                        count -= 1
+                        yield worker.tasks.popleft(), worker.results.popleft()
         finally:
-            waiting.clear()
-            for hand in hands:
-                hand.stop()
+            _stop(pool)
 
-    def _next(self, outcomes: "queue.SimpleQueue[Any]", hands: "list[_Hand]") -> Any:
-        while True:
-            for hand in hands:
-                hand.end_if_over(self.limit_s)
-            try:
-                return outcomes.get(timeout=1.0)
-            except queue.Empty:
-                continue
+    def _heard(self, pool: "list[_Worker]") -> "list[_Worker]":
+        """Wait for news of workers, and return those that have some; end those that take too long."""
+        by_pipe = {worker.replies: worker for worker in pool if worker.tasks}
+        heard = [by_pipe[pipe] for pipe in wait(list(by_pipe), timeout=1.0)]  # type: ignore[index]
+        for worker in heard:
+            worker.receive()
+        for worker in by_pipe.values():
+            if worker not in heard and time.monotonic() - worker.since > self.limit_s:
+                worker.over_s = self.limit_s
+                worker.process.kill()  # the end of its pipe is the next news of it
+        return heard
 
 
-class _Hand(threading.Thread):
-    """A thread that feeds one worker process, and starts another when it dies."""
+class _Worker:
+    """A worker process, and the tasks that it was given and has not done."""
 
-    def __init__(
-        self,
-        payload: bytes,
-        waiting: "deque[Any]",
-        outcomes: "queue.SimpleQueue[Any]",
-        start: "Callable[[], subprocess.Popen[bytes]]",
-    ) -> None:
-        super().__init__(daemon=True)
-        self._payload, self._waiting, self._outcomes, self._start_process = payload, waiting, outcomes, start
-        self._process: subprocess.Popen[bytes] | None = None
-        self._since = float("inf")
-        self._over: float | None = None
-        self._stopped = threading.Event()
-        self.start()
+    def __init__(self, process: "subprocess.Popen[bytes]", payload: bytes) -> None:
+        self.process, self.tasks, self.results = process, deque[Any](), deque[Any]()
+        self.since, self.over_s, self.is_dead, self._loaded = float("inf"), 0.0, False, False
+        self.replies = Connection(os.dup(process.stdout.fileno()), writable=False)  # type: ignore[union-attr]
+        self._pipe = Connection(os.dup(process.stdin.fileno()), readable=False)  # type: ignore[union-attr]
+        _close_pipes(process)
+        self._send(_module_path())
+        self._send(payload)
 
-    def run(self) -> None:
-        """Do chunks until none is left."""
+    def give(self, tasks: list[Any]) -> None:
+        """Send it tasks, which it does one after the other."""
+        self.tasks.extend(tasks)
+        self.since = time.monotonic() if self._loaded else self.since
+        self._send(tasks)
+
+    def receive(self) -> None:
+        """Take the result of a task, or note that the process has died."""
         try:
-            while not self._stopped.is_set():
-                self._do(list(self._waiting.popleft()))
-        except IndexError:
-            pass
-        except BaseException as error:  # raised again where the results are waited for
-            if not self._stopped.is_set():
-                self._outcomes.put(error)
-        finally:
-            self._end()
+            reply = self.replies.recv()
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            if not self._loaded:
+                raise PhospheneError("worker processes cannot be started; use one worker") from error
+            self.is_dead = True
+            return
+        self.since = time.monotonic()
+        if self._loaded:
+            self.results.append(reply)
+        elif reply != READY:
+            raise PhospheneError(f"a worker process cannot load the converters; use one worker\n{reply}")
+        self._loaded = True
 
-    def stop(self) -> None:
-        """End the process and wait until it is gone; it has a moment to finish the task it is at."""
-        self._stopped.set()
-        patient_until = time.monotonic() + GRACE_S
-        while self.is_alive():  # again and again, since the thread may be about to start another
-            if (process := self._process) is not None:
-                process.send_signal(signal.SIGTERM if time.monotonic() < patient_until else signal.SIGKILL)
-            self.join(0.05)
-
-    def end_if_over(self, limit_s: float) -> None:
-        """End a process that has been busy with one task for too long."""
-        if time.monotonic() - self._since > limit_s and self._over is None:
-            self._over = limit_s
-            if (process := self._process) is not None:
-                process.kill()
-
-    def _do(self, tasks: list[Any]) -> None:
-        """Do the tasks of a chunk; if the process dies, the task it was at is lost, and a new one goes on."""
-        while tasks and not self._stopped.is_set():
-            process = self._process or self._begin()
-            try:
-                _send(process, tasks)
-                while tasks:
-                    self._since = time.monotonic()
-                    self._outcomes.put((tasks[0], _receive(process)))
-                    del tasks[0]
-            except (EOFError, OSError, pickle.UnpicklingError):
-                why = self._why_gone()
-                if not self._stopped.is_set():
-                    self._outcomes.put((tasks.pop(0), Lost(why)))
-            finally:
-                self._since = float("inf")
-
-    def _begin(self) -> "subprocess.Popen[bytes]":
-        self._over = None
-        process = self._process = self._start_process()
-        try:
-            _send(process, _module_path())
-            _send(process, self._payload)
-            answer = _receive(process)
-        except (EOFError, OSError) as error:
-            raise PhospheneError("worker processes cannot be started; use one worker") from error
-        if answer != READY:
-            raise PhospheneError(f"a worker process cannot load the converters; use one worker\n{answer}")
-        return process
-
-    def _why_gone(self) -> str:
-        """Clear a dead process away and say how it ended."""
-        code = self._end()
-        if self._over is not None:
-            return f"took longer than {self._over:g} s and was given up"
+    def why_dead(self) -> str:
+        """Clean up after a dead process and say how it ended."""
+        code = self.end(time.monotonic() + 5)
+        if self.over_s:
+            return f"took longer than {self.over_s:g} s and was given up"
         if code < 0 and -code in set(signal.Signals):
             return f"{_DIED} ({signal.Signals(-code).name})"
         return f"{_DIED} (exit status {code})"
 
-    def _end(self) -> int:
-        process, self._process = self._process, None
-        if process is None:
-            return 0
-        code = _wait_a_moment(process)
-        for pipe in (process.stdin, process.stdout):
-            _close(pipe)
+    def end(self, patient_until: float) -> int:
+        """Wait for the end of the process, and kill it when that takes too long."""
+        self._pipe.close()
+        try:
+            code = self.process.wait(max(0.0, patient_until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self.replies.close()
         return code
+
+    def _send(self, message: Any) -> None:
+        with contextlib.suppress(OSError):  # a dead process is noticed where its replies are waited for
+            self._pipe.send(message)
+
+
+def _stop(pool: "Sequence[_Worker]") -> None:
+    """End processes; those that are at a task have a moment to finish what they write."""
+    for worker in pool:
+        if not worker.is_dead:
+            worker.process.terminate()
+    patient_until = time.monotonic() + GRACE_S
+    for worker in pool:
+        if not worker.is_dead:
+            worker.end(patient_until)
 
 
 def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles.worker import main; main()"],
+        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles._worker import main; main()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
 
@@ -275,7 +281,7 @@ class RayEngine:
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
-    ) -> Iterator[tuple[T, R | Lost]]:
+    ) -> Iterator[tuple[T, R | TaskError]]:
         """Yield each task with its result, in the order in which the chunks are done; never in this process."""
         del where
         ray = self._ray
@@ -307,7 +313,7 @@ class RayEngine:
                     yield from zip(chunk, self._ray.get(reference), strict=True)
                 except (self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.OutOfMemoryError):
                     if len(chunk) == 1:
-                        yield chunk[0], Lost(_DIED)
+                        yield chunk[0], TaskError(_DIED)
                     else:
                         waiting.extend([task] for task in chunk)
 
@@ -321,6 +327,14 @@ def make_engine(engine: Literal["local", "ray"] | Engine, workers: int | None) -
     if isinstance(engine, str):
         raise ParameterError(f"engine must be local or ray, got {engine!r}")
     return engine
+
+
+def attempt(function: Callable[[T], R], task: T) -> R | TaskError:
+    """Run one task; what it raises is its result."""
+    try:
+        return function(task)
+    except Exception as error:  # an item's fault must not cost the others
+        return TaskError(f"{type(error).__name__}: {error}")
 
 
 def _here(function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:
@@ -350,37 +364,14 @@ def _import_ray() -> Any:
     return ray
 
 
-def _send(process: "subprocess.Popen[bytes]", message: Any) -> None:
-    if process.stdin is None:
-        raise EOFError
-    process.stdin.write(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-    process.stdin.flush()
-
-
-def _receive(process: "subprocess.Popen[bytes]") -> Any:
-    if process.stdout is None:
-        raise EOFError
-    return pickle.load(process.stdout)
-
-
-def _wait_a_moment(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a process that has no more to do; one that lingers is killed."""
-    _close(process.stdin)
-    try:
-        return process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
-
-
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process that has done nothing yet."""
     process.kill()
     process.wait()
+    _close_pipes(process)
+
+
+def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
     for pipe in (process.stdin, process.stdout):
-        _close(pipe)
-
-
-def _close(pipe: Any) -> None:
-    with contextlib.suppress(OSError):
-        pipe.close()
+        if pipe:
+            pipe.close()

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes as Plot
 from matplotlib.ticker import MaxNLocator
 
 from phosphene.converters import Axis, Image, ParameterError, PhospheneError, read
-from phosphene.datasets.windows import spread
+from phosphene.datasets.windows import evenly_spaced
 
 from .render import Tiles
 
@@ -48,7 +48,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     std: Sequence[float] = IMAGENET_STD,
     copies: Sequence[Tiles] = (),
 ) -> DataLoaders:
-    """Make fastai's loaders of tiles: float32 (n, 3, size, size) with places in the sorted classes.
+    """Make fastai's loaders of tiles: float32 (n, 3, size, size) with indices of the sorted classes.
 
     Batches are taken at once from tiles in memory, in this process; on a GPU they are cut, converted and normalised
     there. Transforms of single items, which fastai's users may add, are obeyed, and make it as slow as fastai is.
@@ -60,7 +60,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     labels
         The class of every item of `tiles`; those of items in neither `train` nor `valid` are not looked at.
     train, valid
-        Places of the items to learn from, which come in another order every epoch, and of those to check by.
+        Indices of the items to learn from, which come in another order every epoch, and of those to check by.
     batch_size
         Items at a time, an integer >= 1.
     size
@@ -68,7 +68,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     seed
         Of the order of the items; equal seeds give equal orders.
     view
-        The place of the view.
+        The index of the view.
     mean, std
         Of red, green and blue, from 0 to 1, as the network wants them; one of each for grey tiles that stay grey.
     copies
@@ -107,7 +107,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     for copy in copies:
         _check_copy(copy, tiles, train)
     used = np.concatenate([train, valid])
-    classes = sorted({str(labels[place]) for place in used})
+    classes = sorted({str(labels[index]) for index in used})
     sets = Datasets(
         range(len(tiles)),
         tfms=[[Pixels(tiles, used, view, copies, train)], [Labels(labels), Categorize(vocab=classes)]],
@@ -128,60 +128,60 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
 
 
 class Pixels(Transform):
-    """From the place of an item to its tile; tiles are kept in memory where they fit.
+    """From the index of an item to its tile; tiles are kept in memory where they fit.
 
     Parameters
     ----------
-    tiles, places, view
+    tiles, indices, view
         Of the tiles of which items, and of which view.
     copies, copied
-        More tiles of some of the items, and the places of these.
+        More tiles of some of the items, and the indices of these.
     """
 
     def __init__(
         self,
         tiles: Tiles,
-        places: np.ndarray,
+        indices: np.ndarray,
         view: int,
         copies: Sequence[Tiles] = (),
         copied: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         self.tiles, self.view, self.copies = tiles, view, tuple(copies)
-        parts = [np.unique(places), *([np.unique(places if copied is None else copied)] * len(copies))]
+        parts = [np.unique(indices), *([np.unique(indices if copied is None else copied)] * len(copies))]
         self.rows = np.full((len(parts), len(tiles)), -1)
         count = 0
         for source, part in enumerate(parts):
             self.rows[source, part] = np.arange(count, count + len(part))
             count += len(part)
         self.kept: torch.Tensor | None = None
-        if tiles.tile(int(places[0]), view).nbytes * count < MOST_IN_MEMORY_BYTES:
+        if tiles.tile(int(indices[0]), view).nbytes * count < MOST_IN_MEMORY_BYTES:
             sources = zip((tiles, *copies), parts, strict=True)
             self.kept = torch.from_numpy(np.concatenate([one.pixels(part, view) for one, part in sources]))
 
-    def encodes(self, place: int) -> TensorImage:
+    def encodes(self, index: int) -> TensorImage:
         """Return uint8 (channels, height, width)."""
-        return TensorImage(self.batch(np.array([place]))[0])
+        return TensorImage(self.batch(np.array([index]))[0])
 
-    def batch(self, places: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
+    def batch(self, indices: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
         """Return the tiles of some items, uint8 (n, channels, height, width).
 
         Parameters
         ----------
-        places
+        indices
             int (n,).
         sources
             int (n,), 0 for the item as it is, k for its copy k; None for all as they are.
         """
-        sources = np.zeros(len(places), int) if sources is None else sources
+        sources = np.zeros(len(indices), int) if sources is None else sources
         if self.kept is None:
-            return torch.from_numpy(self._read(places, sources)).permute(0, 3, 1, 2)
-        rows = torch.from_numpy(self.rows[sources, places]).to(self.kept.device)
+            return torch.from_numpy(self._read(indices, sources)).permute(0, 3, 1, 2)
+        rows = torch.from_numpy(self.rows[sources, indices]).to(self.kept.device)
         return self.kept.index_select(0, rows).permute(0, 3, 1, 2)
 
-    def _read(self, places: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    def _read(self, indices: np.ndarray, sources: np.ndarray) -> np.ndarray:
         found = {
-            source: iter((self.tiles, *self.copies)[source].pixels(places[sources == source], self.view))
+            source: iter((self.tiles, *self.copies)[source].pixels(indices[sources == source], self.view))
             for source in np.unique(sources).tolist()
         }
         return np.stack([next(found[source]) for source in sources.tolist()])
@@ -195,15 +195,15 @@ class Pixels(Transform):
 
 
 class Labels(Transform):
-    """From the place of an item to its label."""
+    """From the index of an item to its label."""
 
     def __init__(self, labels: Sequence[str] | np.ndarray) -> None:
         super().__init__()
         self.labels = labels
 
-    def encodes(self, place: int) -> str:
+    def encodes(self, index: int) -> str:
         """Return the label."""
-        return str(self.labels[place])
+        return str(self.labels[index])
 
 
 class AsInput(DisplayedTransform):
@@ -230,13 +230,13 @@ class TileLoader(TfmdDL):
 
     @property
     def steady(self) -> bool:
-        """Whether an item has a few pictures that stay the same: nobody transforms them."""
+        """Whether an item has a few images that stay the same: nobody transforms them."""
         ours = (IntToFloatTensor, AsInput, Normalize)
         return self._whole and all(type(f) in ours for f in self.after_batch.fs)
 
     @property
     def n_pictures(self) -> int:
-        """How many pictures of an item there are: itself and its copies."""
+        """How many images of an item there are: itself and its copies."""
         return 1 + (len(self._pixels.copies) if self.shuffle else 0)
 
     @property
@@ -270,12 +270,12 @@ class TileLoader(TfmdDL):
             yield (TensorImage(images), *(TensorCategory(part[rows]) for part in targets))
 
     def _targets(self) -> list[torch.Tensor]:
-        """Return the place of each item's label among the classes, in a list that is empty where none is known."""
+        """Return the index of each item's label among the classes, in a list that is empty where none is known."""
         if len(self.dataset.tls) == 1:
             return []
         labels, categories = self.dataset.tls[1].tfms.fs
-        places = {name: code for code, name in enumerate(categories.vocab)}
-        return [torch.tensor([places[labels.encodes(item)] for item in self.dataset.items])]
+        codes = {name: code for code, name in enumerate(categories.vocab)}
+        return [torch.tensor([codes[labels.encodes(item)] for item in self.dataset.items])]
 
     def _sources(self, rows: np.ndarray) -> np.ndarray:
         if self.source is not None:
@@ -292,15 +292,15 @@ class TileLoader(TfmdDL):
         if b is not None:
             return super().show_batch(b, max_n=max_n, **options)
         pixels, labels = self.dataset.tls[0].tfms[0], self.dataset.tls[1].tfms[0]
-        places = [self.dataset.items[k] for k in spread(len(self.dataset), max_n)]
-        columns = int(np.ceil(np.sqrt(len(places))))
-        rows = int(np.ceil(len(places) / columns))
+        indices = [self.dataset.items[k] for k in evenly_spaced(len(self.dataset), max_n)]
+        columns = int(np.ceil(np.sqrt(len(indices))))
+        rows = int(np.ceil(len(indices) / columns))
         _, plots = plt.subplots(
             rows, columns, figsize=(3.4 * columns, 3.2 * rows), squeeze=False, layout="constrained"
         )
-        for plot, place in zip(plots.flat, places, strict=False):
-            _show(plot, pixels.tiles, place, pixels.view, labels.encodes(place))
-        for plot in plots.flat[len(places) :]:
+        for plot, index in zip(plots.flat, indices, strict=False):
+            _show(plot, pixels.tiles, index, pixels.view, labels.encodes(index))
+        for plot in plots.flat[len(indices) :]:
             plot.axis("off")
         return None
 
@@ -312,20 +312,20 @@ def _check(
         raise ParameterError(f"labels must be one an item, got {len(labels)} for {len(tiles)} items")
     if batch_size < 1:
         raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
-    for name, places in (("train", train), ("valid", valid)):
-        if not len(places):
-            raise ParameterError(f"{name} must hold one or more places, got none")
-    for place in np.concatenate([train, valid]).tolist():
-        if labels[place] is None:
-            raise ParameterError(f"{tiles.items[place]} has no label; leave place {place} out")
-        if tiles.keys[place] is None:
+    for name, indices in (("train", train), ("valid", valid)):
+        if not len(indices):
+            raise ParameterError(f"{name} must hold one or more indices, got none")
+    for index in np.concatenate([train, valid]).tolist():
+        if labels[index] is None:
+            raise ParameterError(f"{tiles.items[index]} has no label; leave index {index} out")
+        if tiles.keys[index] is None:
             raise ParameterError(
-                f"{tiles.items[place]} has no tile, since it failed; leave place {place} out"
+                f"{tiles.items[index]} has no tile, since it failed; leave index {index} out"
             )
 
 
 def draw_sources(rng: random.Random, count: int, n_pictures: int) -> np.ndarray:
-    """Choose as which of its pictures each of some items is seen; without a choice nothing is drawn."""
+    """Choose as which of its images each of some items is seen; without a choice nothing is drawn."""
     if n_pictures == 1:
         return np.zeros(count, int)
     return np.array([rng.randrange(n_pictures) for _ in range(count)])
@@ -334,31 +334,31 @@ def draw_sources(rng: random.Random, count: int, n_pictures: int) -> np.ndarray:
 def _check_copy(copy: Tiles, tiles: Tiles, train: np.ndarray) -> None:
     if copy.items != tiles.items:
         raise ParameterError(f"copies must be of the same {len(tiles)} items, got {len(copy)} others")
-    for place in train.tolist():
-        if copy.keys[place] is None:
+    for index in train.tolist():
+        if copy.keys[index] is None:
             raise ParameterError(
-                f"{tiles.items[place]} has no tile in a copy, since it failed; leave place {place} out"
+                f"{tiles.items[index]} has no tile in a copy, since it failed; leave index {index} out"
             )
 
 
-def _show(plot: Plot, tiles: Tiles, place: int, view: int, title: str) -> None:
+def _show(plot: Plot, tiles: Tiles, index: int, view: int, title: str) -> None:
     """Draw one tile; the file is read again for its axes, which tiles do not keep."""
-    pixels = tiles.tile(place, view)
+    pixels = tiles.tile(index, view)
     plot.imshow(
         pixels, cmap="gray" if pixels.shape[2] == 1 else None, vmin=0, vmax=255, interpolation="nearest"
     )
     plot.set_title(title, fontsize=10)
-    axes = _axes(tiles, place, view)
+    axes = _axes(tiles, index, view)
     plot.set(xticks=[], yticks=[])
     if axes:
         _mark(plot.xaxis, axes[0])
         _mark(plot.yaxis, axes[1])
 
 
-def _axes(tiles: Tiles, place: int, view: int) -> tuple[Axis, Axis] | None:
+def _axes(tiles: Tiles, index: int, view: int) -> tuple[Axis, Axis] | None:
     converter = tiles.views[view]
     try:
-        image: Image = converter(read(str(tiles.items[place]), converter.kind))
+        image: Image = converter(read(str(tiles.items[index]), converter.kind))
     except PhospheneError:
         return None  # the file has gone since; its tile is drawn all the same
     return image.layout.axes()

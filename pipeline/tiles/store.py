@@ -1,20 +1,112 @@
-"""Where tiles live: PNG files found by the content they were drawn from, so they are never stale."""
+"""Where computed things live: files found by what they were computed from, so they are never stale.
 
+What a file holds is up to a codec: a tile is a PNG, a record of numbers an NPZ, a fold result arrays and JSON. Nothing
+is ever unpickled. A file is written whole or not at all, and a broken one counts as missing.
+"""
+
+import errno
 import hashlib
 import os
+import re
 import time
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from phosphene.converters import Fragment
+from phosphene.converters import Fragment, PhospheneError
 from phosphene.converters.core.files import atomic_write
 
-from .png import END, HEAD_BYTES, SIGNATURE, decode_png, encode_png, key_in
+from .png import PngCodec, key_of
+
+V = TypeVar("V")
 
 _LEFT_BEHIND_S = 60.0
+_PART = re.compile(r"\..{1,40}\.[0-9a-f]{12}\.part", re.DOTALL)  # the names of `atomic_write`
+# What is wrong with one name and not with the folder.
+_OF_ONE_NAME = {errno.ENAMETOOLONG, errno.EISDIR, errno.EILSEQ, errno.EINVAL}
+
+
+class Codec(Protocol[V]):
+    """Values as the bytes of a file, and back."""
+
+    @property
+    def suffix(self) -> str:
+        """Of the files, with the dot."""
+
+    def encode(self, value: V, key: str) -> bytes:
+        """Return the bytes of a value; the key is for files that carry theirs."""
+
+    def decode(self, data: bytes) -> V:
+        """Return the value; any exception says that the bytes are broken."""
+
+
+class StoreError(PhospheneError):
+    """A folder of results cannot be written, whatever is to be kept: the fault of no item."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result of an item that is missing: its number among the results, its key, and the file that it goes to.
+
+    Without a file it is handed to the store in the process that keeps it.
+    """
+
+    number: int
+    key: str
+    target: Path | None = None
+
+
+@dataclass(frozen=True)
+class Store(Generic[V]):
+    """Values by key in a folder, one a file.
+
+    Parameters
+    ----------
+    folder
+        Where they lie.
+    codec
+        What the files hold.
+    """
+
+    folder: Path
+    codec: Codec[V]
+
+    def path(self, key: str) -> Path:
+        """Return where the value of a key lies, or would lie."""
+        return self.folder / key[:2] / f"{key[2:]}{self.codec.suffix}"
+
+    def put(self, key: str, value: V) -> None:
+        """Keep a value.
+
+        Raises
+        ------
+        StoreError
+            The folder cannot be written.
+        """
+        write_bytes(self.path(key), self.codec.encode(value, key))
+
+    def get(self, key: str) -> V:
+        """Return a value.
+
+        Raises
+        ------
+        KeyError
+            There is none, or it is broken in whatever way.
+        """
+        try:
+            return self.codec.decode(self.path(key).read_bytes())
+        except Exception as error:
+            raise KeyError(key) from error
+
+    def find(self, key: str) -> V | None:
+        """Return a value, or None where there is none, or a broken one."""
+        try:
+            return self.get(key)
+        except KeyError:
+            return None
 
 
 def default_folder() -> Path:
@@ -25,8 +117,8 @@ def default_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class TileStore:
-    """Tiles as PNG files, each under its key; a broken one counts as missing.
+class TileStore(Store[np.ndarray]):
+    """Tiles as PNG files, uint8 (height, width, 1 or 3), each under its key.
 
     Parameters
     ----------
@@ -44,71 +136,61 @@ class TileStore:
     """
 
     folder: Path = field(default_factory=default_folder)
-
-    def path(self, key: str) -> Path:
-        """Return where the tile of a key lies, or would lie."""
-        return self.folder / key[:2] / f"{key[2:]}.png"
+    codec: Codec[np.ndarray] = field(default_factory=PngCodec, repr=False, compare=False)
+    shared: ClassVar[bool] = True
 
     def __contains__(self, key: str) -> bool:
-        return is_whole(self.path(key))
+        return key_of(self.path(key)) == key
 
-    def put(self, key: str, pixels: np.ndarray) -> None:
-        """Keep a tile, uint8 (height, width, 1 or 3)."""
-        write_bytes(self.path(key), encode_png(pixels, key))
+    def missing(self, index: int, keys: Sequence[str]) -> tuple[Output, ...]:
+        """Return the tiles of an item that are not there; whoever draws them writes their files."""
+        del index
+        return tuple(Output(n, key, self.path(key)) for n, key in enumerate(keys) if key not in self)
 
-    def get(self, key: str) -> np.ndarray:
-        """Return a tile, uint8 (height, width, channels).
-
-        Raises
-        ------
-        KeyError
-            There is no such tile, or it is broken.
-        """
-        try:
-            return decode_png(self.path(key).read_bytes())
-        except (OSError, ValueError, SyntaxError, zlib.error) as error:
-            raise KeyError(key) from error
+    def take(self, index: int, keys: Sequence[str], values: Sequence[object], *, failed: bool) -> None:
+        """Do nothing: the tiles are in their files."""
 
 
 def tile_key(content_digest: str, fragment: Fragment | None, fingerprint: str) -> str:
-    """Return the key of a tile: equal for equal bytes, equal part and equal converter, else different."""
+    """Return the key of a result: equal for equal bytes, equal part and equal function, else different."""
     text = f"{content_digest}#{fragment or ''}|{fingerprint}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether a PNG file begins and ends as one; its pixels are not looked at."""
-    try:
-        with path.open("rb") as file:
-            begin = file.read(len(SIGNATURE))
-            file.seek(-len(END), os.SEEK_END)
-            return begin == SIGNATURE and file.read() == END
-    except OSError:
-        return False
-
-
-def key_of(path: Path) -> str | None:
-    """Return the key that a whole PNG file of ours carries; None for any other file."""
-    if not is_whole(path):
-        return None
-    try:
-        with path.open("rb") as file:
-            return key_in(file.read(HEAD_BYTES))
-    except OSError:
-        return None
-
-
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(data)
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be written: full, read-only, or none.
+    PhospheneError
+        A file of this name cannot be.
+    """
+    try:
+        with atomic_write(path) as file:
+            file.write(data)
+    except OSError as error:
+        if error.errno in _OF_ONE_NAME:
+            raise PhospheneError(
+                f"{path}: cannot be written ({error.strerror}); rename its source"
+            ) from error
+        raise unwritable(path.parent, error) from error
+
+
+def unwritable(folder: Path, error: OSError) -> StoreError:
+    """Return what to say of a folder that cannot be written."""
+    return StoreError(
+        f"{folder}: cannot be written ({error.strerror}); make room, or name another folder "
+        "(of the cache: PHOSPHENE_CACHE)"
+    )
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed runs left half-written; what another run may still be writing stays."""
+    """Remove what killed runs left half-written; what another run may still be writing stays, and files of others."""
     for part in folder.rglob(".*.part"):
         try:
-            if time.time() - part.stat().st_mtime > _LEFT_BEHIND_S:
+            if _PART.fullmatch(part.name) and time.time() - part.stat().st_mtime > _LEFT_BEHIND_S:
                 part.unlink()
         except OSError:
             continue  # another run removed it first

@@ -12,9 +12,10 @@ import soundfile
 from example_signals import DRAWN, noise
 
 from phosphene.converters import converters, read
-from phosphene.pipeline.tiles.drawing import Job, Painter, Task
+from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.engines import LocalEngine
-from phosphene.pipeline.tiles.png import decode_png
+from phosphene.pipeline.tiles.render import render
+from phosphene.pipeline.tiles.store import TileStore
 
 KINDS = ("audio", "series", "mouse", "binary")
 SIZE = 64
@@ -69,16 +70,20 @@ def write(kind, path, place):
 @pytest.mark.parametrize("kind", KINDS)
 def test_by_one_worker_or_many(kind, tmp_path):
     views = tuple(owner(size=SIZE) for owner in converters(kind) if owner.__module__.startswith("phosphene."))
-    tasks = []
+    items = []
     for place in range(4):
-        path = tmp_path / f"{place}.{'wav' if kind == 'audio' else 'csv'}"
-        write(kind, path, place)
-        jobs = tuple(Job(view, f"{place}-{view}", None) for view in range(len(views)))
-        tasks.append(Task(place, path, None, jobs))
-    outcomes = LocalEngine(2).map(Painter(views), [[task] for task in tasks], where="apart")
-    drawn = {task.place: done for task, done in outcomes}
-    for task in tasks:
-        assert drawn[task.place].error is None
-        signal = read(task.path, kind)
-        for view, png in zip(views, drawn[task.place].pictures, strict=True):
-            np.testing.assert_array_equal(decode_png(png), view(signal).pixels, err_msg=view.spec)
+        items.append(Item(tmp_path / f"{place}.{'wav' if kind == 'audio' else 'csv'}"))
+        write(kind, items[-1].path, place)
+
+    class Apart(LocalEngine):
+        def map(self, function, chunks, *, where="anywhere"):
+            return super().map(function, chunks, where="apart")
+
+    tiles = render(items, views, store=TileStore(tmp_path / "tiles"), engine=Apart(2), progress=False)
+    assert tiles.failures == ()
+    for index, item in enumerate(items):
+        signal = read(item.path, kind)
+        for view, converter in enumerate(views):
+            np.testing.assert_array_equal(
+                tiles.tile(index, view), converter(signal).pixels, err_msg=converter.spec
+            )

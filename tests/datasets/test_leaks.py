@@ -8,8 +8,9 @@ import pytest
 from phosphene.converters import Fragment, ParameterError
 from phosphene.datasets import open_protocol
 from phosphene.datasets.leaks import Leak, find_leaks, require_no_leaks
-from phosphene.datasets.manifest import Item, Manifest, Split
+from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.splits import Split
 
 
 def halves(n: int) -> Split:
@@ -47,7 +48,7 @@ def test_a_group_on_both_sides():
     assert leak == Leak(
         "group",
         "test",
-        "birds: split 'test': 2 of 2 items to answer for, of a group that is learned from ('ann')",
+        "birds: split 'test': 2 of 2 test items, of a group in training ('ann')",
         (items[2], items[3]),
     )
 
@@ -59,7 +60,7 @@ def test_groups_on_one_side_and_items_of_none():
 
 def test_no_more_than_three_groups_are_named():
     items = [Item(Path(f"{k}.wav"), "a", group=f"g{k % 5}") for k in range(10)]
-    assert leaks_of(items)[0].message.endswith("5 of 5 items to answer for, of a group that is learned from "
+    assert leaks_of(items)[0].message.endswith("5 of 5 test items, of a group in training "
                                                "('g0', 'g1', 'g2', ...)")  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def test_slices_of_a_recording_by_their_names():
     (leak,) = find_leaks(Manifest(tuple(items), "audio", "city"), [halves(4)])
     assert (leak.sort, leak.items) == ("group", tuple(items[2:]))
     assert leak.message == (
-        "city: split 'test': 2 of 2 items to answer for, slices of a recording that is learned from ('100', '101')"
+        "city: split 'test': 2 of 2 test items, slices of a recording in training ('100', '101')"
     )
     apart = [Item(Path(f"{100 + k // 2}-3-0-{k}.wav"), "a", fold="1") for k in range(4)]
     assert find_leaks(Manifest(tuple(apart), "audio", "city"), [halves(4)]) == ()
@@ -87,7 +88,7 @@ def test_equal_bytes_on_both_sides(files):
     (leak,) = leaks_of(items)
     assert (leak.sort, leak.split, leak.items) == ("copy", "test", (items[3], items[5]))
     assert leak.message == (
-        "birds: split 'test': 2 of 3 items to answer for, copies of one that is learned from "
+        "birds: split 'test': 2 of 3 test items, copies of one in training "
         "(b/3.wav is a/0.wav, b/5.wav is b/1.wav)"
     )
 
@@ -112,7 +113,7 @@ def test_copies_with_different_labels_are_told_first(files):
     (leak,) = leaks_of(items, split=Split("1", np.array([0, 1]), np.array([2, 3, 4])))
     assert leak.items == tuple(items[2:])
     assert leak.message.endswith(
-        "copies of one that is learned from (3.wav is 1.wav, 2.wav is 0.wav, 4.wav is 1.wav; 1 with another label, "
+        "copies of one in training (3.wav is 1.wav, 2.wav is 0.wav, 4.wav is 1.wav; 1 with another label, "
         "the first with 'cat' and 'dog')"
     )
 
@@ -128,8 +129,7 @@ def test_many_copies_are_counted_and_three_named(files):
     (leak,) = leaks_of(items)
     assert len(leak.items) == 5
     assert leak.message.endswith(
-        "5 of 5 items to answer for, copies of one that is learned from "
-        "(5.wav is 0.wav, 6.wav is 0.wav, 7.wav is 0.wav, ...)"
+        "5 of 5 test items, copies of one in training (5.wav is 0.wav, 6.wav is 0.wav, 7.wav is 0.wav, ...)"
     )
 
 
@@ -160,7 +160,7 @@ def test_rows_with_equal_values_on_both_sides(tmp_path):
     assert (leak.sort, leak.split) == ("copy", "test")
     assert [str(item.fragment) for item in leak.items] == ["row=0", "row=1"]
     assert leak.message.endswith(
-        "2 of 3 items to answer for, copies of one that is learned from "
+        "2 of 3 test items, copies of one in training "
         "(Tiny_TEST.tsv#row=0 is Tiny_TRAIN.tsv#row=1, Tiny_TEST.tsv#row=1 is Tiny_TRAIN.tsv#row=0; "
         "1 with another label, the first with '1' and '2')"
     )
@@ -196,7 +196,7 @@ def test_overlapping_parts_of_one_file(files):
     (leak,) = leaks_of(items)
     assert (leak.sort, leak.items) == ("overlap", (items[1],))
     assert leak.message == (
-        "birds: split 'test': 1 of 1 items to answer for, overlapping with one that is learned from "
+        "birds: split 'test': 1 of 1 test items, overlapping with one in training "
         "(long.wav#t=2.5,7.5 with long.wav#t=0,5)"
     )
 
@@ -276,7 +276,7 @@ def test_made_folds_are_told_and_never_refused():
             "split",
             "",
             "birds has neither folds nor a split: 5 folds are made at random, every class in its share, but nothing "
-            "is known of how items are related; if some are of one recording, speaker or machine, answers leak and "
+            "is known of how items are related; if some are of one recording, speaker or machine, predictions leak and "
             "scores are too high: name what they share in a column group",
         ),
     )
@@ -299,18 +299,18 @@ def test_the_first_leak_is_refused_with_what_to_do(files):
     with pytest.raises(ParameterError) as caught:
         require_no_leaks(leaks, on_leak="refuse")
     assert str(caught.value) == (
-        f"birds: split 'test': 1 of 1 items to answer for, of a group that is learned from ({str(path)!r}) "
-        "(and 1 more such findings), so answers would leak; put all of a group on one side"
+        f"birds: split 'test': 1 of 1 test items, of a group in training ({str(path)!r}) "
+        "(and 1 more such findings), so predictions would leak; put all of a group on one side"
     )
     assert len(require_no_leaks(leaks, on_leak="tell")) == 3
 
 
 @pytest.mark.parametrize(
     ("sort", "advice"),
-    [("copy", "keep one of each, or put both on one side"), ("overlap", "cut parts that do not overlap")],
+    [("copy", "keep one of each, or put both on one side"), ("overlap", "cut windows that do not overlap")],
 )
 def test_each_sort_has_its_advice(sort, advice):
-    with pytest.raises(ParameterError, match=f"^birds: x, so answers would leak; {advice}"):
+    with pytest.raises(ParameterError, match=f"^birds: x, so predictions would leak; {advice}"):
         require_no_leaks([Leak(sort, "1", "birds: x")], on_leak="refuse")
 
 

@@ -167,9 +167,9 @@ def test_urbansound8k_without_its_table_is_not_split_at_random(tmp_path):
         for part in range(5):
             write(tmp_path / ("siren", "bark")[recording % 2] / f"{recording}-8-0-{part}.wav", "RIFF")
     found = open_manifest(tmp_path, kind="audio")
-    for deal in (lambda: found.with_folds(2, seed=0), lambda: found.valid_split("0.2", seed=0)):
+    for split in (lambda: found.with_folds(2, seed=0), lambda: found.valid_split("0.2", seed=0)):
         with pytest.raises(ParameterError, match="named as those of UrbanSound8K"):
-            deal()
+            split()
 
 
 def test_binaries_keep_the_builds_of_a_module_together(tmp_path):
@@ -294,7 +294,7 @@ DAMAGES = [
         "is_illegal of session_0000000003 must be 0 or 1, got 'maybe'",
     ),
     ("malimg", remove("malimg_paper_dataset_imgs"), ": no malimg here; it should hold malimg_paper_dataset"),
-    ("malimg", put("malimg_paper_dataset_imgs/Yuner.A/03.png", "?"), "Yuner.A/03.png: is no PNG picture"),
+    ("malimg", put("malimg_paper_dataset_imgs/Yuner.A/03.png", "?"), "Yuner.A/03.png: is no PNG image"),
     ("malimg", colour, "Yuner.A/03.png: must be grey with 8 bits, as published, is of mode RGB"),
     (
         "binaries",

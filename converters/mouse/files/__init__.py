@@ -1,1 +1,1 @@
-"""Mouse sessions on disk: tables, columns, reading, cutting."""
+"""Mouse sessions on disk: tables, columns, reading."""

@@ -85,6 +85,11 @@ class SeriesReader(Reader):
         opened = _open(path)
         return list(opened.labels) if isinstance(opened, Archive) and opened.labels else None
 
+    def rows(self, path: Path) -> int | None:
+        """Return how many items an archive holds; None for a file of one series."""
+        opened = _open(path)
+        return len(opened.items) if isinstance(opened, Archive) else None
+
 
 def _format_of(head: bytes) -> str | None:
     if head.startswith(b"\x93NUMPY") or _is_npz(head):

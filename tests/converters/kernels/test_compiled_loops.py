@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DRAW_ALL = f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parents[1] / "contract")!r})
+sys.path.insert(0, {str(Path(__file__).parents[2] / "contract")!r})
 from example_signals import DRAWN
 from phosphene.converters import converters
 for owner in converters():

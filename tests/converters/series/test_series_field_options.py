@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters import Box, Series, SignalError, make, parse_views
 from phosphene.converters.series.markov import bin_edges
-from phosphene.converters.series.states import embedded, standardised, state_distances
+from phosphene.converters.series.recurrence import embedded, standardised
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 GOLDEN_VIEWS = {
@@ -118,6 +118,10 @@ def test_a_step_is_found_where_transitions_end():
 
 
 # Recurrence plots.
+
+
+def state_distances(states):
+    return np.linalg.norm(states[:, :, None] - states[:, None], axis=0)
 
 
 def close_pairs(distances, threshold, percentage, deviation=1.0):

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Box, ParameterError, Series, SignalError, make
-from phosphene.converters.series.gramian import gramian_difference, gramian_summation
-from phosphene.converters.series.markov import averaged_field, quantile_levels, transition_matrix
-from phosphene.converters.series.states import embedded, state_distances
+from phosphene.converters.series.recurrence import embedded
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 NAMES = ("gasf", "gadf", "mtf", "recurrence", "patches")
@@ -39,29 +37,37 @@ def walks(count, length):
 
 
 def test_the_gramian_fields_of_three_samples_are_those_computed_by_hand():
-    cosine = np.array([-1.0, 0.0, 1.0])  # angles pi, pi/2 and 0
-    np.testing.assert_array_equal(gramian_summation(cosine), [[1, 0, -1], [0, -1, 0], [-1, 0, 1]])
-    np.testing.assert_allclose(gramian_difference(cosine), [[0, 1, 0], [-1, 0, 1], [0, -1, 0]], atol=1e-7)
+    series = [-1.0, 0.0, 1.0]  # cosines of the angles pi, pi/2 and 0; each is three pixels wide
+    summed, differed = (grey_of(name, series, size=9)[1::3, 1::3] for name in ("gasf", "gadf"))
+    np.testing.assert_array_equal(summed, [[255, 128, 0], [128, 0, 128], [0, 128, 255]])
+    np.testing.assert_array_equal(differed, [[128, 255, 128], [0, 128, 255], [128, 0, 128]])
 
 
 def test_the_transition_field_of_five_samples_is_that_computed_by_hand():
-    levels = quantile_levels(
-        np.array([0.0, 5.0, 1.0, 6.0, 7.0]), 2
-    )  # the median, 5, belongs to the lower bin
-    np.testing.assert_array_equal(levels, [0, 0, 0, 1, 1])
-    matrix = transition_matrix(levels, 2)
-    np.testing.assert_allclose(matrix, [[2 / 3, 1 / 3], [0, 1]])
-    np.testing.assert_allclose(averaged_field(levels, matrix, 5)[[0, 0, 4], [0, 4, 0]], [2 / 3, 1 / 3, 0])
-    np.testing.assert_allclose(averaged_field(levels, matrix, 1), [[(9 * 2 / 3 + 6 / 3 + 4) / 25]])
+    # The median, 5, belongs to the lower level: from it two steps of three stay there, from the upper one all.
+    series, expected = [0.0, 5.0, 1.0, 6.0, 7.0], np.full((5, 5), 170)
+    expected[:3, 3:], expected[3:, :3], expected[3:, 3:] = 85, 0, 255
+    np.testing.assert_array_equal(grey_of("mtf", series, size=10, n_bins=2)[::2, ::2], expected)
+
+
+def test_a_transition_field_is_averaged_as_that_computed_by_hand():
+    series = [0.0, 5.0, 1.0, 6.0] * 4  # 8 pixels of two samples, each with a half on either level
+    levels, steps = [int(value > 3) for value in series], np.zeros((2, 2))  # the median is 3
+    for before, after in pairwise(levels):
+        steps[before, after] += 1
+    mean = (steps / steps.sum(1, keepdims=True)).mean()
+    np.testing.assert_array_equal(grey_of("mtf", series, size=8, n_bins=2), round(255 * mean))
 
 
 def test_distances_of_states_are_those_computed_by_hand():
-    states = embedded(np.array([0.0, 3.0, 4.0]), dimension=2, delay=1)
-    np.testing.assert_array_equal(states, [[0, 3], [3, 4]])
-    np.testing.assert_allclose(state_distances(states), [[0, 10**0.5], [10**0.5, 0]])
-    np.testing.assert_array_equal(
-        state_distances(np.array([[0.0, 3.0, -1.0]])), [[0, 3, 1], [3, 0, 4], [1, 4, 0]]
-    )
+    np.testing.assert_array_equal(embedded(np.array([0.0, 3.0, 4.0]), dimension=2, delay=1), [[0, 3], [3, 4]])
+    one = grey_of("recurrence", [0.0, 3.0, -1.0], size=9)[1::3, 1::3]
+    np.testing.assert_array_equal(one, np.rint(np.array([[0, 3, 1], [3, 0, 4], [1, 4, 0]]) * 255 / 4))
+    two = grey_of("recurrence", [0.0, 3.0, 7.0, 7.0], size=9, dimension=2)[
+        1::3, 1::3
+    ]  # (0, 3), (3, 7), (7, 7)
+    apart = np.array([[0, 5, 65**0.5], [5, 0, 4], [65**0.5, 4, 0]])
+    np.testing.assert_array_equal(two, np.rint(apart * 255 / 65**0.5))
 
 
 # Against loops that follow the definitions.

@@ -6,6 +6,7 @@ from sklearn.linear_model import Ridge, RidgeClassifierCV
 from phosphene.converters import ParameterError
 from phosphene.pipeline.baselines import rockets
 from phosphene.pipeline.baselines.rockets import RocketContender
+from phosphene.pipeline.strategies import ridge
 
 
 def waves(n=60, channels=1, length=40):
@@ -20,11 +21,11 @@ def waves(n=60, channels=1, length=40):
 @pytest.fixture
 def plain(monkeypatch):
     """A method that leaves series as they are, so that the ridge can be judged alone."""
-    monkeypatch.setitem(rockets._FITS, "minirocket", lambda values, seed: lambda series: series[:, 0])
+    monkeypatch.setitem(rockets._TRANSFORMS, "minirocket", lambda values, seed: lambda series: series[:, 0])
 
 
 @pytest.fixture
-def told(plain):
+def fitted(plain):
     values, targets = waves()
     groups = np.arange(40) // 2
     contender = RocketContender(values, "minirocket", seed=0)
@@ -48,7 +49,7 @@ def test_ridge_of_single_rows_is_that_of_scikit_learn(plain):
     )
 
 
-def test_left_out_errors_keep_their_digits_where_hardly_anything_is_left(plain):
+def test_oof_errors_keep_their_digits_where_hardly_anything_is_left(plain):
     """With far more features than rows and a small penalty a whole fit is all but exact."""
     random = np.random.default_rng(0)
     values, targets = random.normal(scale=100.0, size=(30, 1, 20000)), np.arange(30) % 2
@@ -63,7 +64,7 @@ def test_left_out_errors_keep_their_digits_where_hardly_anything_is_left(plain):
         weight = centred.T @ np.linalg.solve(square, wanted[rest] - level)
         score = level + (values[place, 0] - values[rest, 0].mean(axis=0)) @ weight
         told = trained.oof_log_proba[place, 1] - trained.oof_log_proba[place, 0]
-        assert told == pytest.approx(2 * score * trained.model.sharpness, rel=1e-4, abs=1e-6)
+        assert told == pytest.approx(2 * score / trained.model.temperature, rel=1e-4, abs=1e-6)
 
 
 def test_two_classes_answer_as_scikit_learn(plain):
@@ -72,25 +73,25 @@ def test_two_classes_answer_as_scikit_learn(plain):
     contender = RocketContender(values, "minirocket", seed=0)
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=2)
     oracle = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)).fit(values[:40, 0], targets[:40])
-    answers = contender.predict_log_proba(trained.model, np.arange(40, 60)).argmax(axis=1)
-    assert answers.tolist() == oracle.predict(values[40:, 0]).tolist()
+    log_proba = contender.predict_log_proba(trained.model, np.arange(40, 60)).argmax(axis=1)
+    assert log_proba.tolist() == oracle.predict(values[40:, 0]).tolist()
 
 
-def test_left_out_answers_are_those_of_fits_without_the_group(told):
-    _, trained, rows, targets, groups = told
+def test_oof_log_proba_is_that_of_fits_without_the_group(fitted):
+    _, trained, rows, targets, groups = fitted
     wanted = np.where(np.eye(3)[targets[:40]] > 0, 1.0, -1.0)
-    alpha, sharpness = trained.notes["setting"]["alpha"], trained.model.sharpness
+    alpha, inverse = trained.notes["setting"]["alpha"], 1 / trained.model.temperature
     assert trained.oof_indices.tolist() == list(range(40))
     for group in (0, 7):
         fit = Ridge(alpha).fit(rows[:40][groups != group], wanted[groups != group])
-        scores = fit.predict(rows[:40][groups == group]) * sharpness
+        scores = fit.predict(rows[:40][groups == group]) * inverse
         expected = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
         np.testing.assert_allclose(trained.oof_log_proba[groups == group], expected, atol=1e-4)
 
 
-def test_many_rows_are_learned_from_though_some_choose_the_penalty(told, monkeypatch):
-    contender, _, rows, targets, _ = told
-    monkeypatch.setattr(rockets, "MOST_JUDGED", 30)
+def test_many_rows_are_learned_from_though_some_choose_the_penalty(fitted, monkeypatch):
+    contender, _, rows, targets, _ = fitted
+    monkeypatch.setattr(ridge, "MOST_OOF", 30)
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
     assert len(trained.oof_indices) == 30
     wanted = np.where(np.eye(3)[targets[:40]] > 0, 1.0, -1.0)
@@ -108,14 +109,16 @@ def test_one_group_one_class_and_a_class_of_one_row(plain):
     assert contender.predict_log_proba(only.model, np.arange(5)).argmax(axis=1).tolist() == [2] * 5
     few = contender.fit(np.arange(5), np.array([0, 1, 0, 1, 2]), np.arange(5), n_classes=4)
     assert few.oof_indices.tolist() == [0, 1, 2, 3]
-    answers = contender.predict_log_proba(few.model, np.arange(60))
-    assert np.isfinite(answers).all() and answers.shape == (60, 4)
+    log_proba = contender.predict_log_proba(few.model, np.arange(60))
+    assert np.isfinite(log_proba).all() and log_proba.shape == (60, 4)
 
 
 def test_short_series_are_stretched_along_straight_lines(monkeypatch):
     seen = []
     monkeypatch.setitem(
-        rockets._FITS, "minirocket", lambda values, seed: lambda series: seen.append(series) or series[:, 0]
+        rockets._TRANSFORMS,
+        "minirocket",
+        lambda values, seed: lambda series: seen.append(series) or series[:, 0],
     )
     values = np.array([[[0.0, 9.0, 0.0]], [[9.0, 0.0, 9.0]]])
     RocketContender(values, "minirocket", seed=0).fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
@@ -134,7 +137,7 @@ def test_unknown_method_is_told():
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("method", ["minirocket", "multirocket_hydra"])
-def test_answers_are_those_of_aeon(method, channels):
+def test_log_proba_are_those_of_aeon(method, channels):
     pytest.importorskip("aeon")
     from aeon.classification.convolution_based import MiniRocketClassifier, MultiRocketHydraClassifier
 
@@ -143,11 +146,11 @@ def test_answers_are_those_of_aeon(method, channels):
     contender = RocketContender(values, method, seed=3)
     state, torchs, threads = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
     trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
-    answers = contender.predict_log_proba(trained.model, np.arange(40, 60))
+    log_proba = contender.predict_log_proba(trained.model, np.arange(40, 60))
     assert (np.random.get_state()[1] == state).all() and torch.equal(torch.get_rng_state(), torchs)
     assert torch.get_num_threads() == threads
     oracle = owner(random_state=3).fit(values[:40], targets[:40])
-    assert answers.argmax(axis=1).tolist() == oracle.predict(values[40:]).tolist()
+    assert log_proba.argmax(axis=1).tolist() == oracle.predict(values[40:]).tolist()
     ridge = oracle.estimator_ if method == "minirocket" else oracle.classifier
     assert trained.notes["setting"]["alpha"] == pytest.approx(ridge.alpha_)
     np.testing.assert_allclose(trained.model.ridge.weight.T, ridge.coef_, atol=1e-5)
@@ -163,5 +166,5 @@ def test_minirocket_reaches_on_chinatown_what_aeon_reaches(data):
     targets = np.unique(rows[:, 0], return_inverse=True)[1]
     contender = RocketContender(rows[:, None, 1:], "minirocket", seed=0)
     trained = contender.fit(np.arange(n), targets[:n], np.arange(n), n_classes=2)
-    answers = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
-    assert (answers == targets[n:]).mean() == pytest.approx(0.9826, abs=0.002)
+    log_proba = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
+    assert (log_proba == targets[n:]).mean() == pytest.approx(0.9826, abs=0.002)

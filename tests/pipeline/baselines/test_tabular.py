@@ -1,29 +1,25 @@
+import json
+
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from phosphene.converters import ParameterError
-from phosphene.pipeline.baselines import tabular as baselines
-from phosphene.pipeline.baselines import trees as models_trees
-from phosphene.pipeline.baselines.calibration import fit_sharpness, sharpened
-from phosphene.pipeline.baselines.inner import SETTINGS, inner_folds
-from phosphene.pipeline.baselines.models import Logistic, Nearest
-from phosphene.pipeline.baselines.scaling import Scaling
-from phosphene.pipeline.baselines.tabular import MODELS, TableContender
-from phosphene.pipeline.baselines.trees import Boosting, Forest
+from phosphene.converters import MissingExtra, ParameterError
+from phosphene.pipeline.baselines import tabular
+from phosphene.pipeline.baselines.tabular import (
+    MODELS,
+    SETTINGS,
+    TableContender,
+    size_bytes,
+    stratified_splits,
+)
 from phosphene.pipeline.features import Table
 
 LEARNERS = ("lightgbm", "logistic", "nearest", "random_forest")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Fewer trees: what is tested does not depend on their number."""
-    monkeypatch.setattr(models_trees, "N_TREES", 12)
-    monkeypatch.setattr(models_trees, "N_TREES_TRIED", 4)
 
 
 def blobs(n=60, columns=8, classes=3, seed=0):
@@ -42,7 +38,7 @@ def fitted(model, table, targets, n_train, *, groups=None, n_classes=3):
 
 
 @pytest.mark.parametrize("model", LEARNERS)
-def test_learns_tells_and_repeats(model):
+def test_learns_and_repeats(model):
     table, targets = blobs()
     contender, trained = fitted(model, table, targets, 45)
     answers = contender.predict_log_proba(trained.model, np.arange(45, 60))
@@ -52,19 +48,24 @@ def test_learns_tells_and_repeats(model):
     accuracy = (trained.oof_log_proba.argmax(axis=1) == targets[:45]).mean()
     assert accuracy > 0.7 and trained.notes["left_out_accuracy"] == accuracy
     assert trained.notes["settings"] == SETTINGS and trained.notes["inner_folds"] == 5
-    assert trained.notes["setting"] in MODELS[model].settings and trained.size_bytes > 100
+    assert json.loads(json.dumps(trained.notes)) == trained.notes and trained.size_bytes > 100
     again, same = fitted(model, table, targets, 45)
     assert (same.oof_log_proba == trained.oof_log_proba).all()
     assert (again.predict_log_proba(same.model, np.arange(45, 60)) == answers).all()
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("kind", ["few", "constant", "column", "lonely", "one group", "one class"])
+@pytest.mark.parametrize(
+    "kind", ["few", "constant", "column", "lonely", "one group", "one class", "each its own class"]
+)
 def test_hard_cases_are_answered(model, kind):
     table, targets = blobs(12, 5)
     groups, n = np.arange(8), 8
     if kind == "few":
         n, groups = 6, np.arange(6)
+    if kind == "each its own class":
+        targets = np.minimum(np.arange(12), 4)
+        n, groups = 5, np.arange(5)
     if kind == "constant":
         table = Table(np.ones_like(table.values), table.names)
     if kind == "column":
@@ -81,11 +82,13 @@ def test_hard_cases_are_answered(model, kind):
     unseen = np.setdiff1d(np.arange(5), targets[:n])
     assert (answers[:, unseen] < np.log(1e-3)).all()
     assert (
-        len(trained.oof_log_proba) == len(trained.oof_indices) == {"one group": 0, "lonely": 7}.get(kind, n)
+        len(trained.oof_log_proba)
+        == len(trained.oof_indices)
+        == {"one group": 0, "each its own class": 0, "lonely": 7}.get(kind, n)
     )
     if kind == "one class":
         assert (answers.argmax(axis=1) == 2).all()
-    if kind == "one group":
+    if kind in ("one group", "each its own class"):
         assert trained.notes["left_out_accuracy"] is None
 
 
@@ -113,112 +116,137 @@ def test_majority_answers_with_shares_of_the_classes():
     assert trained.notes["settings"] == 1 and trained.oof_indices.tolist() == [0, 1, 2]
 
 
-def test_left_out_answers_are_those_of_the_chosen_setting_without_the_fold():
-    table, targets = blobs()
-    _, trained = fitted("logistic", table, targets, 60)
-    folds = inner_folds(targets, np.arange(60), seed=0)
-    train, test = folds != 1, folds == 1
-    fit = Logistic().fit(table.values[train], targets[train], trained.notes["setting"], seed=0)
-    expected = sharpened(fit.scores(table.values[test]), trained.model.sharpness)
-    np.testing.assert_allclose(trained.oof_log_proba[test], expected, atol=2e-2)
+def by_hand(model, train, targets, test, setting):
+    """Log-probabilities by scikit-learn with a setting, without our pipeline: float (n_test, n_classes)."""
+    scale = {"StandardScaler": StandardScaler(), "MinMaxScaler": MinMaxScaler(clip=True)}[
+        setting["scale"]
+    ].fit(train)
+    chosen = {name.removeprefix("model__"): value for name, value in setting.items() if name != "scale"}
+    estimator = (
+        LogisticRegression(**chosen, tol=1e-8, max_iter=1000)
+        if model == "logistic"
+        else KNeighborsClassifier(**chosen, weights="distance", algorithm="brute")
+    )
+    proba = estimator.fit(scale.transform(train), targets).predict_proba(scale.transform(test))
+    return np.log(proba + (1e-3 if model == "nearest" else 1e-6))
 
 
-def test_choice_is_by_log_loss_of_left_out_rows():
-    table, targets = blobs()
-    _, trained = fitted("logistic", table, targets, 60)
-    folds = inner_folds(targets, np.arange(60), seed=0)
-    scores = np.zeros((SETTINGS, 60, 3))
-    for fold in range(5):
-        train, test = folds != fold, folds == fold
-        scores[:, test] = Logistic().trial(table.values[train], targets[train], table.values[test], seed=0)
-    losses = []
-    for each in scores:
-        answers = sharpened(each, fit_sharpness(each, targets, otherwise=1.0))
-        losses.append(-answers[np.arange(60), targets].mean())
-    assert Logistic.settings[int(np.argmin(losses))] == trained.notes["setting"]
-    assert max(losses) > min(losses) + 0.01
-
-
-def test_some_of_many_rows_choose(monkeypatch):
-    monkeypatch.setattr(baselines, "MOST_JUDGED", 20)
-    table, targets = blobs()
-    _, trained = fitted("nearest", table, targets, 60)
-    assert len(trained.oof_indices) == 20 == len(trained.oof_log_proba)
-    assert len(trained.model.fitted.rows) == 60
+def without_temperature(log_proba, trained):
+    return softmax(log_proba * trained.model.temperature, axis=1)
 
 
 @pytest.mark.parametrize("columns", [5, 90])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_logistic_regression_is_that_of_scikit_learn(columns, classes):
-    table, targets = blobs(40, columns, classes)
+@pytest.mark.parametrize("model", ["logistic", "nearest"])
+def test_predictions_are_those_of_scikit_learn(model, columns, classes):
+    table, targets = blobs(80, columns, classes)
+    contender, trained = fitted(model, table, targets, 60, n_classes=classes)
     values = table.values.astype(float)
-    fit = Logistic().fit(table.values, targets, {"scale": "standard", "C": 0.1}, seed=0)
-    scale = StandardScaler().fit(values)
-    oracle = LogisticRegression(C=0.1, tol=1e-8, max_iter=1000).fit(scale.transform(values), targets)
-    expected = oracle.predict_proba(scale.transform(values))
-    np.testing.assert_allclose(np.exp(sharpened(fit.scores(table.values), 1.0)), expected, atol=5e-3)
+    expected = by_hand(model, values[:60], targets[:60], values[60:], trained.notes["setting"])
+    found = without_temperature(contender.predict_log_proba(trained.model, np.arange(60, 80)), trained)
+    np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cityblock", "chebyshev", "cosine", "correlation"])
-def test_nearest_row_is_that_of_scikit_learn(metric):
-    table, targets = blobs(60, 6)
-    train, test = table.values[:45].astype(float), table.values[45:].astype(float)
-    fit = Nearest().fit(table.values[:45], targets[:45], {"scale": "none", "metric": metric}, seed=0)
-    oracle = KNeighborsClassifier(1, metric=metric, algorithm="brute").fit(train, targets[:45])
-    assert fit.scores(table.values[45:]).argmax(axis=1).tolist() == oracle.predict(test).tolist()
+@pytest.mark.parametrize("model", ["logistic", "nearest"])
+def test_oof_log_proba_is_that_of_fits_without_the_fold(model):
+    table, targets = blobs()
+    _, trained = fitted(model, table, targets, 60)
+    values = table.values.astype(float)
+    for train, test in stratified_splits(targets, np.arange(60), seed=0):
+        expected = by_hand(model, values[train], targets[train], values[test], trained.notes["setting"])
+        found = without_temperature(trained.oof_log_proba[test], trained)
+        np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
-def test_cut_forest_answers_as_one_that_was_grown_so():
-    # Without a bootstrap and with all columns there is nothing to draw, and both are the same trees.
+def test_the_setting_is_that_of_the_best_brier_score():
+    table, targets = blobs(45)
+    _, trained = fitted("logistic", table, targets, 45)
+    splits, values = stratified_splits(targets, np.arange(45), seed=0), table.values.astype(float)
+
+    def brier(setting):
+        proba = np.zeros((45, 3))
+        for train, test in splits:
+            proba[test] = np.exp(by_hand("logistic", values[train], targets[train], values[test], setting))
+        return np.square(proba - np.eye(3)[targets]).sum(axis=1).mean()
+
+    strengths = [1e-4, 1.0]
+    others = [
+        brier({"scale": s, "model__C": c}) for s in ("StandardScaler", "MinMaxScaler") for c in strengths
+    ]
+    assert brier(trained.notes["setting"]) <= min(others) + 1e-3 < max(others)
+
+
+def test_the_forest_is_that_of_scikit_learn():
     table, targets = blobs(80)
-    grown = {
-        few: RandomForestClassifier(
-            1, bootstrap=False, max_features=None, min_samples_split=few, random_state=0
-        )
-        for few in (2, 8, 30)
-    }
-    for forest in grown.values():
-        forest.fit(table.values[:60], targets[:60])
-    votes = models_trees._cut_votes(grown[2], table.values[60:], (2, 8, 30))
-    for place, forest in enumerate(grown.values()):
-        np.testing.assert_allclose(votes[place], forest.predict_proba(table.values[60:]))
+    contender, trained = fitted("random_forest", table, targets, 60)
+    forest = RandomForestClassifier(100, random_state=0, **trained.notes["setting"])
+    forest.fit(table.values[:60], targets[:60])
+    log_proba = contender.predict_log_proba(trained.model, np.arange(60, 80))
+    proba = forest.predict_proba(table.values[60:])
+    assert (log_proba.argmax(axis=1) == proba.argmax(axis=1)).all()
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_stages_of_boosting_are_shorter_fits(classes):
-    pytest.importorskip("lightgbm")
-    table, targets = blobs(80, 8, classes)
-    tried = Boosting().trial(table.values[:60], targets[:60], table.values[60:], seed=0)
-    for place in (0, 7, 19):
-        fit = Boosting().fit(table.values[:60], targets[:60], Boosting.settings[place], seed=0)
-        np.testing.assert_allclose(tried[place], fit.scores(table.values[60:]), atol=1e-6)
+@pytest.mark.parametrize("model", LEARNERS)
+def test_probabilities_are_calibrated(model):
+    # Labels of which one in five is wrong: nobody can be surer than that, however far the classes are apart.
+    table, targets = blobs(300, 4, 2)
+    noisy = np.where(np.random.default_rng(1).random(300) < 0.2, 1 - targets, targets)
+    contender, trained = fitted(model, table, noisy, 200, n_classes=2)
+    log_proba = contender.predict_log_proba(trained.model, np.arange(200, 300))
+    loss = -log_proba[np.arange(100), noisy[200:]].mean()
+    best = -np.log(np.where(noisy == targets, 0.8, 0.2))[200:].mean()
+    assert best - 0.1 < loss < best + 0.15
+    assert 0.6 < np.exp(log_proba.max(axis=1)).mean() < 0.9
+
+
+def test_some_of_many_rows_choose(monkeypatch):
+    monkeypatch.setattr(tabular, "MAX_ROWS", 20)
+    table, targets = blobs()
+    contender, trained = fitted("nearest", table, targets, 60)
+    assert len(trained.oof_indices) == 20 == len(trained.oof_log_proba)
+    assert trained.size_bytes > table.values[:60].nbytes  # all are kept
+    nothing = contender.predict_log_proba(trained.model, np.zeros(0, int))
+    assert nothing.shape == (0, 3)
 
 
 def test_every_model_tries_as_many_settings():
-    for model in (Boosting(), Forest(), Logistic(), Nearest()):
-        assert len(model.settings) == SETTINGS == len({str(setting) for setting in model.settings})
-        assert model.default in model.settings
+    from sklearn.model_selection import ParameterGrid
+
+    for name in LEARNERS:
+        settings = list(ParameterGrid(MODELS[name](0, 1000).grid))
+        assert len(settings) == SETTINGS == len({str(setting) for setting in settings})
 
 
-def test_scaling_by_hand():
-    train = np.array([[1.0, 5.0, 0.0], [1.0, 7.0, 0.0], [1.0, 9.0, 4.0]], np.float32)
-    new = np.array([[9.0, 7.0, 2.0], [0.0, 1e9, 0.0]], np.float32)
-    np.testing.assert_allclose(Scaling.of(train, "range")(new), [[0.5, 0.5], [10.0, 0.0]])
-    np.testing.assert_allclose(Scaling.of(train, "none")(new), [[7.0, 2.0], [1e9, 0.0]])
-    np.testing.assert_allclose(Scaling.of(train, "standard")(new)[1, 0], 10.0)
-    ranks = Scaling.of(train, "rank")(train)
-    np.testing.assert_allclose(ranks[:, 0], [-(1.5**0.5), 0, 1.5**0.5], atol=1e-12)  # of shares 1/6, 3/6, 5/6
-    np.testing.assert_allclose(ranks[:, 1], [-(0.5**0.5), -(0.5**0.5), 2**0.5])  # of shares 2/6, 2/6, 5/6
+def test_folds_keep_groups_whole_and_classes_in_their_share():
+    random = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 4)
+    codes = random.integers(0, 3, 30)[groups]
+    splits = stratified_splits(codes, groups, seed=0)
+    assert len(splits) == 5
+    assert sorted(np.concatenate([left for _, left in splits])) == list(range(120))
+    for fit, left in splits:
+        assert not set(groups[fit]) & set(groups[left])
+        assert np.abs(np.bincount(codes[left], minlength=3) - np.bincount(codes) / 5).max() <= 4
+    assert stratified_splits(codes, np.zeros(120, int), seed=0) == []
+    assert stratified_splits(np.arange(4), np.arange(4), seed=0) == []
 
 
-def test_sharpness_makes_scores_tell_the_truth():
-    # Right in nine of ten cases: with scores of 1 and 0 the log of the odds is what they are to be multiplied by.
-    targets = np.array([0] * 9000 + [1] * 1000)
-    scores = np.tile([1.0, 0.0], (10000, 1))
-    assert fit_sharpness(scores, targets, otherwise=1.0) == pytest.approx(np.log(9), rel=0.01)
-    unknown = np.hstack([scores, np.full((10000, 1), -np.inf)])
-    assert fit_sharpness(unknown, targets, otherwise=1.0) == pytest.approx(np.log(9), rel=0.01)
-    assert fit_sharpness(scores[:0], targets[:0], otherwise=3.0) == 3.0
+def test_size_counts_what_is_nested():
+    forest = RandomForestClassifier(3, random_state=0).fit(np.eye(8), np.arange(8) % 2)
+    nodes = sum(tree.tree_.__getstate__()["nodes"].nbytes for tree in forest.estimators_)
+    assert nodes < size_bytes(forest) < nodes + 2000
+
+
+def test_fits_warn_of_nothing(recwarn):
+    for model in LEARNERS:
+        fitted(model, *blobs(30, 3), 30)
+    assert not recwarn.list
+
+
+def test_without_lightgbm_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "lightgbm", None)
+    with pytest.raises(MissingExtra, match=r"LightGBM: pip install 'phosphene\[baselines\]'"):
+        fitted("lightgbm", *blobs(), 30)
 
 
 def test_unknown_model_is_told():

@@ -2,65 +2,71 @@ import numpy as np
 import pytest
 
 from phosphene.pipeline.baselines import warping
-from phosphene.pipeline.baselines.warping import WarpingContender
-from phosphene.pipeline.baselines.warping_loops import distances, nearest
+from phosphene.pipeline.baselines.warping import WarpingContender, dtw_distances
+
+pytest.importorskip("aeon")
 
 
 def walks(n, channels, length, seed=0):
     return np.random.default_rng(seed).normal(size=(n, channels, length)).cumsum(axis=2)
 
 
-def slow_distance(x, y, reach):
+def slow_distance(x, y, window):
     """The whole table, cell by cell."""
     length = x.shape[1]
     table = np.full((length + 1, length + 1), np.inf)
     table[0, 0] = 0.0
     for i in range(length):
-        for j in range(max(0, i - reach), min(length, i + reach + 1)):
+        for j in range(max(0, i - window), min(length, i + window + 1)):
             cost = ((x[:, i] - y[:, j]) ** 2).sum()
             table[i + 1, j + 1] = cost + min(table[i, j], table[i, j + 1], table[i + 1, j])
     return table[length, length]
 
 
 def test_distance_by_hand():
-    x, y = np.array([[0.0, 0.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 0.0, 0.0]])
-    assert distances(x, y[None], np.array([0]), 0).tolist() == [2.0]
-    assert distances(x, y[None], np.array([0]), 1).tolist() == [0.0]
+    x, y = np.array([[[0.0, 0.0, 1.0, 0.0]]]), np.array([[[0.0, 1.0, 0.0, 0.0]]])
+    assert dtw_distances(x, y, 0).tolist() == [[2.0]]
+    assert dtw_distances(x, y, 1).tolist() == [[0.0]]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("length", [1, 2, 7, 30])
-@pytest.mark.parametrize("reach", [0, 1, 4, 100])
-def test_distances_are_those_of_the_whole_table(channels, length, reach):
-    values = walks(21, channels, length)
-    chosen = np.arange(1, 21)
-    found = distances(values[0], values, chosen, reach)
-    np.testing.assert_allclose(
-        found, [slow_distance(values[0], values[k], reach) for k in chosen], rtol=1e-12
-    )
+@pytest.mark.parametrize("window", [0, 1, 4, 100])
+def test_distances_are_those_of_the_whole_table(channels, length, window):
+    values = walks(7, channels, length)
+    expected = [[slow_distance(x, y, window) for y in values[2:]] for x in values[:2]]
+    np.testing.assert_allclose(dtw_distances(values[:2], values[2:], window), expected, rtol=1e-12)
 
 
-@pytest.mark.slow  # aeon's loops are compiled at their first call
 @pytest.mark.parametrize("percent", [0, 5, 20, 100])
 def test_distances_are_those_of_aeon(percent):
-    aeon = pytest.importorskip("aeon.distances")
+    from aeon.distances import dtw_distance
+
     values = walks(20, 1, 60)
-    found = distances(values[0], values, np.arange(20), 60 * percent // 100)
-    expected = [aeon.dtw_distance(values[0], other, window=percent / 100) for other in values]
+    found = dtw_distances(values[:1], values, 60 * percent // 100)[0]
+    expected = [dtw_distance(values[0], other, window=percent / 100) for other in values]
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_every_window_of_whole_steps_is_that_many_steps_wide():
+    # aeon takes a share of the length and rounds it down: 29 / 100 * 100 is 28.999 in floats.
+    for length in (29, 100, 427):
+        assert [int(warping._window(steps, length) * length) for steps in range(length + 1)] == list(
+            range(length + 1)
+        )
 
 
 def test_bounds_are_raised_and_what_they_exclude_is_not_computed():
     values = walks(40, 1, 20)
-    true = distances(values[0], values, np.arange(40), 2)
-    bounds = distances(values[0], values, np.arange(40), 20)
+    true = dtw_distances(values[:1], values, 2)[0]
+    bounds = dtw_distances(values[:1], values, 20)[0]
     assert (bounds <= true).all()
-    order = 1 + np.argsort(bounds[1:], kind="stable")
+    bounds[0] = np.inf  # its own
     before = bounds.copy()
-    assert nearest(values[0], values, order, bounds, 2) == 1 + np.argmin(true[1:])
+    assert warping._nearest(values, 0, bounds, 2) == 1 + np.argmin(true[1:])
     changed = bounds != before
     np.testing.assert_allclose(bounds[changed], true[changed])
-    assert not changed[order[-1]]
+    assert not changed[1 + np.argsort(before[1:], kind="stable")[-1]]
 
 
 def bumps(n=24, length=50, seed=0):
@@ -84,7 +90,7 @@ def leave_out_by_hand(values, targets, groups, reach):
     return targets[away.argmin(axis=1)]
 
 
-def test_width_is_the_narrowest_of_those_with_the_fewest_mistakes():
+def test_window_is_the_narrowest_of_those_with_the_fewest_mistakes():
     values, targets = bumps(12)
     groups = np.arange(12) // 2
     trained = WarpingContender(values, seed=0).fit(np.arange(12), targets, groups, n_classes=2)
@@ -93,7 +99,7 @@ def test_width_is_the_narrowest_of_those_with_the_fewest_mistakes():
         for reach, percent in enumerate((0, 1, 3, 5, 7, 9, 12))  # the least that are so many of 50 steps
     }
     missed = {percent: int((answers != targets).sum()) for percent, answers in by_hand.items()}
-    chosen = trained.notes["setting"]["width_percent"]
+    chosen = trained.notes["setting"]["window_percent"]
     assert missed[0] > missed[chosen] == min(missed.values())
     assert all(count > missed[chosen] for percent, count in missed.items() if percent < chosen)
     assert trained.oof_log_proba.argmax(axis=1).tolist() == by_hand[chosen].tolist()
@@ -135,12 +141,12 @@ def test_what_is_computed_is_bounded(monkeypatch):
         return contender.fit(np.arange(24), targets, np.arange(24), n_classes=2)
 
     full = 24 * 24 * 50
-    monkeypatch.setattr(warping, "MOST_CELLS", full * 21)
+    monkeypatch.setattr(warping, "MAX_CELLS", full * 21)
     assert fit().notes["settings"] == 10  # a band of 21 cells is the widest: 0 to 8, and 10 steps
-    monkeypatch.setattr(warping, "MOST_CELLS", full * 11 // 2)
+    monkeypatch.setattr(warping, "MAX_CELLS", full * 11 // 2)
     some = fit()
     assert some.notes["rows_searched"] == len(some.oof_indices) == 12 and some.notes["rows_compared"] == 24
-    monkeypatch.setattr(warping, "MOST_CELLS_ASKED", 8 * 50 * 11)
+    monkeypatch.setattr(warping, "MAX_CELLS_PREDICT", 8 * 50 * 11)
     fewer = fit()
     assert fewer.notes["rows_compared"] == 8 == len(fewer.model.rows)
     assert np.isfinite(contender.predict_log_proba(fewer.model, np.arange(24))).all()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from phosphene.converters import ParameterError, ReadError
-from phosphene.datasets import make_synthetic
-from phosphene.pipeline import Classifier, Item, Recipe, train
+from phosphene.datasets import Item, make_synthetic
+from phosphene.pipeline import Classifier, Recipe, train
 
 RECIPES = {
     "probe": Recipe(views="gasf(size=64),patches(size=64)", workers=1),

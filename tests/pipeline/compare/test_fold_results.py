@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phosphene.datasets import Item, Manifest
-from phosphene.datasets.manifest import Split
+from phosphene.datasets.splits import Split
 from phosphene.pipeline.compare.fold_results import (
     FoldResult,
     FoldStore,
@@ -40,8 +40,8 @@ def write_files(folder, *contents):
 
 def test_a_fold_result_comes_back_as_it_was(tmp_path):
     store = FoldStore(tmp_path)
-    store.put("abcd", result())
-    back = store.get("abcd")
+    store.results.put("abcd", result())
+    back = store.results.find("abcd")
     np.testing.assert_array_equal(back.test.log_proba, result().test.log_proba)
     np.testing.assert_array_equal(back.oof.indices, [0, 1])
     assert (back.n_train, back.train_s, back.test_s, back.size_bytes) == (2, 0.5, 0.25, 100)
@@ -51,25 +51,25 @@ def test_a_fold_result_comes_back_as_it_was(tmp_path):
 @pytest.mark.parametrize("harm", [b"", b"PK\x03\x04", b"nonsense"])
 def test_a_broken_one_counts_as_missing(tmp_path, harm):
     store = FoldStore(tmp_path)
-    store.put("abcd", result())
+    store.results.put("abcd", result())
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(harm)
-    assert store.get("abcd") is None
+    assert store.results.find("abcd") is None
 
 
 def test_a_cut_off_one_counts_as_missing(tmp_path):
     store = FoldStore(tmp_path)
-    store.put("abcd", result())
+    store.results.put("abcd", result())
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:-30])
-    assert store.get("abcd") is None
+    assert store.results.find("abcd") is None
 
 
 def test_objects_are_not_unpickled(tmp_path):
     store = FoldStore(tmp_path)
     (tmp_path / "ab").mkdir()
     np.savez(tmp_path / "ab" / "cd.npz", about=np.array([{"a": 1}], object))
-    assert store.get("abcd") is None
+    assert store.results.find("abcd") is None
 
 
 def test_of_costs_the_highest_stays(tmp_path):

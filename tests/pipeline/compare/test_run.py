@@ -312,7 +312,7 @@ def test_what_is_missing(tmp_path):
     run = EstimatorRun(data, spec, data.splits, FoldStore(tmp_path))
     assert [split.name for split in run.missing] == ["0", "1"]
     predictions = ItemPredictions(np.array([0]), np.zeros((1, 2)))
-    run.store.put(run.key(data.splits[0]), FoldResult(predictions, predictions, 3, 0.1, 0.2, 10))
+    run.store.results.put(run.key(data.splits[0]), FoldResult(predictions, predictions, 3, 0.1, 0.2, 10))
     assert [split.name for split in run.missing] == ["1"]
 
 

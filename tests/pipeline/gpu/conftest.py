@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 # The signals and the variants of converters that the contract tries stand there.
-sys.path.append(str(Path(__file__).parents[1] / "contract"))
+sys.path.append(str(Path(__file__).parents[2] / "contract"))
 
 
 @pytest.fixture(params=["cpu", "cuda"])

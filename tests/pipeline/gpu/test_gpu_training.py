@@ -15,7 +15,7 @@ from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import torch
 from phosphene.converters import ParameterError, make
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.backbones.backbone import Backbone, input_tensor, load_backbone
+from phosphene.pipeline.networks.callbacks import seeded
 from phosphene.pipeline.networks.learners import (
     build_model,
     finetune,
-    import_fastai,
     learner,
     loss_of,
     predict_logits,
@@ -21,7 +21,6 @@ from phosphene.pipeline.networks.learners import (
 )
 from phosphene.pipeline.networks.rates import search_rate
 from phosphene.pipeline.networks.schedule import Schedule
-from phosphene.pipeline.networks.seeding import seeded
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
@@ -48,7 +47,6 @@ class Pictures(torch.utils.data.Dataset):
 
 
 def _loaders(backbone: Backbone, n: int = 48):
-    import_fastai()
     from fastai.data.core import DataLoaders
 
     sets = Pictures(backbone, n, 0), Pictures(backbone, 24, 1)
@@ -212,7 +210,6 @@ class Watcher:
     """Makes a callback that counts epochs."""
 
     def __new__(cls):
-        import_fastai()
         from fastai.callback.core import Callback
 
         class _Watcher(Callback):
@@ -274,7 +271,6 @@ def test_a_schedule_gives_equal_networks_for_equal_seeds(tiles, lenet, schedule)
 
 
 def test_the_first_stages_learn_last_in_a_gradual_schedule(tiles, small):
-    import_fastai()
     from fastai.callback.core import Callback
 
     class Stages(Callback):

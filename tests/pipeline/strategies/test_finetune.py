@@ -39,11 +39,13 @@ def test_answers_are_the_mean_of_the_networks_probabilities(series):
     items = open_manifest(series).items[:4]
     tiles = render(items, done.views, workers=1, progress=False)
     singly = [Networks(model.backbone, (network,), 3) for network in model.networks]
-    first = np.exp(singly[0].of_places(tiles, np.arange(4)))
+    first = np.exp(singly[0].predict_log_proba(tiles, np.arange(4)))
     # The second network looks at the second view.
     second_tiles = render(items, done.views[1:], workers=1, progress=False)
-    second = np.exp(singly[1].of_places(second_tiles, np.arange(4)))
-    assert np.exp(model.of_places(tiles, np.arange(4))) == pytest.approx((first + second) / 2, abs=1e-6)
+    second = np.exp(singly[1].predict_log_proba(second_tiles, np.arange(4)))
+    assert np.exp(model.predict_log_proba(tiles, np.arange(4))) == pytest.approx(
+        (first + second) / 2, abs=1e-6
+    )
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(series):
@@ -96,13 +98,15 @@ def test_members_differ_and_are_weighed_by_the_items_held_out(drawn):
     assert len(model.weights) == 4
     assert sum(model.weights) == pytest.approx(1)
     assert min(model.weights) > 0.05
-    singly = model.singly(drawn[0], np.arange(4))
-    assert len({answers.tobytes() for answers in singly}) == 4
-    mixed = np.exp(model.of_places(drawn[0], np.arange(4)))
-    assert mixed == pytest.approx(np.tensordot(model.weights, np.exp(singly), 1), abs=1e-6)
+    of_each = model.of_each(drawn[0], np.arange(4))
+    assert len({answers.tobytes() for answers in of_each}) == 4
+    mixed = np.exp(model.predict_log_proba(drawn[0], np.arange(4)))
+    assert mixed == pytest.approx(np.tensordot(model.weights, np.exp(of_each), 1), abs=1e-6)
     again = Networks.from_tensors(json.loads(json.dumps(model.config)), [model.backbone], model.tensors())
     assert again.weights == model.weights
-    assert np.array_equal(again.of_places(drawn[0], np.arange(4)), model.of_places(drawn[0], np.arange(4)))
+    assert np.array_equal(
+        again.predict_log_proba(drawn[0], np.arange(4)), model.predict_log_proba(drawn[0], np.arange(4))
+    )
 
 
 def test_without_items_held_out_all_networks_count_the_same(drawn):
@@ -115,7 +119,9 @@ def test_networks_saved_before_there_were_members_are_read(drawn):
     model = _fit(drawn)
     old = {key: model.config[key] for key in ("sort", "n_networks", "n_classes")}
     again = Networks.from_tensors(old, [model.backbone], model.tensors())
-    assert np.array_equal(again.of_places(drawn[0], np.arange(3)), model.of_places(drawn[0], np.arange(3)))
+    assert np.array_equal(
+        again.predict_log_proba(drawn[0], np.arange(3)), model.predict_log_proba(drawn[0], np.arange(3))
+    )
 
 
 def test_copies_are_learned_from(drawn):
@@ -128,7 +134,7 @@ def test_copies_are_learned_from(drawn):
         fit_networks(backbone, tiles, places, targets, recipe=_recipe(), copies=copies)
         for copies in ((), (other,))
     )
-    assert not np.array_equal(plain.of_places(tiles, places), varied.of_places(tiles, places))
+    assert not np.array_equal(plain.predict_log_proba(tiles, places), varied.predict_log_proba(tiles, places))
 
 
 @pytest.mark.parametrize("seed", range(5))

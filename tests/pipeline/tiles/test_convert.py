@@ -1,9 +1,13 @@
 """Raw files to image files: their names, what is kept, and what a bad file costs."""
 
+import errno
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
+import time
 
 import numpy as np
 import PIL.Image
@@ -13,8 +17,10 @@ import soundfile
 
 from phosphene.converters import ParameterError, default_views, make, parse_views, read
 from phosphene.datasets.sources import open_manifest
+from phosphene.pipeline.tiles import formats, store
 from phosphene.pipeline.tiles.convert import convert
-from phosphene.pipeline.tiles.store import key_of
+from phosphene.pipeline.tiles.png import key_of
+from phosphene.pipeline.tiles.store import StoreError
 
 GRID = (make("grid", size=32),)
 
@@ -227,3 +233,93 @@ def test_views_by_kind_let_each_file_decide(tmp_path):
     done = convert(tmp_path / "raw", tmp_path / "out", views=views, workers=1, progress=False)
     sizes = {file.name: PIL.Image.open(io.BytesIO(file.read_bytes())).size for file in done.files}
     assert sizes == {"a.bin.png": (16, 16), "b.csv.png": (24, 24)}
+
+
+COUNT_OPENS = """
+import sys
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" else None)
+from phosphene.converters import make
+from phosphene.pipeline.tiles import convert as module
+src, out = sys.argv[1:]
+kept = module._items(src, module.Path(out))
+listed = len([path for path in opened if str(path) == src])
+module._items = lambda *_: kept
+done = module.convert(src, out, views=[make("gasf", size=32)], progress=False)
+assert done.converted == 1, done
+print(listed, len([path for path in opened if str(path) == src]) - listed)
+"""
+
+
+def test_a_small_table_is_opened_once_more_after_it_was_listed(tmp_path):
+    path = tmp_path / "waves.csv"
+    path.write_text("".join(f"{np.sin(k / 5):.4f}\n" for k in range(200)))
+    os.utime(path, ns=(1, 1))
+    time.sleep(0.2)  # what was written just now is read again, since it may change unseen
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT_OPENS, str(path), str(tmp_path / "out")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    listed, after = map(int, done.stdout.split())
+    assert after <= 1, f"opened {listed} times for the list and {after} times to hash and draw"
+
+
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_shards_of_two_sources_of_one_name_lie_side_by_side(src, tmp_path, form):
+    other = tmp_path / "elsewhere" / "src"
+    other.mkdir(parents=True)
+    (other / "9.bin").write_bytes(bytes(range(200)))
+    first = convert(src, tmp_path / "out", views=GRID, to=form)
+    second = convert(other, tmp_path / "out", views=GRID, to=form)
+    assert all(path.exists() for path in (*first.files, *second.files))
+    assert convert(src, tmp_path / "out", views=GRID, to=form).reused == 5
+    assert len(pictures(tmp_path / "out", form)) == 6
+
+
+def test_hidden_files_of_the_user_in_the_results_stay(src, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".x.part", ".notes.0123456789ab.part"):
+        (out / name).write_bytes(b"")
+        os.utime(out / name, (1, 1))
+    convert(src, out, views=GRID)
+    assert (out / ".x.part").exists()
+    assert not (out / ".notes.0123456789ab.part").exists(), "of our own pattern"
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_a_full_disk_is_told_once_and_blames_no_input(src, tmp_path, form, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store, "atomic_write", full)
+    monkeypatch.setattr(formats, "atomic_write", full)
+    with pytest.raises(
+        StoreError, match=r"^.*/out.*: cannot be written \(No space left on device\); make room"
+    ):
+        convert(src, tmp_path / "out", views=GRID, to=form)
+
+
+def test_a_name_that_is_too_long_for_a_result_costs_that_item(src, tmp_path):
+    (src / ("x" * 250 + ".bin")).write_bytes(bytes(range(200)))
+    result = convert(src, tmp_path / "out", views=GRID)
+    assert (result.converted, len(result.failed)) == (5, 1)
+    assert "File name too long" in result.failed[0].error
+
+
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_names_that_are_not_utf8_are_packed(src, tmp_path, form):
+    (src / os.fsdecode(b"caf\xe9.bin")).write_bytes(bytes(range(200)))
+    assert convert(src, tmp_path / "out", views=GRID, to=form).converted == 6
+    assert convert(src, tmp_path / "out", views=GRID, to=form).reused == 6
+
+
+def test_drawn_on_a_device_images_are_within_a_grey_level(tmp_path):
+    path = tmp_path / "waves.csv"
+    path.write_text("".join(f"{np.sin(k / 5):.4f}\n" for k in range(200)))
+    view = [make("mtf", size=32)]
+    drawn = []
+    for device in (None, "cpu"):
+        (file,) = convert(path, tmp_path / str(device), views=view, device=device).files
+        drawn.append(np.array(PIL.Image.open(file)))
+    assert np.abs(drawn[0].astype(int) - drawn[1]).max() <= 1

@@ -14,8 +14,7 @@ import pytest
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
 from phosphene.converters.core.files import atomic_write
-from phosphene.pipeline.tiles.engines import GRACE_S, LocalEngine, RayEngine, make_engine
-from phosphene.pipeline.tiles.worker import Lost
+from phosphene.pipeline.tiles.engines import GRACE_S, LocalEngine, RayEngine, TaskError, make_engine
 
 TASKS = [list(range(start, start + 10)) for start in range(0, 100, 10)]
 
@@ -56,7 +55,7 @@ def worker_that(bad):
 def test_a_bad_task_costs_itself_only(bad, why):
     outcomes = dict(LocalEngine(2, limit_s=1).map(worker_that(bad), TASKS))
     assert set(outcomes) == set(range(100))
-    assert outcomes.pop(37) == Lost(why)
+    assert outcomes.pop(37) == TaskError(why)
     assert all(result[0] == task for task, result in outcomes.items())
     assert os.getpid() not in {pid for _, pid in outcomes.values()}
 
@@ -65,14 +64,17 @@ def test_few_tasks_and_one_worker_stay_here():
     for engine, chunks in ((LocalEngine(2), TASKS[:2]), (LocalEngine(1), TASKS)):
         assert {pid for _, (_, pid) in engine.map(worker_that("nothing"), chunks)} == {os.getpid()}
     outcomes = dict(LocalEngine(1).map(worker_that("raises"), TASKS))
-    assert outcomes[37] == Lost("ValueError: no luck")
+    assert outcomes[37] == TaskError("ValueError: no luck")
 
 
 def children():
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], check=False, capture_output=True, text=True
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())],
+        check=False,
+        capture_output=True,
+        text=True,
     )
-    return [line for line in listed.stdout.splitlines() if "phosphene.pipeline.tiles.worker" in line]
+    return [line for line in listed.stdout.splitlines() if "phosphene.pipeline.tiles._worker" in line]
 
 
 def test_who_stops_listening_leaves_no_process_behind():
@@ -157,7 +159,7 @@ def test_a_module_in_the_current_folder_is_found_but_hides_no_library(tmp_path, 
     code = """
         from mine import twice
         import pathlib
-        from phosphene.pipeline.data import LocalEngine
+        from phosphene.pipeline.tiles.engines import LocalEngine
 
         pathlib.Path("tqdm.py").write_text("")
         outcomes = LocalEngine(2).map(twice, [[1], [2]], where="apart")
@@ -250,7 +252,7 @@ def test_ray_that_is_not_installed(monkeypatch):
 def test_ray_does_the_same_and_survives_a_dead_process():
     outcomes = dict(RayEngine(2).map(worker_that("exits"), TASKS))
     assert set(outcomes) == set(range(100))
-    assert outcomes.pop(37) == Lost("the process that read it died")
+    assert outcomes.pop(37) == TaskError("the process that read it died")
     assert all(result[0] == task for task, result in outcomes.items())
 
 

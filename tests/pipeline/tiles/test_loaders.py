@@ -155,10 +155,10 @@ def test_fastai_learns_from_them_as_always(tiles):
     ("arguments", "message"),
     [
         ((LABELS, TRAIN, VALID), "labels must be one an item, got 13 for 14 items"),
-        (([*LABELS, None], [0, 13], [1]), "has no label; leave place 13 out"),
-        (([*LABELS, "x"], [0], [13]), "has no tile, since it failed; leave place 13 out"),
-        (([*LABELS, None], [], [1]), "train must hold one or more places, got none"),
-        (([*LABELS, None], [1], []), "valid must hold one or more places, got none"),
+        (([*LABELS, None], [0, 13], [1]), "has no label; leave index 13 out"),
+        (([*LABELS, "x"], [0], [13]), "has no tile, since it failed; leave index 13 out"),
+        (([*LABELS, None], [], [1]), "train must hold one or more indices, got none"),
+        (([*LABELS, None], [1], []), "valid must hold one or more indices, got none"),
     ],
 )
 def test_wrong_use_of_loaders(tiles, arguments, message):

@@ -12,11 +12,11 @@ from phosphene.converters.core.fragment import parse_fragment
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.render import render
-from phosphene.pipeline.tiles.store import TileStore
+from phosphene.pipeline.tiles.store import StoreError, TileStore
 
 
 def square_of(kind_of_death="none"):
-    """A converter defined where no import reaches it, that kills its process at a byte 66 in the first place."""
+    """A converter defined where no import reaches it, that kills its process where the first byte is 66."""
 
     class Square(Converter):
         name, accepts = "square", Binary
@@ -28,9 +28,9 @@ def square_of(kind_of_death="none"):
                 os._exit(9)
             if signal.data[0] == 66 and kind_of_death == "raises":
                 raise ZeroDivisionError("oh")
-            places = np.arange(self.size**2).reshape(self.size, -1)
-            pixels = np.resize(signal.data, places.size).reshape(*places.shape, 1)
-            return Image(pixels, Offsets("bytes", "", places, places + 1))
+            indices = np.arange(self.size**2).reshape(self.size, -1)
+            pixels = np.resize(signal.data, indices.size).reshape(*indices.shape, 1)
+            return Image(pixels, Offsets("bytes", "", indices, indices + 1))
 
     return Square
 
@@ -106,9 +106,9 @@ def test_one_read_serves_all_views_and_parts_of_a_file_stay_together(files, stor
     ]
     tiles = render(parts, [make("grid", size=32)], store=store)
     assert tiles.converted == 9
-    from phosphene.pipeline.tiles.drawing import Task, chunks
+    from phosphene.pipeline.tiles.item_map import ItemTask, chunks
 
-    tasks = [Task(k, item.path, item.fragment, ()) for k, item in enumerate(parts * 20)]
+    tasks = [ItemTask(k, item.path, item.fragment, (0, 0), ()) for k, item in enumerate(parts * 20)]
     grouped = chunks(tasks, 2)
     assert sum(map(len, grouped)) == 180
     assert max(map(len, grouped)) <= 180 // 16
@@ -132,7 +132,7 @@ def test_bad_files_are_reported_by_name_and_the_rest_goes_on(files, store, tmp_p
     assert [failure.item for failure in tiles.failures] == bad
     assert tiles.drawn.tolist() == [0, 4]
     assert (tiles.converted, tiles.reused) == (2, 0)
-    with pytest.raises(ParameterError, match=r"empty.bin has no tile, since it failed; leave place 1 out"):
+    with pytest.raises(ParameterError, match=r"empty.bin has no tile, since it failed; leave index 1 out"):
         tiles.pixels([0, 1])
 
 
@@ -191,7 +191,7 @@ def test_views_must_be_of_one_kind(files, store, views, message):
 def test_no_items(store):
     tiles = render([], [make("grid")], store=store)
     assert (len(tiles), tiles.converted, tiles.failures) == (0, 0, ())
-    with pytest.raises(ParameterError, match="pixels needs at least one place, got none"):
+    with pytest.raises(ParameterError, match="pixels needs at least one index, got none"):
         tiles.pixels([])
 
 
@@ -215,3 +215,51 @@ def test_rows_of_an_archive(tmp_path, store):
     tiles = render(items, [make("gasf", size=32)], store=store)
     assert tiles.converted == 2
     assert "has no row 6" in tiles.failures[0].error
+
+
+def test_a_file_that_changes_while_it_is_drawn_is_not_kept_under_its_old_content(files, store):
+    class Slow(Converter):
+        name, accepts = "slow", Binary
+
+        def _convert(self, signal):
+            pixels = np.resize(np.array(signal.data), (16, 16, 1))
+            if signal.data[0] == 3:
+                files[3].path.write_bytes(bytes(range(100)))
+            indices = np.arange(256).reshape(16, 16)
+            return Image(pixels, Offsets("bytes", "", indices, indices + 1))
+
+    before = render(files[3:4], [make("grid", size=16)], store=store).keys
+    tiles = render(files[:5], [Slow()], store=store, workers=1)
+    (failure,) = tiles.failures
+    assert str(failure.item.path) in failure.error
+    assert "changed while it was read; run again" in failure.error
+    assert (tiles.converted, tiles.drawn.tolist()) == (4, [0, 1, 2, 4])
+    again = render(files[3:4], [make("grid", size=16)], store=store)
+    assert again.keys != before
+
+
+def test_a_store_that_cannot_be_written_ends_the_run_and_blames_no_item(files, tmp_path):
+    (tmp_path / "tiles").write_text("no folder")
+    for workers in (1, 2):
+        with pytest.raises(StoreError, match=r"/tiles.*cannot be written .*make room, or name another"):
+            render(files, [make("grid", size=16)], store=TileStore(tmp_path / "tiles"), workers=workers)
+
+
+def test_a_device_is_refused_and_not_opened(store):
+    tiles = render([Item(Path("/dev/urandom"))], [make("grid", size=16)], store=store)
+    assert "/dev/urandom: a device, not a file" in tiles.failures[0].error
+
+
+def test_drawn_on_a_device_pixels_are_within_a_grey_level(tmp_path):
+    path = tmp_path / "waves.csv"
+    path.write_text("".join(f"{np.sin(k / 5) + k / 50:.4f}\n" for k in range(200)))
+    views = [make("gasf", size=32), make("mtf", size=32), make("patches", size=32)]
+    here = render([Item(path)], views, store=TileStore(tmp_path / "here"))
+    there = render([Item(path)], views, store=TileStore(tmp_path / "there"), device="cpu")
+    for view in range(2):
+        assert here.keys[0][view] != there.keys[0][view]
+        difference = here.pixels([0], view).astype(int) - there.pixels([0], view)
+        assert np.abs(difference).max() <= 1
+    assert here.keys[0][2] == there.keys[0][2], "what a device does not draw is the same tile"
+    there.store.path(there.keys[0][0]).unlink()
+    assert there.tile(0).shape == (32, 32, 1)

@@ -9,7 +9,8 @@ import pytest
 
 from phosphene.converters import Fragment, ReadError
 from phosphene.converters.core.reader import content_digest
-from phosphene.pipeline.tiles.store import TileStore, default_folder, key_of, sweep, tile_key
+from phosphene.pipeline.tiles.png import key_of
+from phosphene.pipeline.tiles.store import StoreError, TileStore, default_folder, sweep, tile_key
 
 KEY = "ab" + "0" * 30
 
@@ -46,11 +47,11 @@ def test_a_tile_cut_short_counts_as_missing(store, length):
         store.get(KEY)
 
 
-@pytest.mark.parametrize("place", [0, 20, 100, 300])
-def test_a_tile_with_other_bytes_is_not_got(store, place):
+@pytest.mark.parametrize("index", [0, 20, 100, 300])
+def test_a_tile_with_other_bytes_is_not_got(store, index):
     store.put(KEY, np.random.default_rng(0).integers(0, 256, (40, 30, 1), np.uint8))
     data = bytearray(store.path(KEY).read_bytes())
-    data[place : place + 8] = bytes(8)
+    data[index : index + 8] = bytes(8)
     store.path(KEY).write_bytes(data)
     with pytest.raises(KeyError):
         store.get(KEY)
@@ -89,9 +90,17 @@ def test_where_tiles_lie(monkeypatch):
     assert default_folder() == Path.home() / ".cache/phosphene/tiles"
 
 
-def test_sweeping_takes_what_was_left_behind_and_leaves_what_is_written_now(tmp_path):
-    for name, age_s in ((".a.png.1.part", 500), (".b.png.2.part", 0), ("c.part", 500)):
+def test_sweeping_takes_what_was_left_behind_and_leaves_what_is_written_now_or_not_ours(tmp_path):
+    ours, now, user, short = ".a.png.0123456789ab.part", ".b.png.0123456789ab.part", "c.part", ".x.part"
+    for name, age_s in ((ours, 500), (now, 0), (user, 500), (short, 500)):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (time.time() - age_s,) * 2)
     sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".b.png.2.part", "c.part"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [now, short, user]
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(store):
+    store.folder.write_text("no folder")
+    with pytest.raises(StoreError, match=r"tiles.*cannot be written .*make room, or name another") as caught:
+        store.put(KEY, np.zeros((8, 8, 1), np.uint8))
+    assert "\n" not in str(caught.value)

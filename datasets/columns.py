@@ -1,0 +1,412 @@
+"""Tables of items as text: cells, and what the columns mean by the names that people give them.
+
+A table has a header; commas, semicolons, tabs or bars between cells; UTF-8 or UTF-16. Known are the names of ESC-50,
+UrbanSound8K, Kaggle, BirdNET and Raven selection tables, and times with units (`start_ms`, `onset`, `duration`). An
+Audacity label track (start, end and label, no header) belongs to the sound of the same name.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from phosphene.converters import ParameterError, ReadError
+from phosphene.converters.reading import readers
+
+from .locate import Locator
+from .splits import SplitName
+
+SPLITS: dict[str, SplitName] = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+# The names of columns as `_key` writes them, the likeliest first.
+_PATHS = (
+    "path", "paths", "filepath", "file_path", "filename", "file_name", "slice_file_name", "fname", "file", "begin_path",
+    "begin_file", "audio_path", "audio_file", "audio_filename", "audio_filepath", "wav", "wav_file", "wav_path",
+    "audio", "image_path", "image", "relative_path", "full_path", "uri",
+)  # fmt: skip
+_WEAK_PATHS = ("name", "id", "file_id", "image_id", "audio_id", "recording", "recording_id", "clip", "sample")
+_LABELS = (
+    "label", "labels", "category", "class", "class_name", "classname", "class_label", "species", "common_name",
+    "scientific_name", "primary_label", "target", "target_class", "annotation", "tag", "tags", "call_type", "emotion",
+    "ebird_code", "event_label", "genre", "instrument", "activity", "diagnosis",
+    "command", "y", "classid", "class_id", "label_id",
+)  # fmt: skip
+_STARTS = (
+    "start", "begin", "onset", "start_time", "begin_time", "t_start", "tstart", "tmin", "from", "time_start",
+    "offset", "start_offset",
+)  # fmt: skip
+_ENDS = (
+    "end", "stop", "offset", "end_time", "stop_time", "finish", "t_end", "tend", "tmax", "to", "time_end", "end_offset",
+)  # fmt: skip
+_DURATIONS = ("duration", "dur", "length", "delta")
+_SPLIT_NAMES = ("split", "subset", "set", "partition", "usage", "phase")
+_FOLDS = ("fold", "folds", "kfold", "cv_fold")
+_GROUP_WORDS = (
+    "subject", "participant", "person", "speaker", "patient", "user", "writer", "author", "actor", "volunteer",
+    "animal", "individual", "driver", "rider", "machine", "device", "engine", "recording", "source_file", "src_file",
+    "source", "fs", "session", "site", "station", "location", "recorder",
+)  # fmt: skip
+_GROUPS = tuple(f"{word}{end}" for word in _GROUP_WORDS for end in ("", "_id", "id", "_no", "_name", "_code"))
+_UNITS_S = {
+    "": 1.0, "s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3,
+    "millisecond": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "microseconds": 1e-6, "min": 60.0, "minutes": 60.0,
+    "sample": 0.0, "samples": 0.0, "frame": 0.0, "frames": 0.0,
+}  # fmt: skip
+_RAVEN_COLUMNS = frozenset({
+    "selection", "view", "channel", "begin_time_s", "end_time_s", "low_freq_hz", "high_freq_hz", "begin_file",
+    "begin_path", "file_offset_s", "begin_date_time", "delta_time_s", "delta_freq_hz", "confidence", "score",
+})  # fmt: skip
+
+
+_HEAD_LINES = 8
+"""Lines by which a table is known."""
+_FEW = 20
+"""A table of more columns is one of values, unless one of them is called like a path."""
+
+
+class ItemTable(NamedTuple):
+    """A table as text: its column names, and its rows with the numbers of their lines."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[tuple[int, list[str]]]
+    headed: bool = True
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the columns, for comparing: `Begin Time (s)` is `begin_time_s`."""
+        return [_key(name) for name in self.columns]
+
+
+class TimeColumns(NamedTuple):
+    """The columns that say which part of a file an item is, by index; their unit, and whether a name says it."""
+
+    start: int
+    end: int | None
+    duration: int | None
+    file_offset: int | None
+    unit_s: float
+    named: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether samples are counted, and no time."""
+        return self.unit_s == 0
+
+    @property
+    def indices(self) -> list[int]:
+        """The columns that are there."""
+        return [index for index in self[:4] if index is not None]
+
+
+class TableColumns(NamedTuple):
+    """What the columns of a table are, by index."""
+
+    path: int | None
+    label: int | None
+    split: int | None
+    fold: int | None
+    group: int | None
+    time: TimeColumns | None
+
+
+def sniff_table(path: Path, head: bytes) -> bool:
+    """Tell from its first bytes whether a file is a table of items, or of parts of a sound beside it."""
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        return False
+    try:
+        table = parse_table(path, b"\n".join(head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]), most=3)
+    except ReadError:
+        return False
+    keys = table.keys
+    if not table.headed or "path" in keys:
+        return True
+    if any(key in _PATHS for key in keys):
+        cells = table.rows[0][1] if table.rows else []
+        return any(key in _LABELS for key in keys) or any(map(_looks_like_file, cells))
+    if table.rows and _time_of(keys) and sound_beside(path):
+        return True
+    # An id may name a file without its suffix; such files are looked for where there is a label beside it.
+    return (
+        len(keys) <= _FEW
+        and _path_by_content(table, Locator(path), deep=bool(set(keys) & set(_LABELS))) is not None
+    )
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
+    """Return the cells of a table, or of a label track.
+
+    Parameters
+    ----------
+    path
+        Where it lies.
+    data
+        What it holds, or how it begins.
+    most
+        So many rows of what may be half a file; None for all.
+
+    Raises
+    ------
+    ReadError
+        It is not text, or its quotes do not close.
+
+    Examples
+    --------
+    >>> parse_table(Path("meta.csv"), bytes([10]).join([b"filename;label", b"a.wav;dog"])).rows
+    [(2, ['a.wav', 'dog'])]
+    """
+    text = _text(path, data, errors="strict" if most is None else "replace")
+    track = _label_track(path, text, most)
+    if track is not None:
+        return track
+    lines = text.splitlines()
+    skip = 0
+    delimiter = _delimiter(lines[0]) if lines else ","
+    if lines and (found := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)):
+        skip, delimiter = 1, found[1]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for row in reader:
+            if reader.line_num > skip and any(cell.strip() for cell in row):
+                rows.append((reader.line_num, [cell.strip() for cell in row]))
+                if len(rows) == most:
+                    break
+    except csv.Error as error:
+        raise ReadError(
+            f"{path}: cannot be read as a table ({error}); write a CSV with path,label"
+        ) from error
+    if not rows:
+        return ItemTable(path, (), [])
+    first = rows[0][1]
+    if len(first) == 2 and _looks_like_file(first[0]) and (path.parent / first[0]).is_file():
+        return ItemTable(path, ("path", "label"), rows, headed=False)
+    return ItemTable(path, tuple(first), rows[1:])
+
+
+def _text(path: Path, data: bytes, *, errors: str) -> str:
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+
+
+def _delimiter(header: str) -> str:
+    """Return what parts the names of a header: what makes most names that are known, then most names."""
+    known = {*_PATHS, *_WEAK_PATHS, *_LABELS, *_STARTS, *_ENDS, *_SPLIT_NAMES, *_FOLDS}
+
+    def score(delimiter: str) -> tuple[int, int]:
+        names = next(csv.reader([header], delimiter=delimiter), [])
+        return sum(_key(name) in known for name in names), len(names)
+
+    return max(",;\t|", key=score)
+
+
+def _label_track(path: Path, text: str, most: int | None) -> ItemTable | None:
+    """Return the rows of an Audacity label track; its lines that begin with a backslash are bands of frequency."""
+    rows: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("\\"):
+            continue
+        cells = line.rstrip("\r\n").split("\t")
+        if len(cells) not in (2, 3) or not all(re.fullmatch(r"\d+[.,]\d+", cell) for cell in cells[:2]):
+            return None
+        rows.append((number, [*(cell.replace(",", ".") for cell in cells[:2]), "".join(cells[2:]).strip()]))
+        if len(rows) == most:
+            break
+    if not rows or not any(cells[2] for _, cells in rows) or not sound_beside(path):
+        return None
+    return ItemTable(path, ("start", "end", "label"), rows, headed=False)
+
+
+def sound_beside(table: Path) -> Path | None:
+    """Return the sound that a table of its parts belongs to, by its name: `a.wav` of `a.Table.1.selections.txt`."""
+    stem = re.sub(
+        r"([._ -](table\b.*|selections?\b.*|birdnet\b.*|labels?|annotations?|audacity))+$", "", table.stem,
+        flags=re.IGNORECASE,
+    )  # fmt: skip
+    for name in dict.fromkeys((table.stem, stem)):
+        for suffix in sorted(readers()["audio"].suffixes):
+            for written in (suffix, suffix.upper()):
+                if (sound := table.with_name(name + written)).is_file():
+                    return sound
+    return None
+
+
+def _looks_like_file(cell: str) -> bool:
+    return bool(re.fullmatch(r"[^\n]{0,4000}[^\W_].*\.[A-Za-z]\w{0,7}(#\w+=.*)?", cell)) and not is_number(
+        cell
+    )
+
+
+def is_number(text: str) -> bool:
+    """Tell a number, with a decimal point or comma."""
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def find_columns(
+    table: ItemTable,
+    locator: Locator,
+    *,
+    label: str | None,
+    group: str | None,
+    need_labels: bool,
+    notes: list[str],
+) -> TableColumns:
+    """Return what the columns of a table are, adding notes on those that might have been others.
+
+    Raises
+    ------
+    ReadError
+        There is no column of paths, or none of labels where these are needed; the message lists the columns.
+    ParameterError
+        There is no column of the name that is asked for.
+    """
+    keys = table.keys
+    time = _time_of(keys)
+    if "slice_file_name" in keys and time:
+        time = None  # UrbanSound8K: where a slice was in a recording that is not there
+        notes.append("start and end are left alone, for the files are slices already")
+    path = _path_column(table, locator, time=time is not None)
+    if path is not None and keys[path] not in _PATHS:
+        notes.append(f"paths are in column {table.columns[path]!r}")
+    taken = {path, *(time.indices if time else ())}
+    labels = _label_column(table, label, taken, need=need_labels, notes=notes)
+    if labels is not None and keys.count(keys[labels]) > 1:
+        names = ", ".join(table.columns)
+        raise ReadError(f"{table.path}: line 1 must have one column {table.columns[labels]!r}, got {names}")
+    taken.add(labels)
+    split = next((k for k, key in enumerate(keys) if k not in taken and _is_split(table, k, key)), None)
+    fold = _first(keys, _FOLDS, taken)
+    groups = _group_columns(table, group, taken | {split, fold})
+    return TableColumns(path, labels, split, fold, groups[0] if groups else None, time)
+
+
+def _first(keys: Sequence[str], names: Sequence[str], taken: Collection[int | None] = ()) -> int | None:
+    return next((keys.index(name) for name in names if name in keys and keys.index(name) not in taken), None)
+
+
+def _path_column(table: ItemTable, locator: Locator, *, time: bool) -> int | None:
+    keys = table.keys
+    if keys.count("path") > 1:
+        raise ReadError(f"{table.path}: line 1 must have one column 'path', got {', '.join(table.columns)}")
+    if table.headed and any(
+        _looks_like_file(name) and locator.find(name, deep=False) for name in table.columns
+    ):
+        raise ReadError(
+            f"{table.path}: has no header, for line 1 names a file; write one, such as path,label"
+        )
+    found = _first(keys, _PATHS)
+    if found is None:
+        found = _path_by_content(table, locator, deep=True)
+    if found is None and not (time and sound_beside(table.path)):
+        raise ReadError(
+            f"{table.path}: line 1 must have one column 'path', got {', '.join(table.columns)}; add it"
+        )
+    return found
+
+
+def _path_by_content(table: ItemTable, locator: Locator, *, deep: bool) -> int | None:
+    """Return the column whose first cells name files that are there; a list of paths alone is no table."""
+    if len(table.columns) < 2:
+        return None
+    some = table.rows[:3]
+    for index, key in enumerate(table.keys):
+        cells = [row[index] for _, row in some if index < len(row)]
+        plain = key in _WEAK_PATHS
+        if cells and all(
+            (plain or _looks_like_file(cell)) and locator.find(cell, deep=deep) for cell in cells
+        ):
+            return index
+    return None
+
+
+def _label_column(
+    table: ItemTable, asked: str | None, taken: set[int | None], *, need: bool, notes: list[str]
+) -> int | None:
+    if asked == "none":
+        return None
+    if asked is not None:
+        return _column_named(table, asked, "--label")
+    keys = table.keys
+    named = [keys.index(name) for name in _LABELS if name in keys and keys.index(name) not in taken]
+    if not named and {"begin_time_s", "end_time_s"} <= set(keys):  # of Raven: the one column that was added
+        added = [index for index, key in enumerate(keys) if key not in _RAVEN_COLUMNS and index not in taken]
+        named = added if len(added) == 1 else []
+    if not named and need:
+        names = ", ".join(table.columns) or "nothing"
+        raise ReadError(f"{table.path}: has no column of labels, only {names}; name one: --label COLUMN")
+    if len(named) > 1:
+        others = ", ".join(repr(table.columns[index]) for index in named[1:])
+        notes.append(
+            f"labels are from column {table.columns[named[0]]!r}, not {others}; overrule: --label COLUMN"
+        )
+    return named[0] if named else None
+
+
+def _column_named(table: ItemTable, name: str, option: str) -> int:
+    for spelt, wanted in ((table.columns, name), (tuple(table.keys), _key(name))):
+        if wanted in spelt:
+            return spelt.index(wanted)
+    raise ParameterError(
+        f"{table.path}: has no column {name!r} for {option}, only {', '.join(table.columns)}"
+    )
+
+
+def _is_split(table: ItemTable, index: int, key: str) -> bool:
+    """Tell a column of splits: the first of its names surely, others where every cell is one."""
+    if key not in _SPLIT_NAMES:
+        return False
+    return key == "split" or all(row[index].lower() in SPLITS for _, row in table.rows)
+
+
+def _group_columns(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> list[int]:
+    """Return the columns that may be groups, the one that is taken first."""
+    if asked == "none":
+        return []
+    if asked is not None:
+        return [_column_named(table, asked, "--group")]
+    keys = table.keys
+    if "group" in keys:
+        return [keys.index("group")]
+    named = [keys.index(name) for name in _GROUPS if name in keys and keys.index(name) not in taken]
+    return [index for index in named if len({row[index] for _, row in table.rows} - {""}) > 1]
+
+
+def _time_of(keys: Sequence[str]) -> TimeColumns | None:
+    """Find start and end, onset and offset, or offset and duration, with the unit that their names say."""
+    bare = [_bare(key) for key in keys]
+    names, units = [name for name, _ in bare], [unit for _, unit in bare]
+    start = _first(names, _STARTS)
+    if start is None:
+        return None
+    end, duration = _first(names, _ENDS, {start}), _first(names, _DURATIONS)
+    if names[start] == "offset" and duration is None:
+        return None
+    if end is None and duration is None:
+        return None
+    unit = units[start] or units[end if end is not None else start]
+    offset = names.index("file_offset") if "file_offset" in names else None
+    return TimeColumns(
+        start, end, None if end is not None else duration, offset, _UNITS_S[unit], named=bool(unit)
+    )
+
+
+def _bare(key: str) -> tuple[str, str]:
+    """Split the name of a column from its unit: `start_ms` is `start`, `ms`."""
+    name, _, unit = key.rpartition("_")
+    return (name, unit) if name and unit in _UNITS_S else (key, "")

@@ -1,0 +1,357 @@
+"""From a table to items: the file and the part of it that each row names, its label, split, fold and group."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from phosphene.converters import Fragment, ParameterError, ReadError
+from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.signal import Kind
+from phosphene.converters.reading import readers, recognise
+
+from .columns import (
+    SPLITS,
+    ItemTable,
+    TableColumns,
+    TimeColumns,
+    find_columns,
+    is_number,
+    parse_table,
+    sound_beside,
+)
+from .locate import Locator
+from .manifest import Item
+from .splits import SplitName
+
+_MAX_TARGETS = 20
+"""More different real numbers than this are numbers to predict."""
+_MEASURED = 20
+"""Files whose length is asked to tell milliseconds from seconds."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Items of a source, where their labels come from, and notes on what was taken for granted."""
+
+    items: tuple[Item, ...]
+    labelled_by: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class _Row(NamedTuple):
+    """A row: its line, its cells, the file that it is about, and where in that it begins and ends."""
+
+    line: int
+    cells: list[str]
+    path: Path
+    fragment: Fragment | None
+    span: tuple[float, float] | None
+
+
+def read_table(
+    path: Path,
+    data: bytes,
+    *,
+    label: str | None,
+    group: str | None,
+    need_labels: bool,
+    kind: Kind | None = None,
+) -> Found:
+    """Read the items of a table.
+
+    Parameters
+    ----------
+    path
+        Where it lies: paths in it count from there.
+    data
+        What it holds.
+    label, group
+        The names of columns, or `none`; None takes the one that is called like it.
+    need_labels
+        Whether a table without labels is refused.
+    kind
+        What the files are read as; None asks them where the table names parts of files.
+
+    Raises
+    ------
+    ReadError
+        The message names the line: a missing column, an empty label, a file that is not there, one item
+        twice, an unknown split, a cell left empty in a column that others fill.
+    """
+    table = parse_table(path, data)
+    if not table.rows:
+        raise ReadError(f"{path}: has a header but no rows; write one row an item")
+    _check_widths(table)
+    locator, notes = Locator(path), list[str]()
+    columns = find_columns(table, locator, label=label, group=group, need_labels=need_labels, notes=notes)
+    items = _read_items(table, columns, locator, kind, notes)
+    if not items:
+        raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
+    _check_there(table, items)
+    _check_once(table, items)
+    notes += locator.notes()
+    found = _with_groups(table, columns, tuple(items.values()), asked=group is not None, notes=notes)
+    labelled_by, doubts = "", list[str]()
+    if columns.label is not None:
+        labelled_by = f"column {table.columns[columns.label]!r} of {path.name}"
+        labels = [item.label for item in found]
+        doubts = check_labels(labels, f"{path}: column {table.columns[columns.label]!r}")
+    return Found(found, labelled_by, (*(f"{path}: {note}" for note in notes), *doubts))
+
+
+def check_labels(labels: Sequence[str | None], where: str) -> list[str]:
+    """Refuse labels that are numbers to predict or several in one; return notes on what may be either.
+
+    Raises
+    ------
+    ReadError
+        They are more than twenty different real numbers, or several labels in one.
+
+    Examples
+    --------
+    >>> check_labels(["a|b", "c"], "meta.csv: column 'tags'")
+    ["meta.csv: column 'tags': the label 'a|b' is taken as one class"]
+    """
+    different = sorted({label for label in labels if label is not None})
+    real = [
+        label for label in different if re.fullmatch(r"[-+]?\d*[.,]\d+(e[-+]?\d+)?", label, re.IGNORECASE)
+    ]
+    if len(real) > _MAX_TARGETS and all(is_number(label) for label in different):
+        raise ReadError(
+            f"{where} holds {len(different)} different real numbers, such as {real[0]}: numbers to predict, not "
+            "classes; make classes of them, or name a column of classes: --label COLUMN"
+        )
+    joined = {label: _several(label) for label in different if len(_several(label)) > 1}
+    known = Counter(name for label in different for name in set(joined.get(label, [label])))
+    for label, names in joined.items():
+        if any(known[name] > 1 for name in names):
+            raise ReadError(
+                f"{where} holds several labels in one cell, such as {label!r}; an item has one class: keep one "
+                "label a row, or name a column with one: --label COLUMN"
+            )
+    return [f"{where}: the label {label!r} is taken as one class" for label in joined if "," not in label][:1]
+
+
+def _several(label: str) -> list[str]:
+    return [name.strip() for name in re.split(r"[;|,]", label) if name.strip()]
+
+
+def _check_widths(table: ItemTable) -> None:
+    for line, row in table.rows:
+        if len(row) != len(table.columns):
+            raise ReadError(
+                f"{table.path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
+                "quote cells with commas"
+            )
+
+
+def _read_items(
+    table: ItemTable, columns: TableColumns, locator: Locator, kind: Kind | None, notes: list[str]
+) -> dict[int, Item]:
+    """Return the items by the number of their line; notes are added on rows that are none."""
+    rows = _rows(table, columns, locator)
+    points = [row for row in rows if row.span and row.span[0] == row.span[1]]
+    if points:
+        notes.append(
+            f"{len(points)} labels without duration are left out, the first in line {points[0].line}"
+        )
+    left_out = {row.line for row in points}
+    rows = _each_selection_once([row for row in rows if row.line not in left_out], table, notes)
+    if not columns.time:
+        return {row.line: _item(table, columns, row, row.fragment, kind) for row in rows}
+    kinds = {row.path: kind for row in rows}
+    kinds |= {path: _kind(path) for path in kinds if kind is None}
+    unit_s = _unit_of(columns.time, rows, kinds, notes)
+    items = {}
+    for row in rows:
+        fragment = row.fragment or _fragment(table, row, columns.time, kinds[row.path] or "audio", unit_s)
+        items[row.line] = _item(table, columns, row, fragment, kinds[row.path])
+    if columns.time and any(item.fragment for item in items.values()):
+        names = " and ".join(repr(table.columns[index]) for index in columns.time.indices)
+        notes.append(f"each row is a part of its file, by {names}")
+    return items
+
+
+def _rows(table: ItemTable, columns: TableColumns, locator: Locator) -> list[_Row]:
+    beside = sound_beside(table.path) if columns.path is None else None
+    rows = []
+    for line, cells in table.rows:
+        path, fragment = _address(table, line, cells, columns, locator, beside)
+        rows.append(_Row(line, cells, path, fragment, _span(table, line, cells, columns.time)))
+    return rows
+
+
+def _each_selection_once(rows: list[_Row], table: ItemTable, notes: list[str]) -> list[_Row]:
+    """Return rows without those that repeat a selection of Raven for another of its views."""
+    keys = table.keys
+    if not {"selection", "view"} <= set(keys):
+        return rows
+    once = {(row.cells[keys.index("selection")], row.path, row.span): row for row in reversed(rows)}
+    if len(once) < len(rows):
+        notes.append(f"{len(rows) - len(once)} rows are other views of the same selections")
+    return list(reversed(once.values()))
+
+
+def _address(
+    table: ItemTable, line: int, row: list[str], columns: TableColumns, locator: Locator, beside: Path | None
+) -> tuple[Path, Fragment | None]:
+    if columns.path is None and beside:
+        return beside, None
+    cell = row[columns.path or 0]
+    if not cell:
+        raise ReadError(
+            f"{table.path}: line {line} has an empty {table.columns[columns.path or 0]}; fill it in"
+        )
+    try:
+        near = row[columns.fold] if columns.fold is not None else ""
+        return locator.find(cell, fold=near) or parse_address(table.path.parent / cell)
+    except ParameterError as error:
+        raise ReadError(f"{table.path}: line {line}: {error}") from error
+
+
+def _kind(path: Path) -> Kind | None:
+    try:
+        return recognise(path)
+    except ReadError:
+        return None  # it fails by name when it is read
+
+
+def _span(
+    table: ItemTable, line: int, cells: list[str], time: TimeColumns | None
+) -> tuple[float, float] | None:
+    """Return where an item begins and ends, as written; None for a whole file."""
+    if time is None or not any(cells[index] for index in time.indices):
+        return None
+    numbers = {index: _seconds(cells[index]) for index in time.indices}
+    wrong = next((cells[index] for index, number in numbers.items() if number is None), None)
+    if wrong is not None:
+        raise ReadError(f"{table.path}: line {line} has the time {wrong!r}; write a number")
+    values = {index: number for index, number in numbers.items() if number is not None}
+    start = values[time.start]
+    stop = values[time.end] if time.end is not None else start + values[time.duration or 0]
+    if time.file_offset is not None:  # Raven: start and end run on over several files
+        start, stop = values[time.file_offset], values[time.file_offset] + stop - start
+    return start, stop
+
+
+def _unit_of(time: TimeColumns, rows: list[_Row], kinds: dict[Path, Kind | None], notes: list[str]) -> float:
+    """Return the seconds in one unit of time: as named, or milliseconds where seconds end after the files do."""
+    if time.named:
+        return time.unit_s
+    ends: dict[Path, float] = {}
+    for row in rows:
+        if row.span and kinds[row.path] == "audio":
+            ends[row.path] = max(row.span[1], ends.get(row.path, 0.0))
+    known = [(stop, length) for path, stop in list(ends.items())[:_MEASURED] if (length := _extent(path))]
+    after = [stop > 1.01 * length + 0.1 for stop, length in known]
+    if 2 * sum(after) > len(known) and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known):
+        notes.append(
+            "times are taken as milliseconds, for as seconds they end after the files; name them start_s if not"
+        )
+        return 1e-3
+    return 1.0
+
+
+def _extent(path: Path) -> float | None:
+    try:
+        return readers()["audio"].extent(path)
+    except ReadError:
+        return None  # it fails by name when it is read
+
+
+def _fragment(table: ItemTable, row: _Row, time: TimeColumns, kind: Kind, unit_s: float) -> Fragment | None:
+    if row.span is None:
+        return None
+    unit = readers()[kind].cut_by
+    if unit == "t" and time.counts:
+        raise ReadError(
+            f"{table.path}: parts of {kind} files are counted in seconds, not in samples; write those"
+        )
+    if unit != "t" and time.named and not time.counts:
+        raise ReadError(
+            f"{table.path}: parts of {kind} files are counted in {unit}, not in seconds; write those"
+        )
+    scale = unit_s if unit == "t" else 1.0
+    try:
+        return Fragment(unit, row.span[0] * scale, row.span[1] * scale)
+    except ParameterError as error:
+        raise ReadError(f"{table.path}: line {row.line}: {error}; correct start and end") from error
+
+
+def _seconds(cell: str) -> float | None:
+    """Read seconds, or hours, minutes and seconds with colons."""
+    total = 0.0
+    for number in cell.replace(",", ".").split(":"):
+        if not re.fullmatch(r"\d+(\.\d*)?|\.\d+", number.strip()):
+            return None
+        total = total * 60 + float(number)
+    return total
+
+
+def _item(
+    table: ItemTable, columns: TableColumns, row: _Row, fragment: Fragment | None, kind: Kind | None
+) -> Item:
+    def cell(index: int | None) -> str | None:
+        return None if index is None else row.cells[index]
+
+    named = columns.group is not None and table.keys[columns.group] == "group"
+    for index in (columns.label, columns.split, columns.fold, columns.group if named else None):
+        if cell(index) == "":
+            raise ReadError(
+                f"{table.path}: line {row.line} has an empty {table.columns[index or 0].lower()}; fill it in"
+            )
+    split = _split(table, row.line, cell(columns.split))
+    group = cell(columns.group) or None
+    return Item(row.path, cell(columns.label), fragment, split, cell(columns.fold), group, kind=kind)
+
+
+def _split(table: ItemTable, line: int, text: str | None) -> SplitName | None:
+    if text is None:
+        return None
+    if text.lower() not in SPLITS:
+        raise ReadError(f"{table.path}: line {line} has the split {text!r}; write train, valid or test")
+    return SPLITS[text.lower()]
+
+
+def _with_groups(
+    table: ItemTable, columns: TableColumns, items: tuple[Item, ...], *, asked: bool, notes: list[str]
+) -> tuple[Item, ...]:
+    """Return the items with the groups of a column that was guessed, unless each class is of one group alone."""
+    if columns.group is None or asked or table.keys[columns.group] == "group":
+        return items
+    name = table.columns[columns.group]
+    by_class: dict[str | None, set[str | None]] = {}
+    for item in items:
+        by_class.setdefault(item.label, set()).add(item.group)
+    if len(by_class) > 1 and all(len(groups) == 1 for groups in by_class.values()):
+        notes.append(f"each class is of one {name!r} alone, so that is no group; overrule: --group {name}")
+        return tuple(replace(item, group=None) for item in items)
+    notes.append(
+        f"items of one {name!r} stay on one side of a split; overrule: --group none, or another column"
+    )
+    return items
+
+
+def _check_there(table: ItemTable, items: dict[int, Item]) -> None:
+    missing = [(line, item.path) for line, item in items.items() if not item.path.exists()]
+    if missing:
+        line, path = missing[0]
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ReadError(
+            f"{table.path}: line {line}: {path}: no such file{more}; paths count from {table.path.parent}"
+        )
+
+
+def _check_once(table: ItemTable, items: dict[int, Item]) -> None:
+    lines: dict[str, int] = {}
+    for line, item in items.items():
+        first = lines.setdefault(str(item), line)
+        if first != line:
+            other = items[first].label
+            labels = f" as {other!r}, now as {item.label!r}" if other != item.label else ""
+            raise ReadError(
+                f"{table.path}: line {line}: {item} stands in line {first} already{labels}; keep one"
+            )

@@ -1,0 +1,85 @@
+"""Draws the figures of README and docs with the library itself, from synthetic files.
+
+`python docs/draw_pictures.py` writes pictures/idea.png (raw signal -> image -> CNN -> label) and, for
+docs/converters.md, pictures/converters/KIND-NAME.png.
+"""
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from PIL import Image
+
+import phosphene as ph
+from phosphene.converters import converters
+from phosphene.datasets import make_synthetic
+
+OUT = Path(__file__).parent / "pictures"
+
+
+def draw_idea() -> None:
+    """Draw the idea in one row: a sound, its mel image, a network, the probabilities."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        make_synthetic("audio", folder / "sounds", items_per_class=12)
+        model = ph.train(folder / "sounds", ph.Recipe(strategy="probe"), progress=False).classifier
+        file = folder / "sounds" / "bird" / "000.wav"
+        signal, (prediction,) = ph.read(file), model.predict(file).answers
+    figure = plt.figure(figsize=(11, 2.6), dpi=130, facecolor="white")
+    wave, image, network, label = (
+        figure.add_axes(box)
+        for box in (
+            (0.01, 0.2, 0.23, 0.6),
+            (0.31, 0.1, 0.17, 0.8),
+            (0.55, 0.1, 0.2, 0.8),
+            (0.86, 0.2, 0.13, 0.6),
+        )
+    )
+    wave.plot(signal.samples[0], color="#345", linewidth=0.4)
+    wave.set_title("raw file", fontsize=11)
+    image.imshow(ph.make("mel")(signal).pixels[..., 0], cmap="gray", aspect="auto")
+    image.set_title("image", fontsize=11)
+    for step, (size, color) in enumerate(
+        ((0.9, "#cde"), (0.7, "#abd"), (0.5, "#89c"), (0.32, "#67b"), (0.2, "#45a"))
+    ):
+        network.add_patch(
+            Rectangle((step * 0.2, 0.5 - size / 2), 0.13, size, facecolor=color, edgecolor="white")
+        )
+    network.set(xlim=(-0.02, 1), ylim=(0, 1))
+    network.set_title("pretrained CNN, frozen or fine-tuned", fontsize=11)
+    names = list(prediction.probabilities)
+    label.barh(
+        names,
+        [prediction.probabilities[name] for name in names],
+        color=["#45a" if n == prediction.label else "#cde" for n in names],
+    )
+    label.set(xlim=(0, 1), xticks=[])
+    label.tick_params(left=False, labelsize=11)
+    label.set_title("label", fontsize=11)
+    for axes in (wave, image, network):
+        axes.set(xticks=[], yticks=[])
+    for axes in (wave, network, label):
+        axes.spines[:].set_visible(False)
+    for start, stop in ((0.25, 0.3), (0.49, 0.54), (0.75, 0.79)):
+        figure.add_artist(
+            FancyArrowPatch((start, 0.5), (stop, 0.5), arrowstyle="-|>", mutation_scale=16, color="#345")
+        )
+    figure.savefig(OUT / "idea.png")
+
+
+def draw_converters() -> None:
+    """Draw what every converter makes of the first synthetic file of its kind."""
+    for kind in ("audio", "series", "mouse", "binary"):
+        with tempfile.TemporaryDirectory() as scratch:
+            signal = ph.read(make_synthetic(kind, scratch, items_per_class=1).items[0].path, kind)
+            for owner in converters(kind):
+                pixels = owner(size=112)(signal).pixels
+                image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+                image.quantize(64).save(OUT / "converters" / f"{kind}-{owner.name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    draw_idea()
+    (OUT / "converters").mkdir(exist_ok=True)
+    draw_converters()

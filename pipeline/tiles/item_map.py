@@ -1,0 +1,267 @@
+"""A function over items, each result computed once and kept: what rendering, measuring and converting share.
+
+Files are hashed first. Results that a store has under the key of these bytes are not computed again, equal items are
+done once, and the rest goes to an engine. An item that fails, kills its process or changes meanwhile costs itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar
+
+import tqdm
+
+from phosphene.converters import Fragment, PhospheneError, ReadError
+from phosphene.converters.core.reader import content_digest
+from phosphene.datasets.manifest import Failure, Item
+
+from .engines import Engine, TaskError, Where
+from .store import Codec, Output, StoreError, tile_key, write_bytes
+
+MOST_IN_CHUNK = 64
+_HASHED_AT_A_TIME = 32  # small files take less time to hash than a thread takes to ask for one more
+
+Keys = tuple[str, ...]
+Stamp = tuple[int, int]
+Progress = bool | Literal["always"]
+ItemFunction = Callable[[Path, Fragment | None, Sequence[int]], Iterable[Any]]
+"""From a file, the part of it, and the numbers of the results that are wanted, to these, one after the other."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An item with the keys of its results, and size and time of its file when it was hashed; or what is wrong."""
+
+    item: Item
+    keys: Keys = ()
+    stamp: Stamp = (-1, -1)
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class ItemTask:
+    """One item and its missing results."""
+
+    index: int
+    path: Path
+    fragment: Fragment | None
+    stamp: Stamp
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a task.
+
+    Parameters
+    ----------
+    values
+        The results, in order; None for one that was written to its file.
+    error
+        Why there are no more of them; an exception ends the run, since all other tasks would fail as well.
+    """
+
+    values: tuple[Any, ...]
+    error: str | PhospheneError | None = None
+
+
+class ResultStore(Protocol):
+    """Where results are kept, by content or by name."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether items with equal keys have one result."""
+
+    @property
+    def codec(self) -> Codec[Any] | None:
+        """Makes the bytes of a result where it is computed; None hands it over as it is."""
+
+    def missing(self, index: int, keys: Keys) -> tuple[Output, ...]:
+        """Return the results of an item that are not there."""
+
+    def take(self, index: int, keys: Keys, values: Sequence[Any], *, failed: bool) -> None:
+        """Keep the results of an item that were not written to files."""
+
+
+def plan_items(items: Sequence[Item], fingerprints: Sequence[str]) -> list[Planned]:
+    """Hash the files of items, for each item's keys: one a fingerprint."""
+    paths = list(dict.fromkeys(item.path for item in items))
+    batches = [paths[first : first + _HASHED_AT_A_TIME] for first in range(0, len(paths), _HASHED_AT_A_TIME)]
+    with ThreadPoolExecutor(4) as pool:
+        found = chain.from_iterable(pool.map(lambda batch: list(map(_hashed, batch)), batches))
+        by_path = dict(zip(paths, found, strict=True))
+    return [_planned(item, by_path[item.path], fingerprints) for item in items]
+
+
+def map_items(
+    planned: Sequence[Planned],
+    function: ItemFunction,
+    store: ResultStore,
+    *,
+    engine: Engine,
+    progress: Progress = True,
+    where: Where | None = None,
+    ending: tuple[type[PhospheneError], ...] = (),
+) -> tuple[dict[int, Failure], int]:
+    """Compute what a store lacks of the results of items.
+
+    Parameters
+    ----------
+    planned
+        The items, as `plan_items` gives them.
+    function
+        Computes results; it travels to the processes that work.
+    store
+        Keeps them. What another process writes of a store whose outputs have files is there when this returns.
+    engine
+        Who works.
+    progress
+        Show a bar on standard error: True where that is a terminal, "always", or False.
+    where
+        As for engines; None keeps what an earlier run left over out of this process.
+    ending
+        Errors that end the run, and not only the item, besides those of the store.
+
+    Returns
+    -------
+    failures, n_computed
+        The items that failed, by index in rising order, and how many results were computed.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be written.
+    """
+    errors = {index: plan.error for index, plan in enumerate(planned) if plan.error is not None}
+    equal = _equal_items(planned, shared=store.shared)
+    tasks = list(_tasks(planned, equal, store))
+    # What is left over by an earlier run may be what killed a process of that run.
+    where = where or ("apart" if len(tasks) < len(equal) else "anywhere")
+    attempt = _Attempt(function, store.codec, (StoreError, *ending))
+    outcomes = engine.map(attempt, chunks(tasks, engine.workers), where=where)
+    n_computed = 0
+    for task, outcome in with_bar(outcomes, len(tasks), progress):
+        done = Done((), outcome.why) if isinstance(outcome, TaskError) else outcome
+        if isinstance(done.error, PhospheneError):
+            raise done.error
+        n_computed += len(done.values)
+        if done.error is not None:
+            for index in equal[task.index]:  # under the name of each
+                errors[index] = done.error.replace(str(task.path), str(planned[index].item.path))
+        store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
+    failures = {index: _failure(planned[index].item, error) for index, error in sorted(errors.items())}
+    return failures, n_computed
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Computes the missing results of one item, in whatever process; an error ends this item only."""
+
+    function: ItemFunction
+    codec: Codec[Any] | None
+    ending: tuple[type[PhospheneError], ...]
+
+    def __call__(self, task: ItemTask) -> Done:
+        values: list[Any] = []
+        try:
+            for value in self._results(task):
+                values.append(value)
+        except self.ending as error:
+            return Done(tuple(values), error)
+        except PhospheneError as error:
+            return Done(tuple(values), str(error))
+        except Exception as error:  # a fault of the function is reported too
+            return Done(tuple(values), f"{type(error).__name__}: {error}")
+        return Done(tuple(values))
+
+    def _results(self, task: ItemTask) -> Iterator[Any]:
+        numbers = [output.number for output in task.outputs]
+        results = self.function(task.path, task.fragment, numbers)
+        for output, value in zip(task.outputs, results, strict=True):
+            data = self.codec.encode(value, output.key) if self.codec else value
+            if _stamp(task.path) != task.stamp:  # its key is that of other bytes
+                raise ReadError(f"{task.path}: changed while it was read; run again when it is complete")
+            if output.target:
+                write_bytes(output.target, data)
+            yield None if output.target else data
+
+
+def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
+    """Put tasks together for the workers: parts of a file side by side, in chunks that keep all busy.
+
+    Examples
+    --------
+    >>> tasks = [ItemTask(n, Path("ab"[n % 2]), None, (0, 0), ()) for n in range(4)]
+    >>> [[str(task.path) for task in chunk] for chunk in chunks(tasks, 1)]
+    [['a'], ['a'], ['b'], ['b']]
+    """
+    size = min(MOST_IN_CHUNK, max(1, len(tasks) // (workers * 8)))
+    by_file: dict[Path, list[ItemTask]] = defaultdict(list)
+    for task in tasks:
+        by_file[task.path].append(task)
+    ordered = [task for group in by_file.values() for task in group]
+    return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def with_bar(outcomes: Iterable[T], total: int, progress: Progress) -> Iterator[T]:
+    """Pass outcomes on, with a bar on standard error once it takes more than a second.
+
+    `progress` is True (where standard error is a terminal), False, or "always".
+    """
+    disable = False if progress == "always" else None if progress else True
+    with tqdm.tqdm(total=total, unit="item", delay=1.0, disable=disable, leave=False) as bar:
+        for outcome in outcomes:
+            bar.update()
+            yield outcome
+
+
+def _hashed(path: Path) -> tuple[str, Stamp] | str:
+    """Return digest and stamp of a file; the stamp is taken first, so that a change between the two is seen later."""
+    try:
+        stamp = _stamp(path)
+        return content_digest(path), stamp
+    except PhospheneError as error:
+        return str(error)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return (-1, -1)  # who reads it says what is wrong
+    return status.st_size, status.st_mtime_ns
+
+
+def _planned(item: Item, hashed: tuple[str, Stamp] | str, fingerprints: Sequence[str]) -> Planned:
+    if isinstance(hashed, str):
+        return Planned(item, error=hashed)
+    digest, stamp = hashed
+    return Planned(item, tuple(tile_key(digest, item.fragment, one) for one in fingerprints), stamp)
+
+
+def _equal_items(planned: Sequence[Planned], *, shared: bool) -> dict[int, list[int]]:
+    """Return the items of equal keys by the first of them."""
+    first: dict[Keys, int] = {}
+    equal: dict[int, list[int]] = defaultdict(list)
+    for index, plan in enumerate(planned):
+        if plan.error is None:
+            equal[first.setdefault(plan.keys, index) if shared else index].append(index)
+    return equal
+
+
+def _tasks(planned: Sequence[Planned], firsts: Iterable[int], store: ResultStore) -> Iterator[ItemTask]:
+    for index in firsts:
+        item = planned[index].item
+        if outputs := store.missing(index, planned[index].keys):
+            yield ItemTask(index, item.path, item.fragment, planned[index].stamp, outputs)
+
+
+def _failure(item: Item, error: str) -> Failure:
+    """Return a failure whose text starts with the path at fault."""
+    return Failure(item, error if error.startswith(str(item.path)) else f"{item}: {error}")

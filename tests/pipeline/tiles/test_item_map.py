@@ -1,0 +1,92 @@
+"""A function over items with a store and a codec: what is done, what is found again, what is shared."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phosphene.converters import MissingExtra, SignalError
+from phosphene.converters.core.fragment import parse_fragment
+from phosphene.datasets.manifest import Item
+from phosphene.pipeline.tiles.engines import LocalEngine
+from phosphene.pipeline.tiles.item_map import map_items, plan_items
+from phosphene.pipeline.tiles.store import Output, Store
+
+
+class Json:
+    suffix = ".json"
+
+    def encode(self, value, key):
+        return json.dumps([key, value]).encode()
+
+    def decode(self, data):
+        return json.loads(data)[1]
+
+
+class Sums(Store):
+    """A store of numbers, whose files are written where they are computed."""
+
+    shared = True
+
+    def missing(self, index, keys):
+        return tuple(Output(n, key, self.path(key)) for n, key in enumerate(keys) if self.find(key) is None)
+
+    def take(self, index, keys, values, *, failed):
+        pass
+
+
+def count_and_sum(path, fragment, numbers):
+    data = path.read_bytes()[int(fragment.start) : int(fragment.stop)] if fragment else path.read_bytes()
+    if data[:1] == b"E":
+        raise SignalError("not to be added up")
+    if data[:1] == b"L":
+        raise MissingExtra("sums need abacus: pip install abacus")
+    for number in numbers:
+        yield (len(data), sum(data))[number]
+
+
+@pytest.fixture
+def items(tmp_path):
+    for name, data in (("a", b"\1\2"), ("b", b"\1\2"), ("c", b"\5"), ("d", b"E")):
+        (tmp_path / name).write_bytes(data)
+    return [*(Item(tmp_path / name) for name in "abcd"), Item(tmp_path / "gone")]
+
+
+def run(items, store, **options):
+    planned = plan_items(items, ["count", "sum"])
+    failures, n = map_items(planned, count_and_sum, store, engine=LocalEngine(2), progress=False, **options)
+    return [[store.find(key) for key in plan.keys] for plan in planned], failures, n
+
+
+@pytest.mark.parametrize("where", ["anywhere", "apart", "here first"])
+def test_each_result_is_computed_once_and_found_again(items, tmp_path, where):
+    store = Sums(tmp_path / "store", Json())
+    found, failures, n = run(items, store, where=where)
+    assert (found, n) == ([[2, 3], [2, 3], [1, 5], [None, None], []], 4)
+    assert {index: failure.item for index, failure in failures.items()} == {3: items[3], 4: items[4]}
+    assert [failure.error for failure in failures.values()] == [
+        f"{items[3]}: not to be added up",
+        f"{items[4]}: no such file; check the path",
+    ]
+    again, _, n = run(items, store, where=where)
+    assert (again, n) == (found, 0)
+
+
+def test_a_part_a_lost_result_and_a_broken_one_are_computed_anew(items, tmp_path):
+    store = Sums(tmp_path / "store", Json())
+    run(items, store)
+    part = Item(items[0].path, fragment=parse_fragment("bytes=1-1"))
+    assert run([part], store)[::2] == ([[1, 2]], 2)
+    one, other, *_ = sorted(Path(store.folder).rglob("*.json"))
+    one.unlink()
+    other.write_bytes(b"[")
+    assert run([*items, part], store)[2] == 2
+
+
+def test_an_error_of_the_run_ends_it(items, tmp_path):
+    (tmp_path / "d").write_bytes(b"L")
+    store = Sums(tmp_path / "store", Json())
+    for where in ("anywhere", "apart"):
+        with pytest.raises(MissingExtra, match="pip install abacus"):
+            run(items, store, ending=(MissingExtra,), where=where)
+    assert len(run(items, store)[1]) == 2, "unless it is said to, it costs one item"
