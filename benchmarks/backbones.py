@@ -14,7 +14,6 @@ these alone. With a GPU both devices are measured.
 import csv
 import datetime
 import io
-import os
 import statistics
 import sys
 import time
@@ -29,11 +28,15 @@ from gpu.timing import commit, device_name, seconds
 from torch.utils.flop_counter import FlopCounterMode
 
 from phosphene.converters.core.files import atomic_write
-from phosphene.pipeline.backbones.backbone import Backbone, feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.backbones.catalog import load_network
+from phosphene.pipeline.backbones.backbone import (
+    Backbone,
+    feature_maps,
+    input_tensor,
+    load_backbone,
+    load_network,
+)
+from phosphene.pipeline.backbones.catalog import TABULATED
 from phosphene.pipeline.backbones.frozen import freeze
-from phosphene.pipeline.backbones.grey import one_channel
-from phosphene.pipeline.backbones.names import TABULATED
 from phosphene.pipeline.networks.learners import build_model
 
 RESULTS = Path(__file__).parent / "results" / "backbones.csv"
@@ -42,7 +45,6 @@ SEED = 0
 BATCH = {"cpu": 16, "cuda": 128}
 LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_S = 2, 20, 4.0
 N_CLASSES = 10
-MANY = 10_000
 
 Work = Callable[[], object]
 
@@ -52,7 +54,6 @@ def main() -> None:
     unknown = sorted({*wanted} - {*TABULATED})
     if unknown:
         sys.exit(f"{unknown[0]} is not tabulated; name some of {', '.join(TABULATED)}")
-    os.environ["PHOSPHENE_MEASURE"] = "1"  # what was remembered may come from a busy hour
     devices = [torch.device(kind) for kind in ("cpu", "cuda") if kind == "cpu" or torch.cuda.is_available()]
     for name in wanted:
         for device in devices:
@@ -73,7 +74,7 @@ def measure(name: str, device: torch.device) -> dict[str, str]:
         **size_of(name, backbone),
         "batch": str(batch),
         "features_per_s": f"{batch / median_s(features(backbone, tiles, device), device):.1f}",
-        "train_per_s": f"{batch / median_s(step(one_channel(backbone), tiles, device), device):.1f}",
+        "train_per_s": f"{batch / median_s(step(backbone, tiles, device), device):.1f}",
         "seed": str(SEED),
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -100,11 +101,10 @@ def features(backbone: Backbone, tiles: np.ndarray, device: torch.device) -> Wor
     """Return the work of computing the features of a batch of tiles."""
     layers = backbone.layers
     if device.type == "cpu":
-        frozen = freeze(backbone, layers, channels=1, n_tiles=MANY)
+        frozen = freeze(backbone, layers)
         return lambda: frozen.pooled(tiles)
-    grey = one_channel(backbone)
-    body = grey.body.to(device)
-    images = input_tensor(tiles, grey).pin_memory()
+    body = backbone.body.to(device)
+    images = input_tensor(tiles, backbone).pin_memory()
 
     def work() -> None:
         with torch.inference_mode(), torch.autocast("cuda"):

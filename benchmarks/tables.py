@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phosphene.converters import converters
-from phosphene.pipeline.backbones.names import NETWORKS
+from phosphene.pipeline.backbones.catalog import NETWORKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phosphene.pipeline.backbones.names import TABULATED
+from phosphene.pipeline.backbones.catalog import TABULATED
 
 ROOT = Path(__file__).parents[1]
 

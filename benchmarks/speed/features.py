@@ -27,7 +27,6 @@ import torch
 
 from phosphene.converters import make
 from phosphene.datasets.manifest import Item
-from phosphene.pipeline.backbones.autotune import text
 from phosphene.pipeline.backbones.backbone import Backbone, feature_maps, input_tensor, load_backbone
 from phosphene.pipeline.backbones.frozen import Frozen, freeze
 from phosphene.pipeline.tiles.render import Tiles, render
@@ -38,8 +37,8 @@ N_TILES, PLAIN_BATCH, ROUNDS = 64, 64, 7
 
 PLAIN = """
 import sys, time, torch
-from phosphene.pipeline.backbones.catalog import load
-network = load("efficientnet_lite0", weights=None, pretrained=True, seed=0).network.eval()
+from phosphene.pipeline.backbones.backbone import load_network
+network = load_network("efficientnet_lite0")
 images = torch.randn(int(sys.argv[1]), 3, 224, 224)
 with torch.inference_mode():
     network.forward_features(images)
@@ -171,10 +170,8 @@ def main() -> None:
         tiles = real_tiles(folder)
         pixels = tiles.pixels(tiles.drawn)
         images = input_tensor(pixels, backbone).contiguous().numpy()
-        os.environ["PHOSPHENE_MEASURE"] = "1"
-        os.environ["PHOSPHENE_CACHE"] = name
-        frozen = freeze(backbone, backbone.layers, n_tiles=10_000, sample=pixels[:8])
-        print(f"measured: {text(frozen.plan)}")
+        frozen = freeze(backbone, backbone.layers)
+        print(f"form: {frozen.form}")
         say_differences(frozen, backbone, pixels[:16])
         path = exported(backbone, folder)
         peers = onnxruntime_calls(path, images) | openvino_calls(path, images)

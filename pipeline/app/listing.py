@@ -8,7 +8,7 @@ from phosphene.converters import Converter, converters
 from phosphene.converters.core.parameters import describe, rules
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets import protocols
-from phosphene.pipeline.backbones.names import NETWORKS, TABULATED, Tabulated
+from phosphene.pipeline.backbones.catalog import NETWORKS, TABULATED, Tabulated
 
 from .text import table, terminal_width
 

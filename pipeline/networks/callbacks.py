@@ -12,8 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from phosphene.pipeline.backbones.cpu import multiplies_bfloat16
-
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # those of its import tell its users nothing
     # These add methods to the learner: `fit_one_cycle`, `no_bar` and others.
@@ -177,7 +175,15 @@ def precision(model: nn.Module, device: torch.device) -> Precision:
         return "mixed" if said == "1" else "float32"
     if device.type == "cuda":
         return "mixed"
-    return "mixed" if device.type == "cpu" and multiplies_bfloat16() and not _is_grouped(model) else "float32"
+    return (
+        "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not _is_grouped(model) else "float32"
+    )
+
+
+def _multiplies_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself: elsewhere that was ten times as slow as float32."""
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def _is_grouped(model: nn.Module) -> bool:

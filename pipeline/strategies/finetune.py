@@ -13,7 +13,6 @@ from tqdm import tqdm
 from phosphene.converters import SignalError
 from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.backbones.grey import one_channel
 from phosphene.pipeline.networks.callbacks import Bar
 from phosphene.pipeline.networks.learners import (
     HEAD_EPOCHS,
@@ -119,7 +118,7 @@ class Networks:
         cls, config: dict[str, Any], backbones: Sequence[Backbone], tensors: dict[str, torch.Tensor]
     ) -> "Networks":
         """Make saved networks again."""
-        backbone = one_channel(*backbones)
+        (backbone,) = backbones
         networks = [build_model(backbone, n_classes=config["n_classes"]) for _ in range(config["n_networks"])]
         for number, network in enumerate(networks):
             network.eval().load_state_dict(without_prefix(tensors, f"view{number}."))
@@ -168,7 +167,6 @@ def fit_networks(  # noqa: PLR0913
         Show a bar for each network on standard error.
     """
     schedule, members = recipe.schedule, recipe.members
-    backbone = one_channel(backbone)
     held = held_out(targets, groups, schedule=schedule, seed=recipe.seed)
     if not held.any():
         schedule = replace(schedule, patience=None)  # there is nothing to stop by
@@ -258,17 +256,16 @@ class _Work:
             f"{target:06}" for target in self.targets
         ]  # in the order of the numbers as text
         train, valid = self.indices[~self.held], self.indices[self.held]
-        mean, std = self.backbone.stats(self.tiles.tile(int(train[0]), view).shape[2])
         return tile_loaders(
-            self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH,
-            size=self.backbone.size, seed=seed, view=view, mean=mean, std=std, copies=self.copies,
+            self.tiles, labels, train, valid if len(valid) else train[:1], batch_size=BATCH, size=self.backbone.size,
+            seed=seed, view=view, mean=self.backbone.mean, std=self.backbone.std, copies=self.copies,
         )  # fmt: skip
 
     def _start(self, member: int, seed: int) -> Backbone:
         """Return the network to start from; from scratch every member starts from other random weights."""
         if self.recipe.strategy != "scratch" or member == 0:
             return self.backbone
-        return one_channel(load_backbone(self.backbone.name, pretrained=False, seed=seed))
+        return load_backbone(self.backbone.name, pretrained=False, seed=seed)
 
 
 _STRATEGIES: dict[str, Callable[..., None]] = {"head": train_head, "finetune": finetune, "scratch": scratch}

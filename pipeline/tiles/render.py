@@ -137,17 +137,16 @@ class Draw:
     def _pixels(self, number: int, signal: Signal) -> np.ndarray:
         if self.device is None or not self._on_device(number):
             return self.views[number](signal).pixels
-        from phosphene.pipeline.gpu.draw import batch_on
+        from phosphene.pipeline.gpu.draw import draw_on
 
-        pixels: np.ndarray = batch_on(self.views[number], [signal], device=self.device)[0].cpu().numpy()
-        return pixels
+        return np.asarray(draw_on(self.views[number], [signal], self.device)[0])
 
     def _on_device(self, number: int) -> bool:
         if self.device is None:
             return False
         from phosphene.pipeline.gpu.draw import draws_on
 
-        return draws_on(self.views[number], self.device)
+        return draws_on(self.views[number])
 
 
 def render(

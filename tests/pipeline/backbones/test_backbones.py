@@ -9,10 +9,12 @@ from phosphene.pipeline.backbones.backbone import (
     backbone_names,
     feature_maps,
     input_tensor,
+    keep_memory,
     load_backbone,
+    load_network,
 )
-from phosphene.pipeline.backbones.catalog import TABULATED, blueprint, load_network
-from phosphene.pipeline.backbones.cpu import fold_batch_norms, keep_memory
+from phosphene.pipeline.backbones.catalog import TABULATED, blueprint
+from phosphene.pipeline.backbones.fused import fold_batch_norms
 
 SIZES = {"lenet": 64, "inception_v3": 299, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 FEATURES = {

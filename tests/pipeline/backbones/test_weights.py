@@ -11,10 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from phosphene.converters import WeightsError
-from phosphene.pipeline.backbones import weights as weights_module
-from phosphene.pipeline.backbones.backbone import load_backbone
-from phosphene.pipeline.backbones.catalog import blueprint, load_network
-from phosphene.pipeline.backbones.weights import hub_cache, put_state, read_state
+from phosphene.pipeline.backbones import catalog as weights_module
+from phosphene.pipeline.backbones.backbone import load_backbone, load_network, put_state, read_state
+from phosphene.pipeline.backbones.catalog import blueprint, hub_cache
 
 LENET = {"pretrained": False}
 
@@ -65,35 +64,41 @@ def test_a_misfit_says_how_many_fit_and_which_does_not(tmp_path, lenet):
     with pytest.raises(WeightsError) as caught:
         load_backbone("lenet", weights=path)
     message = str(caught.value)
-    assert message.startswith(f"{path}: 8 of 10 entries fit LeNet")
+    assert message.startswith(f"{path}: 8 of 10 entries fit lenet")
     assert "classifier.3.weight (7x84 instead of 1000x84)" in message
 
 
 def test_weights_of_another_network_name_the_entry_that_is_missing(tmp_path, lenet):
     path = tmp_path / "lenet.safetensors"
     save_file(lenet.state_dict(), path)
-    with pytest.raises(WeightsError, match=r"lenet\.safetensors: 0 of 122 entries fit ResNet.*conv1\.weight"):
+    with pytest.raises(
+        WeightsError, match=r"lenet\.safetensors: 0 of 122 entries fit resnet18.*conv1\.weight"
+    ):
         load_backbone("resnet18", weights=path)
 
 
 def test_counters_that_old_files_lack_may_be_missing():
     norm = torch.nn.BatchNorm2d(3)
     put_state(
-        norm, {k: v for k, v in norm.state_dict().items() if k != "num_batches_tracked"}, origin="old.pth"
+        norm,
+        {k: v for k, v in norm.state_dict().items() if k != "num_batches_tracked"},
+        name="norm",
+        origin="old.pth",
     )
 
 
 def test_other_names_in_the_same_order_fit():
     ours, theirs = torch.nn.Sequential(torch.nn.Linear(2, 3)), torch.nn.Linear(2, 3)
-    put_state(ours, {f"_fc.{k}": v for k, v in theirs.state_dict().items()}, origin="theirs.pth")
+    put_state(ours, {f"_fc.{k}": v for k, v in theirs.state_dict().items()}, name="ours", origin="theirs.pth")
     assert torch.equal(ours[0].weight, theirs.weight)
 
 
 def test_other_names_in_another_order_do_not():
-    with pytest.raises(WeightsError, match="theirs.pth: 0 of 2 entries fit Linear"):
+    with pytest.raises(WeightsError, match="theirs.pth: 0 of 2 entries fit linear"):
         put_state(
             torch.nn.Linear(1, 1),
             {"b.bias": torch.ones(1), "b.weight": torch.ones(1, 1)},
+            name="linear",
             origin="theirs.pth",
         )
 
