@@ -93,7 +93,7 @@ class WarpingContender(Estimator):
             "rows_searched": len(chosen_by),
             "left_out_accuracy": accuracy(log_proba, known[codes[oof]]),
         }
-        model = _Model(rows, codes, known, steps, temperature / unit, n_classes)
+        model = _Model(rows, codes, known, steps, temperature * unit, n_classes)
         return Fit(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:

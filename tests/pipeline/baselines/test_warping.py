@@ -117,6 +117,17 @@ def test_answers_are_the_class_of_the_nearest_and_surer_where_others_are_far():
     np.testing.assert_allclose(answers.sum(axis=1), 1.0)
 
 
+def test_probabilities_do_not_depend_on_the_unit_of_the_values():
+    values, targets = bumps(16)
+    values = values + np.random.default_rng(0).normal(0, 0.3, values.shape)
+    by_unit = []
+    for unit in (1.0, 1000.0):
+        contender = WarpingContender(unit * values, seed=0)
+        trained = contender.fit(np.arange(12), targets[:12], np.arange(12), n_classes=2)
+        by_unit.append(contender.predict_log_proba(trained.model, np.arange(12, 16)))
+    np.testing.assert_allclose(by_unit[0], by_unit[1], rtol=1e-3)
+
+
 def test_nothing_to_leave_out_one_class_and_a_class_of_one_row():
     values, targets = bumps()
     contender = WarpingContender(values, seed=0)
