@@ -16,9 +16,9 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
-from phosphene.pipeline.baselines.rockets import Rocket, RocketContender
-from phosphene.pipeline.baselines.tabular import MODELS, TableContender
-from phosphene.pipeline.baselines.warping import WarpingContender
+from phosphene.pipeline.baselines.rockets import Rocket, RocketEstimator
+from phosphene.pipeline.baselines.tabular import MODELS, TableEstimator
+from phosphene.pipeline.baselines.warping import DtwEstimator
 from phosphene.pipeline.features import feature_sets
 from phosphene.pipeline.features.feature_set import FeatureSet, Record, Table
 from phosphene.pipeline.strategies.estimator import Estimator
@@ -28,8 +28,8 @@ from .summary import CONTROL, FLOOR, IMAGES, Side
 
 TABLE_MODELS = tuple(name for name in MODELS if name != FLOOR)
 SERIES_MODELS: Mapping[str, Callable[..., Estimator]] = {
-    "dtw": WarpingContender,
-    **{name: functools.partial(RocketContender, method=name) for name in get_args(Rocket)},
+    "dtw": DtwEstimator,
+    **{name: functools.partial(RocketEstimator, method=name) for name in get_args(Rocket)},
 }
 """What takes float32 (n, channels, length) and a seed."""
 _N_WARM_UP = 8
@@ -247,7 +247,7 @@ def _prepare_table(data: BenchmarkData, features: FeatureSet, model: str) -> Pre
 
 def _prepare_floor(data: BenchmarkData) -> PreparedEstimator:
     n_windows = len(data.cut.items)
-    estimator = TableContender(
+    estimator = TableEstimator(
         Table(np.zeros((n_windows, 1), np.float32), ("nothing",)), FLOOR, seed=data.recipe.seed
     )
     if n_windows > 1:
@@ -275,7 +275,7 @@ def _estimator(model: str, features: FeatureSet, records: Sequence[Record | None
         return SERIES_MODELS[model](_with_empty_rows(filled_to(present), known), seed=seed)
     table = features.tabulate(present)
     table = replace(table, values=_with_empty_rows(table.values, known))
-    return TableContender(table, model, seed=seed)
+    return TableEstimator(table, model, seed=seed)
 
 
 def _with_empty_rows(rows: np.ndarray, known: Sequence[bool]) -> np.ndarray:
