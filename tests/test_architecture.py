@@ -133,7 +133,6 @@ def test_no_circle_of_imports():
     assert circles() == []
 
 
-@pytest.mark.xfail(reason="the merges that follow the move mend it")
 def test_each_folder_imports_from_those_above_it_alone():
     up = [
         f"{place(MODULES[name])} imports {other}"
