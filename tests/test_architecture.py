@@ -172,7 +172,6 @@ def test_no_public_name_has_two_meanings():
     assert {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1} == {}
 
 
-@pytest.mark.xfail(reason="the merges that follow the move mend it")
 def test_folders_are_small():
     counts = collections.Counter(path.parent for path in LIBRARY if path.name[0] != "_")
     assert {place(folder): count for folder, count in counts.items() if count > MAX_MODULES} == {}

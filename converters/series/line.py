@@ -73,7 +73,7 @@ def plot(
 ) -> np.ndarray:
     """Draw values (n,), NaN where missing, as a line: uint8 (rows, columns) of the given shape."""
     from ..kernels.strokes import draw_lines
-    from .line_loops import fill_area, plot_lines
+    from .loops.line import fill_area, plot_lines
 
     picture = np.zeros((*shape, 1), np.uint8)
     margin_px, (low, span) = margin(shape[0], line_width_px), spread(values, values)

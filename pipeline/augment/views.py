@@ -49,7 +49,7 @@ class Augmented(Converter):
     """
 
     name: ClassVar[str] = "augmented"
-    accepts: ClassVar[type[Signal]] = Signal  # of which kind, the view says
+    accepts: ClassVar[type[Signal]] = Signal  # type: ignore[type-abstract]  # of which kind, the view says
 
     view: Converter
     changes: tuple[Augmentation, ...] = ()
