@@ -154,10 +154,10 @@ def test_oof_predictions_say_how_good_the_head_is_for_new_items():
 def test_probabilities_are_calibrated():
     """Of the answers that are held for p likely, the share p is right: checked where many are unsure."""
     rng = np.random.default_rng(8)
-    features, targets, centres = _blobs(rng, spread=2.5, n_each=100)
+    features, targets, centres = _blobs(rng, spread=3.0, n_each=100)
     head = fit_head([features], targets, np.arange(len(targets))).head
     new_targets = np.repeat(np.arange(3), 1000)
-    new = (centres[new_targets] + 2.5 * rng.normal(size=(3000, 40))).astype(np.float32)
+    new = (centres[new_targets] + 3.0 * rng.normal(size=(3000, 40))).astype(np.float32)
     probabilities = np.exp(head.predict_log_proba(new))
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == new_targets
     assert 0.5 < right.mean() < 0.95
