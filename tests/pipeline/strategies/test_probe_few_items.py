@@ -12,7 +12,7 @@ from phosphene.pipeline.backbones.features import Extractor, Features, all_poole
 from phosphene.pipeline.strategies.layer_weights import fit_layer_weights
 from phosphene.pipeline.strategies.ridge_head import fit_head
 
-N_CLASSES, N_EACH, LENGTH = 24, 8, 600
+N_CLASSES, N_EACH, LENGTH = 16, 6, 600
 
 
 @pytest.fixture(scope="module")
@@ -52,4 +52,4 @@ def test_with_two_items_a_class_a_probe_is_as_good_as_a_stock_ridge(features):
     accuracy, bar = (ours == targets[test]).mean(), (theirs == targets[test]).mean()
 
     assert bar > 0.4
-    assert accuracy > bar - 0.01
+    assert accuracy > bar - 0.01, (accuracy, bar)
