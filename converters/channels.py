@@ -55,6 +55,11 @@ class Channels(Converter):
         """The three converters in the order of the channels."""
         return self.red, self.green, self.blue
 
+    def resolve(self, signals: Sequence[Signal]) -> "Channels":
+        """Resolve each of the three."""
+        red, green, blue = (part.resolve(signals) for part in self.parts)
+        return self.of(red, green, blue)
+
     @property
     def kind(self) -> Kind:
         """The kind that the three draw."""

@@ -76,6 +76,17 @@ class Converter(ABC):
             self._check_kind(signal)
         return self._batch(signals)
 
+    def resolve(self, signals: Sequence[Signal]) -> "Converter":
+        """Return this converter with what it takes from training items set to numbers; here, as it is.
+
+        Parameters
+        ----------
+        signals
+            Training items; they may be read only when they are asked for.
+        """
+        del signals
+        return self
+
     @abstractmethod
     def _convert(self, signal: Any) -> Image:
         """Draw one signal that is of the accepted kind."""

@@ -1,16 +1,18 @@
 """A manifest made ready to be learned from: cut, rendered, the strategy chosen, the estimator made."""
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 
-from phosphene.converters import Converter, default_views, parse_views
+from phosphene.converters import Converter, PhospheneError, Signal, default_views, parse_views, read
 from phosphene.converters.core.parameters import rules
-from phosphene.datasets.manifest import Failure, Manifest
+from phosphene.converters.core.signal import Kind
+from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, item_failures
@@ -24,6 +26,9 @@ from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice,
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
+
+MOST_RESOLVED = 500
+"""Training items from which views take their numbers, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +93,11 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that."""
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
-    views = fit_views(_views(recipe, manifest), cut.windows)
-    changed = _changed_views(recipe, manifest, views)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
+    views = resolve_views(
+        fit_views(_views(recipe, manifest), cut.windows), [cut.items[index] for index in learned]
+    )
+    changed = _changed_views(recipe, manifest, views)
     tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
@@ -172,6 +179,37 @@ def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Conv
         else view
         for view in views
     )
+
+
+def resolve_views(views: Sequence[Converter], items: Sequence[Item]) -> tuple[Converter, ...]:
+    """Give every view the numbers that it takes from training items: of many from some, evenly spaced."""
+    signals = _Signals(items[:: -(-len(items) // MOST_RESOLVED)] if items else (), views[0].kind)
+    return tuple(view.resolve(signals) for view in views)
+
+
+class _Signals(Sequence[Signal]):
+    """Signals of items, read when the first is asked for; items that cannot be read are left out, and told later."""
+
+    def __init__(self, items: Sequence[Item], kind: Kind) -> None:
+        self._items, self._kind = items, kind
+
+    @functools.cached_property
+    def _read(self) -> list[Signal]:
+        found = []
+        for item in self._items:
+            with contextlib.suppress(PhospheneError):
+                found.append(read(str(item), self._kind))
+        return found
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    @overload
+    def __getitem__(self, index: int) -> Signal: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Signal]: ...
+    def __getitem__(self, index: int | slice) -> Signal | Sequence[Signal]:
+        return self._read[index]
 
 
 def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
