@@ -76,6 +76,20 @@ class Converter(ABC):
             self._check_kind(signal)
         return self._batch(signals)
 
+    def resolve(self, signals: Sequence[Signal]) -> Self:
+        """Return this converter with numbers for what it would otherwise take from each signal it draws.
+
+        Called once, with signals to learn from, so that all images of a classifier mean the same: the same row the
+        same pitch, the same grey the same level. A converter that takes nothing from a signal returns itself.
+        """
+        del signals
+        return self
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether an image means the same however many channels the signal has."""
+        return False
+
     @abstractmethod
     def _convert(self, signal: Any) -> Image:
         """Draw one signal that is of the accepted kind."""
