@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from phosphene.converters import Converter, default_views, parse_views
+from phosphene.converters import Converter, Signal, default_views, parse_views
 from phosphene.converters.core.parameters import rules
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
@@ -24,6 +24,7 @@ from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice,
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
+from .signature import Signature, read_some
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,7 @@ class Prepared:
     tiles: Tiles
     estimator: Estimator
     copies_failed: int
+    signature: Signature
 
     def expect(self, splits: Sequence[Split]) -> None:
         """Announce the splits to fit, so that they share what they can."""
@@ -66,6 +68,7 @@ class Prepared:
             self.cut.windows,
             model,
             notes,
+            self.signature,
         )
 
     @property
@@ -88,15 +91,18 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     """Cut, render and look at what is to be learned from; bad choices and missing weights are told before that."""
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
-    views = fit_views(_views(recipe, manifest), cut.windows)
-    changed = _changed_views(recipe, manifest, views)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
+    signals = read_some([cut.items[index] for index in learned], manifest.kind, seed=recipe.seed)
+    views = resolve_views(fit_views(_views(recipe, manifest), cut.windows), signals)
+    signature = Signature.of(manifest.kind, signals)
+    del signals
+    changed = _changed_views(recipe, manifest, views)
     tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
     copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
     estimator = make_estimator(recipe, backbones, tiles, copies, progress=progress)
-    return Prepared(cut, recipe, choice, tiles, estimator, copies_failed)
+    return Prepared(cut, recipe, choice, tiles, estimator, copies_failed, signature)
 
 
 def _changed_views(
@@ -170,6 +176,11 @@ def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Conv
         else view
         for view in views
     )
+
+
+def resolve_views(views: Sequence[Converter], signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Give every view the numbers that it would take from each signal: bands, durations, scales of values."""
+    return tuple(view.resolve(signals) for view in views)
 
 
 def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:

@@ -43,7 +43,10 @@ def _drawn(every: str, version: int = 2, **some: Callable[[Any], bool]) -> _Draw
     return _Drawn(version, frozenset(every.split()), some)
 
 
-_SOUND = "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference gain_db duration_s fill pcen_time_s pcen_gain"
+_SOUND = (
+    "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference gain_db duration_s fill "
+    "pcen_time_s pcen_gain"
+)
 _SOME: dict[str, Callable[[Any], bool]] = {
     "keep": lambda value: value != "loudest",  # which is elsewhere in each sound of a batch
     "floor_db": lambda value: (
