@@ -101,7 +101,7 @@ def octave_power(
 
     Examples
     --------
-    >>> from ..filterbank import reader
+    >>> from phosphene.converters.kernels.filterbank import reader
     >>> tone = reader(np.sin(np.pi / 4 * np.arange(4000)))
     >>> octave_power(tone, 4000, ends=(0.12, 0.1302), size=(1, 5), form=Filter("hann", 10.0))[0, 2].round(2)
     np.float32(1.0)
