@@ -40,7 +40,7 @@ class OctavePicture(SoundPicture):
         samples = signal.samples[:, first : first + wanted]
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
         peak = max(float(samples.max()), -float(samples.min())) or 1.0
-        chosen = mixes(self.channel, len(samples), most=self.size)
+        chosen = mixes(self.channel, samples, most=self.size)
         ends_hz = self.low_hz, self._high_hz(signal)
         panels = [
             octave_power(
@@ -60,7 +60,7 @@ class OctavePicture(SoundPicture):
         return Image(pixels, stacked(axes, names) if self.channel == "stack" else axes)
 
     def _grey(self, power: np.ndarray, peak: float) -> np.ndarray:
-        white = None if self.reference == "loudest" else float(peak) ** -2.0
+        white = None if self.reference == "loudest" else (float(peak) * self._gain) ** -2.0
         return grey(decibels(power, floor_db=self.floor_db, reference=white), floor_db=self.floor_db)
 
     def _reader(self, samples: np.ndarray, weights: np.ndarray, wanted: int) -> "Read":
@@ -101,7 +101,7 @@ def octave_power(
 
     Examples
     --------
-    >>> from ..filterbank import reader
+    >>> from phosphene.converters.kernels.filterbank import reader
     >>> tone = reader(np.sin(np.pi / 4 * np.arange(4000)))
     >>> octave_power(tone, 4000, ends=(0.12, 0.1302), size=(1, 5), form=Filter("hann", 10.0))[0, 2].round(2)
     np.float32(1.0)

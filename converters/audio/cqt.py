@@ -52,6 +52,7 @@ class ConstantQ(OctavePicture):
     """
 
     name: ClassVar[str] = "cqt"
+    version: ClassVar[int] = 2
 
     low_hz: Annotated[float, Between(0.001)] = 32.7  # the C of the contra octave
     bins_per_octave: Annotated[int, Between(4, 192)] = 12
@@ -67,6 +68,10 @@ class ConstantQ(OctavePicture):
     def _high_hz(self, signal: Audio) -> float:
         high_hz = super()._high_hz(signal)
         return high_hz if self.n_octaves is None else self.low_hz * 2**self.n_octaves
+
+    @property
+    def _open_above(self) -> bool:
+        return super()._open_above and self.n_octaves is None
 
     def _filter(self) -> Filter:
         return Filter("hann", constant_q(self.bins_per_octave))

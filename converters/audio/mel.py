@@ -54,7 +54,7 @@ class MelSpectrogram(Spectrogram):
     """
 
     name: ClassVar[str] = "mel"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     n_mels: Annotated[int, Between(8, 4096)] | None = None
     mel_scale: MelScale = "slaney"

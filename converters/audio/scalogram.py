@@ -49,6 +49,7 @@ class AudioScalogram(OctavePicture):
     """
 
     name: ClassVar[str] = "scalogram"
+    version: ClassVar[int] = 2
 
     wavelet: Wavelet = "morlet"
     omega0: Annotated[float, Between(5, 100)] = 6.0

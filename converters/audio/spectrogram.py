@@ -97,7 +97,7 @@ class Spectrogram(SoundPicture):
     def _convert(self, signal: Audio) -> Image:
         samples, rate_hz = self._fitted(signal), signal.rate_hz
         bands = self._bands(rate_hz, self._n_fft(rate_hz), self._high_hz(signal))
-        chosen = mixes(self.channel, len(samples), most=self.size)
+        chosen = mixes(self.channel, samples, most=self.size)
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
         peak = min(max(float(samples.max()), -float(samples.min()), 1e-37), 1e37)
         values = [self._values(samples, mix.weights / peak, bands, rate_hz, peak) for mix in chosen]
@@ -133,6 +133,7 @@ class Spectrogram(SoundPicture):
             return max(float(value.max()) for value in values)
         # A sine of amplitude 1 is a quarter of the window's length in its bin, for a Hann window.
         full = (self._n_fft(rate_hz) / 4) ** self._exponent * float(bands.weights.max())
+        full /= self._gain**self._exponent
         if self.scaling == "pcen":
             return compressed_peak(full, weight=self._pcen_weight(rate_hz), gain=self.pcen_gain)
         return full / float(peak) ** self._exponent

@@ -29,7 +29,7 @@ class StftSpectrogram(Spectrogram):
     """
 
     name: ClassVar[str] = "stft"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     def _bands(self, rate_hz: float, n_fft: int, high_hz: float) -> Bands:
         return linear_bands(rate_hz=rate_hz, n_fft=n_fft, ends_hz=(self.low_hz, high_hz), n_rows=self.size)

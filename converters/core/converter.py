@@ -76,16 +76,19 @@ class Converter(ABC):
             self._check_kind(signal)
         return self._batch(signals)
 
-    def resolve(self, signals: Sequence[Signal]) -> "Converter":
-        """Return this converter with what it takes from training items set to numbers; here, as it is.
+    def resolve(self, signals: Sequence[Signal]) -> Self:
+        """Return this converter with numbers for what it would otherwise take from each signal it draws.
 
-        Parameters
-        ----------
-        signals
-            Training items; they may be read only when they are asked for.
+        Called once, with signals to learn from, so that all images of a classifier mean the same: the same row the
+        same pitch, the same grey the same level. A converter that takes nothing from a signal returns itself.
         """
         del signals
         return self
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether an image means the same however many channels the signal has."""
+        return False
 
     @abstractmethod
     def _convert(self, signal: Any) -> Image:

@@ -149,10 +149,17 @@ def _predict(options: argparse.Namespace) -> Outcome:
 
     done = Classifier.load(options.model).predict(options.files, workers=options.workers)
     answers = [
-        {"path": str(a.item), "label": a.label, "probabilities": a.probabilities} for a in done.answers
+        {"path": str(a.item), "label": a.label, "probabilities": a.probabilities, "notes": list(a.notes)}
+        for a in done.answers
     ]
-    rows = [[str(a.item), a.label, share(a.probabilities[a.label])] for a in done.answers]
-    words = table(["path", "label", "probability"], rows) if rows else "no answers"
+    rows = [
+        [str(a.item), a.label, share(a.probabilities[a.label]), *(["; ".join(a.notes)] if done.notes else [])]
+        for a in done.answers
+    ]
+    header = ["path", "label", "probability", *(["unlike what it learned from"] if done.notes else [])]
+    words = table(header, rows) if rows else "no answers"
+    if done.notes:
+        words += "\n\n" + "\n".join(done.notes)
     return _outcome({"predictions": answers}, words, done.failures)
 
 

@@ -1,6 +1,7 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -22,6 +23,7 @@ from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.tiles.render import render
 
 from .card import model_card
+from .signature import Signature, item_facts
 
 FORMAT = 3
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -29,11 +31,15 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for one item: the label and the probability of every class."""
+    """The prediction for one item: the label and the probability of every class.
+
+    `notes` say in what it is unlike the training items: `at 8 kHz, it learned from 44.1 kHz`.
+    """
 
     item: Item
     label: str
     probabilities: dict[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,16 @@ class Predictions:
 
     answers: tuple[Prediction, ...]
     failures: tuple[Failure, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Each note of the predictions once, the most frequent first: `3 of 40 files are at 8 kHz, ...`."""
+        counts = Counter(note for answer in self.answers for note in answer.notes)
+        total = len(self.answers) + len(self.failures)
+        return tuple(
+            f"{count} of {total} files {'is' if count == 1 else 'are'} {note}"
+            for note, count in counts.most_common()
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +78,8 @@ class Classifier:
         The trained networks, with the input they expect.
     notes
         What is known about the training: strategy, why, metrics, versions.
+    signature
+        What the training items were like; None where a version before did not say.
 
     Examples
     --------
@@ -76,25 +94,28 @@ class Classifier:
     windows: Windows | None
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
+    signature: Signature | None = None
 
     def predict(
         self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
     ) -> Predictions:
         """Name the class of raw files, or of parts of files written `path#fragment`; one need not be in a list.
 
-        An archive of many items is predicted row by row. Files that cannot be read are in `failures`.
+        An archive of many items is predicted row by row. Files that cannot be read are in `failures`, as are those
+        with another number of channels than the training items, unless the views mix all channels.
         """
         some = (paths,) if isinstance(paths, str | Path | Item) else paths
         items = [item for path in some for item in self._items(path)]
-        log_probabilities, failures = self.log_probabilities(items, workers=workers)
+        log_probabilities, failures, notes = self._predicted(items, workers, progress=True)
         failed = {failure.item for failure in failures}
         answers = [
             Prediction(
                 item,
                 self.classes[int(row.argmax())],
                 dict(zip(self.classes, np.exp(row).tolist(), strict=True)),
+                notes.get(index, ()),
             )
-            for item, row in zip(items, log_probabilities, strict=True)
+            for index, (item, row) in enumerate(zip(items, log_probabilities, strict=True))
             if item not in failed
         ]
         return Predictions(tuple(answers), failures)
@@ -123,17 +144,46 @@ class Classifier:
         self, items: Sequence[Item], *, workers: int | None = None, progress: bool = True
     ) -> tuple[np.ndarray, tuple[Failure, ...]]:
         """Return float64 (n_items, n_classes), and the items that failed, whose rows mean nothing."""
+        return self._predicted(items, workers, progress=progress)[:2]
+
+    def _predicted(
+        self, items: Sequence[Item], workers: int | None, *, progress: bool
+    ) -> tuple[np.ndarray, tuple[Failure, ...], dict[int, tuple[str, ...]]]:
+        """Return `log_probabilities`, and the notes on items by their indices."""
         if not items:
             raise ParameterError("nothing to predict: name at least one file")
         pieces, source = cut(items, self.windows, self.kind)
+        notes, refused = self._compared(pieces, source, workers)
+        kept = np.flatnonzero(~np.isin(source, list(refused)))
+        pieces, source = tuple(pieces[index] for index in kept), source[kept]
         tiles = render(pieces, self.views, workers=workers, progress=progress)
         drawn = tiles.drawn
         log_proba = np.zeros((0, len(self.classes)))
         if len(drawn):
             log_proba = self.model.log_probabilities(tiles, progress=progress)[drawn]
-        return combine(log_proba, source[drawn], len(items)), item_failures(
-            items, source, tiles.items, tiles.failures
-        )
+        undrawn = item_failures(items, source, tiles.items, tiles.failures)
+        reasons = {failure.item: failure.error for failure in undrawn}
+        reasons |= {items[index]: f"{items[index]}: {reason}" for index, reason in refused.items()}
+        failures = tuple(Failure(item, reasons[item]) for item in dict.fromkeys(items) if item in reasons)
+        return combine(log_proba, source[drawn], len(items)), failures, notes
+
+    def _compared(
+        self, windows: Sequence[Item], source: np.ndarray, workers: int | None
+    ) -> tuple[dict[int, tuple[str, ...]], dict[int, str]]:
+        """Return by the index of an item in what it is unlike the training items, and why it is refused."""
+        notes: dict[int, tuple[str, ...]] = {}
+        refused: dict[int, str] = {}
+        if self.signature is None:
+            return notes, refused
+        mixed = all(view.mixes_channels for view in self.views)
+        for index, facts in item_facts(windows, source, self.kind, workers=workers).items():
+            other = self.signature.other_channels(facts)
+            if other and not mixed:
+                refused[index] = f"{other}; name a file that has as many, or train on files like this one"
+                continue
+            mixing = (f"of {other}; a mix of all is drawn",) if other else ()
+            notes[index] = mixing + self.signature.notes(facts)
+        return notes, refused
 
     def save(self, folder: str | Path) -> Path:
         """Write the classifier as a folder: `model.safetensors`, `config.json`, `README.md`.
@@ -166,6 +216,7 @@ class Classifier:
             "backbones": [_described(backbone) for backbone in self.model.backbones],
             "model": self.model.config,
             "notes": self.notes,
+            "signature": self.signature.config if self.signature else None,
         }
 
     @classmethod
@@ -189,6 +240,7 @@ class Classifier:
                 windows=Windows.from_config(config["windows"]) if config["windows"] else None,
                 model=load_model(config["model"], backbones, tensors),
                 notes=config["notes"],
+                signature=Signature.from_config(config["signature"]) if config.get("signature") else None,
             )
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error

@@ -1,18 +1,16 @@
 """A manifest made ready to be learned from: cut, rendered, the strategy chosen, the estimator made."""
 
-import contextlib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
 
-from phosphene.converters import Converter, PhospheneError, Signal, default_views, parse_views, read
+from phosphene.converters import Converter, Signal, default_views, parse_views
 from phosphene.converters.core.parameters import rules
-from phosphene.converters.core.signal import Kind
-from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, item_failures
@@ -26,9 +24,7 @@ from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice,
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
-
-MOST_RESOLVED = 500
-"""Training items from which views take their numbers, at most."""
+from .signature import Signature, read_some
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +40,7 @@ class Prepared:
     tiles: Tiles
     estimator: Estimator
     copies_failed: int
+    signature: Signature
 
     def expect(self, splits: Sequence[Split]) -> None:
         """Announce the splits to fit, so that they share what they can."""
@@ -71,6 +68,7 @@ class Prepared:
             self.cut.windows,
             model,
             notes,
+            self.signature,
         )
 
     @property
@@ -94,16 +92,17 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
-    views = resolve_views(
-        fit_views(_views(recipe, manifest), cut.windows), [cut.items[index] for index in learned]
-    )
+    signals = read_some([cut.items[index] for index in learned], manifest.kind, seed=recipe.seed)
+    views = resolve_views(fit_views(_views(recipe, manifest), cut.windows), signals)
+    signature = Signature.of(manifest.kind, signals)
+    del signals
     changed = _changed_views(recipe, manifest, views)
     tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
     copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
     estimator = make_estimator(recipe, backbones, tiles, copies, progress=progress)
-    return Prepared(cut, recipe, choice, tiles, estimator, copies_failed)
+    return Prepared(cut, recipe, choice, tiles, estimator, copies_failed, signature)
 
 
 def _changed_views(
@@ -181,35 +180,9 @@ def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Conv
     )
 
 
-def resolve_views(views: Sequence[Converter], items: Sequence[Item]) -> tuple[Converter, ...]:
-    """Give every view the numbers that it takes from training items: of many from some, evenly spaced."""
-    signals = _Signals(items[:: -(-len(items) // MOST_RESOLVED)] if items else (), views[0].kind)
+def resolve_views(views: Sequence[Converter], signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Give every view the numbers that it would take from each signal: bands, durations, scales of values."""
     return tuple(view.resolve(signals) for view in views)
-
-
-class _Signals(Sequence[Signal]):
-    """Signals of items, read when the first is asked for; items that cannot be read are left out, and told later."""
-
-    def __init__(self, items: Sequence[Item], kind: Kind) -> None:
-        self._items, self._kind = items, kind
-
-    @functools.cached_property
-    def _read(self) -> list[Signal]:
-        found = []
-        for item in self._items:
-            with contextlib.suppress(PhospheneError):
-                found.append(read(str(item), self._kind))
-        return found
-
-    def __len__(self) -> int:
-        return len(self._read)
-
-    @overload
-    def __getitem__(self, index: int) -> Signal: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Signal]: ...
-    def __getitem__(self, index: int | slice) -> Signal | Sequence[Signal]:
-        return self._read[index]
 
 
 def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:

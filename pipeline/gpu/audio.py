@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phosphene.converters.audio.dsp.mixing import ChannelChoice, mixes
+from phosphene.converters.audio.dsp.mixing import ChannelChoice, mixes, uncancelled
 from phosphene.converters.audio.dsp.resample import overlaps
 from phosphene.converters.audio.dsp.spectrum import frame_edges, hann
 
@@ -84,8 +84,8 @@ def _band_values(
     n_samples = values.shape[2]
     n_frames = 1 + n_samples // hop_length
     # Brought to full scale before it is rounded: half of the faintest sound would be none.
-    mix = _mix(converter.channel, values.shape[1], values.device)
-    mono = (mix @ values.double() / peak.double()[:, None]).float()
+    scaled = values.double() / peak.double()[:, None, None]
+    mono = torch.einsum("nc,ncs->ns", _mix(converter.channel, scaled), scaled).float()
     step = max(1, budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
     blocks = []
     for first in range(0, n_frames, step):
@@ -97,6 +97,16 @@ def _band_values(
             bands = _shares(n_samples, hop_length, converter.size, first, count, values.device) @ bands
         blocks.append(bands)
     return torch.stack(blocks).sum(0) if n_frames > converter.size else torch.cat(blocks, 1)
+
+
+def _mix(channel: ChannelChoice, values: Tensor) -> Tensor:
+    """Return what each channel of each sound is multiplied by: float64 (n, channels)."""
+    count, n_channels, _ = values.shape
+    if channel == "mean" and n_channels > 1:
+        rows = list(map(uncancelled, (values @ values.transpose(1, 2)).cpu().numpy()))
+    else:
+        rows = [mixes(channel, np.zeros((n_channels, 1)), most=n_channels)[0].weights] * count
+    return torch.from_numpy(np.stack(rows)).to(values.device)
 
 
 def _frames(mono: Tensor, n_fft: int, hop_length: int, first: int, count: int) -> Tensor:
@@ -114,7 +124,7 @@ def _white(converter: Any, bands: Tensor, peak: Tensor, largest: float, rate_hz:
         return bands.amax((1, 2))
     exponent = converter._exponent
     white: Tensor = (
-        (converter._n_fft(rate_hz) / 4) ** exponent * largest / peak.double() ** exponent
+        (converter._n_fft(rate_hz) / 4 / converter._gain) ** exponent * largest / peak.double() ** exponent
     ).float()
     return white
 
@@ -140,12 +150,6 @@ def interpolated(values: Tensor, positions: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _window(n_fft: int, device: torch.device) -> Tensor:
     return torch.from_numpy(hann(n_fft)).to(device)
-
-
-@lru_cache(maxsize=32)
-def _mix(channel: ChannelChoice, n_channels: int, device: torch.device) -> Tensor:
-    (mix,) = mixes(channel, n_channels, most=n_channels)
-    return torch.from_numpy(mix.weights).to(device)
 
 
 @lru_cache(maxsize=32)

@@ -39,11 +39,14 @@ class _Drawn:
     some: Mapping[str, Callable[[Any], bool]]
 
 
-def _drawn(every: str, **some: Callable[[Any], bool]) -> _Drawn:
-    return _Drawn(2, frozenset(every.split()), some)
+def _drawn(every: str, version: int = 2, **some: Callable[[Any], bool]) -> _Drawn:
+    return _Drawn(version, frozenset(every.split()), some)
 
 
-_SOUND = "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference duration_s fill pcen_time_s pcen_gain"
+_SOUND = (
+    "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference gain_db duration_s fill "
+    "pcen_time_s pcen_gain"
+)
 _SOME: dict[str, Callable[[Any], bool]] = {
     "keep": lambda value: value != "loudest",  # which is elsewhere in each sound of a batch
     "floor_db": lambda value: (
@@ -56,8 +59,8 @@ _BY_NAME = {
     "gadf": _drawn("size channels input scaling"),
     "mtf": _drawn("size channels input n_bins strategy"),
     "recurrence": _drawn("size channels input dimension delay threshold percentage"),
-    "mel": _drawn(f"{_SOUND} n_mels mel_scale", **_SOME),
-    "stft": _drawn(_SOUND, **_SOME),
+    "mel": _drawn(f"{_SOUND} n_mels mel_scale", 3, **_SOME),
+    "stft": _drawn(_SOUND, 3, **_SOME),
 }
 
 
