@@ -49,7 +49,7 @@ class Augmented(Converter):
     """
 
     name: ClassVar[str] = "augmented"
-    accepts: ClassVar[type[Signal]] = Signal  # type: ignore[type-abstract]  # of which kind, the view says
+    accepts: ClassVar[type[Signal]] = Signal  # of which kind, the view says
 
     view: Converter
     changes: tuple[Augmentation, ...] = ()
@@ -172,7 +172,7 @@ def signal_digest(signal: Signal) -> bytes:
     False
     """
     digest = hashlib.blake2b(signal.kind.encode(), digest_size=16)
-    for field in dataclasses.fields(signal):  # type: ignore[arg-type]  # every signal is a dataclass
+    for field in dataclasses.fields(signal):  # every signal is a dataclass
         value = getattr(signal, field.name)
         if isinstance(value, np.ndarray):
             digest.update(f"|{field.name}:{value.dtype.str}{value.shape}".encode())
