@@ -233,9 +233,10 @@ def test_one_table_stands_for_all_sets(tmp_path):
     waves = [open_manifest(write_series(tmp_path / f"waves{seed}", seed=seed)) for seed in range(2)]
     # Where each value stands tells the classes of this one apart; statistics of the values do not.
     table = write_series(tmp_path / "places")
-    values = np.random.default_rng(0).normal(0, 1, 60)
+    half = np.random.default_rng(0).normal(0, 1, 30)
+    values = np.concatenate([half, -half])
     for number in range(24):
-        own = np.random.default_rng(number).normal(0, 0.3, 60)
+        own = np.random.default_rng(number).normal(0, 1.5, 60)
         np.savetxt(tmp_path / "places" / f"{number}.csv", values * (1, -1)[number % 2] + own, fmt="%.5f")
     places = open_manifest(table)
     named = [replace(manifest, name=f"set {number}") for number, manifest in enumerate((*waves, places))]
