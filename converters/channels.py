@@ -71,10 +71,6 @@ class Channels(Converter):
         cells = {part.cells for part in self.parts}
         return cells.pop() if len(cells) == 1 else (1, 1)
 
-    def resolve(self, signals: Sequence[Signal]) -> "Channels":
-        """Resolve the three."""
-        return Channels.of(*(part.resolve(signals) for part in self.parts))
-
     @property
     def mixes_channels(self) -> bool:
         """Whether all three do."""
