@@ -15,6 +15,7 @@ from .arguments import (
     converter_settings,
     manifest_of,
     manifests_of,
+    read_options,
     recipe_of,
     source_of,
     views_of,
@@ -67,6 +68,7 @@ def _show(options: argparse.Namespace) -> Outcome:
         out=options.out,
         changes=options.augment,
         seed=options.seed,
+        how=read_options(options),
     )
     return Outcome(*done)
 
@@ -86,6 +88,8 @@ def _convert(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
         engine=options.engine,
         to=options.to,
+        device=options.device,
+        options=read_options(options),
     )
     result = {"converted": done.converted, "reused": done.reused, "seconds": round(done.seconds, 3)}
     counts = f"{done.converted} images converted, {done.reused} there already, {len(done.failed)} failed"
@@ -103,6 +107,7 @@ def _train(options: argparse.Namespace) -> Outcome:
         "strategy": notes["strategy"],
         "why": notes["why"],
         "fit": notes["fit"],
+        "classes": list(done.classifier.classes),
         "accuracy": scores.accuracy if scores else None,
         "macro_f1": scores.macro_f1 if scores else None,
         "n": scores.n if scores else 0,
@@ -163,7 +168,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     if options.report:
         check_target(options.report, ".html", ".htm")
     classifier = Classifier.load(options.model)
-    manifest = manifest_of(options, kind=classifier.kind)
+    manifest = manifest_of(options, kind=classifier.kind, saved=classifier.options)
     check_classes(manifest, classifier.classes)
     scores, failures = classifier.evaluate(manifest, workers=options.workers)
     result = {

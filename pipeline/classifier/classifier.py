@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Converter, ParameterError, ReadError, from_config
+from phosphene.converters import Converter, Fragment, ParameterError, ReadError, ReadOptions, from_config
 from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.rows import rows_of
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
@@ -62,6 +64,8 @@ class Classifier:
         The trained networks, with the input they expect.
     notes
         What is known about the training: strategy, why, metrics, versions.
+    options
+        How the files were read that it was trained on, and so are those that it predicts.
 
     Examples
     --------
@@ -76,6 +80,7 @@ class Classifier:
     windows: Windows | None
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
+    options: ReadOptions = DEFAULTS
 
     def predict(
         self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
@@ -111,7 +116,9 @@ class Classifier:
         SignalError
             No item has a label.
         """
-        manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind)
+        manifest = (
+            src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind, options=self.options)
+        )
         tests = [item for item in manifest.items if item.split == "test"]
         items = tests or list(manifest.items)
         log_probabilities, failures = self.log_probabilities(items, workers=workers)
@@ -166,7 +173,7 @@ class Classifier:
             "backbones": [_described(backbone) for backbone in self.model.backbones],
             "model": self.model.config,
             "notes": self.notes,
-        }
+        } | ({"options": self.options.config} if self.options != DEFAULTS else {})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":
@@ -189,6 +196,7 @@ class Classifier:
                 windows=Windows.from_config(config["windows"]) if config["windows"] else None,
                 model=load_model(config["model"], backbones, tensors),
                 notes=config["notes"],
+                options=ReadOptions(**config.get("options", {})),
             )
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
@@ -196,10 +204,10 @@ class Classifier:
     def _items(self, path: str | Path | Item) -> tuple[Item, ...]:
         if isinstance(path, Item):
             return (path,)
-        return items_of(path, self.kind)
+        return items_of(path, self.kind, self.options)
 
 
-def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
+def items_of(path: str | Path, kind: Kind, options: ReadOptions = DEFAULTS) -> tuple[Item, ...]:
     """Return the items of a file named by a user: itself, the part it names, or the rows of an archive."""
     from phosphene.converters import PhospheneError
     from phosphene.converters.core.fragment import parse_address
@@ -207,14 +215,17 @@ def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
 
     file, fragment = parse_address(path)
     if fragment or not file.is_file():
-        return (Item(file, fragment=fragment),)
+        return (Item(file, fragment=fragment, options=options),)
     try:
-        labels = readers()[kind].labels(file)
+        rows, _ = rows_of(file, readers()[kind], options)
     except PhospheneError:
-        labels = None  # the file fails by name when it is read
-    if labels is None:
-        return (Item(file),)
-    return open_manifest(file, kind=kind).items
+        rows = None  # the file fails by name when it is read
+    if rows is None:
+        return (Item(file, options=options),)
+    return tuple(
+        Item(file, label, Fragment("row", row, row + 1), group=group, kind=kind, options=options)
+        for row, (label, group) in enumerate(rows)
+    )
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:

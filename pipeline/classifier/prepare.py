@@ -66,6 +66,7 @@ class Prepared:
             self.cut.windows,
             model,
             notes,
+            manifest.options,
         )
 
     @property
