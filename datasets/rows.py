@@ -45,13 +45,18 @@ def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tupl
         The file cannot be read, or a file beside it has another number of lines.
     """
     labels = reader.labels(path, options)
-    if labels is not None:
-        return [(label, None) for label in labels], ""
-    count = reader.rows(path, options)
+    count = reader.rows(path, options) if labels is None else len(labels)
     if count is None:
         return None, ""
-    beside, groups = _beside(path, _LABELS), _beside(path, _GROUPS)
+    groups = _beside(path, _GROUPS)
+    beside = None if options.label == "none" else _beside(path, _LABELS)
+    if labels is not None and not (beside and _values(beside, path, count) == labels):
+        beside = None  # they stand in the file itself
     columns = [_values(file, path, count) if file else [None] * count for file in (beside, groups)]
+    if labels is not None:
+        columns[0] = list(labels)
+        if not beside and not groups:
+            return list(zip(*columns, strict=True)), ""
     used = " and ".join(
         f"{what} from {file.name}" for what, file in (("labels", beside), ("groups", groups)) if file
     )

@@ -175,6 +175,27 @@ def converter_settings(pairs: Sequence[str], size: int | None) -> dict[str, str]
     return settings
 
 
+def use_device(name: str | None) -> None:
+    """Train and run networks on a device; None takes a GPU where there is one.
+
+    Raises
+    ------
+    ParameterError
+        There is no such device here.
+    """
+    if name is None:
+        return
+    import torch
+    from fastai.torch_core import default_device
+
+    from phosphene.pipeline.gpu.draw import check_device
+
+    device = check_device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    default_device(device.type != "cpu")
+
+
 def check_classes(manifest: Manifest, classes: Sequence[str]) -> None:
     """Raise ParameterError if a classifier knows none of the labels, so that it can only be wrong."""
     if manifest.classes and not set(manifest.classes) & set(classes):

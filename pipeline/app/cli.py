@@ -158,6 +158,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--valid", metavar="SPEC",
         help="validation items: 0.2, fold=5, split=test or none (default: the test split, else 0.2)",
     )  # fmt: skip
+    _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
 
 
 def _add_cross_validate(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from phosphene.converters.core.errors import ParameterError
@@ -18,6 +18,7 @@ from .arguments import (
     read_options,
     recipe_of,
     source_of,
+    use_device,
     views_of,
 )
 from .text import failure_table, figure, share, table, terminal_width
@@ -101,6 +102,7 @@ def _train(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.training import train
 
     check_folder(options.out)
+    use_device(options.device)
     done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out)
     notes, scores = done.classifier.notes, done.scores
     result = {
@@ -152,13 +154,29 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
 def _predict(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
 
-    done = Classifier.load(options.model).predict(options.files, workers=options.workers)
-    answers = [
-        {"path": str(a.item), "label": a.label, "probabilities": a.probabilities} for a in done.answers
+    from .predict import predict
+
+    if options.out:
+        check_target(options.out, *((".csv",) if options.to == "csv" else (".txt",)))
+    use_device(options.device)
+    saved = Classifier.load(options.model)
+    done = predict(
+        replace(saved, options=read_options(options, saved.options)),
+        options.files,
+        out=options.out,
+        to=options.to,
+        windows=options.windows,
+        workers=options.workers,
+    )
+    if options.out:
+        words = f"{done.n} predictions, {len(done.failures)} failed: {options.out}"
+        return _outcome({"n": done.n, "out": options.out}, words, done.failures)
+    some = [
+        {"path": str(p.item), "label": p.label, "probabilities": p.probabilities} for p in done.predictions
     ]
-    rows = [[str(a.item), a.label, share(a.probabilities[a.label])] for a in done.answers]
-    words = table(["path", "label", "probability"], rows) if rows else "no answers"
-    return _outcome({"predictions": answers}, words, done.failures)
+    rows = [[str(p.item), p.label, share(p.probabilities[p.label])] for p in done.predictions]
+    words = table(["path", "label", "probability"], rows) if rows else "no predictions"
+    return _outcome({"predictions": some}, words, done.failures)
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
