@@ -132,7 +132,10 @@ def find_files(
     """
     source = _Source(Path(src), kind, label=options.label, beside=beside, options=options)
     found = source.listed()
-    items = tuple(replace(item, options=source.options) for item in found.items)
+    items = tuple(
+        replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
+        for item in found.items
+    )
     _tell(summarise(items), found.notes)
     return items
 
