@@ -52,7 +52,9 @@ def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tupl
     beside = None if options.label == "none" else _beside(path, _LABELS)
     if labels is not None and not (beside and _values(beside, path, count) == labels):
         beside = None  # they stand in the file itself
-    columns = [_values(file, path, count) if file else [None] * count for file in (beside, groups)]
+    columns: list[list[str | None]] = [
+        _values(file, path, count) if file else [None] * count for file in (beside, groups)
+    ]
     if labels is not None:
         columns[0] = list(labels)
         if not beside and not groups:

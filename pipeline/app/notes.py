@@ -34,9 +34,10 @@ class Notes(logging.Handler):
 
     @property
     def result(self) -> dict[str, object]:
-        """The keys `summary` and `notes` of a result, each where there is something."""
-        summary: dict[str, object] = {"summary": "; ".join(self.summaries)} if self.summaries else {}
-        return summary | {"notes": list(self.texts)}
+        """The keys `summary` and `notes` of a result; empty where nothing was taken and nothing noted."""
+        if not self.summaries and not self.texts:
+            return {}
+        return {"summary": "; ".join(self.summaries), "notes": list(self.texts)}
 
 
 @contextlib.contextmanager

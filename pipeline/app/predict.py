@@ -196,4 +196,4 @@ class _Audacity(_Raven):
             self._line((f"{begin:.6f}", f"{end:.6f}", one.label))
 
 
-_WRITERS = {"csv": _Csv, "raven": _Raven, "audacity": _Audacity}
+_WRITERS: dict[Form, type[_Csv] | type[_Raven]] = {"csv": _Csv, "raven": _Raven, "audacity": _Audacity}

@@ -185,5 +185,5 @@ def test_notes_are_collected_only_meanwhile(capsys):
     with collected() as notes:
         logging.getLogger("phosphene").warning("twice")
         logging.getLogger("phosphene").warning("twice")
-    assert notes.result == {"notes": ["twice"]}
+    assert notes.result == {"summary": "", "notes": ["twice"]}
     assert capsys.readouterr().err == "twice\n"
