@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Fragment, ParameterError, PhospheneError
+from phosphene.converters import ParameterError, PhospheneError
 from phosphene.converters.core.reader import content_digest
 from phosphene.converters.reading import readers
 from phosphene.converters.series.signal import Series
@@ -311,7 +311,7 @@ def digests_of(items: Sequence[Item], indices: Sequence[int]) -> tuple[list[str 
     for index in sorted(indices, key=lambda index: str(items[index].path)):  # one archive is open at a time
         item = items[index]
         if item.fragment and item.fragment.unit == "row":
-            contents[index] = _row_digest(item.path, item.fragment)
+            contents[index] = _row_digest(item)
         elif item.path in known:
             files[index] = known[item.path]
             contents[index] = f"{known[item.path]}#{item.fragment or ''}"
@@ -336,9 +336,9 @@ def _file_digests(paths: Sequence[Path]) -> dict[Path, str]:
         return {path: found for path, found in known if found}
 
 
-def _row_digest(path: Path, fragment: Fragment) -> str | None:
+def _row_digest(item: Item) -> str | None:
     try:
-        signal = readers()["series"].read(path, fragment)
+        signal = readers()["series"].read(item.path, item.fragment, item.options)
     except (PhospheneError, OSError):
         return None
     if not isinstance(signal, Series):

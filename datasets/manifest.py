@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
+from phosphene.converters.core.options import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind
 
 from .splits import (
@@ -45,7 +46,9 @@ class Item:
         What it is said to be, for a protocol that asks whether that is true; genuine where it equals `label`.
     kind, extent
         What its file was found to be, and how long it is in what windows of that kind count; None where nobody has
-        looked. Two items are equal whatever these are.
+        looked.
+    options
+        How its file is read. Two items are equal whatever kind, extent and options are.
     """
 
     path: Path
@@ -57,6 +60,7 @@ class Item:
     claim: str | None = None
     kind: Kind | None = field(default=None, compare=False, repr=False)
     extent: float | None = field(default=None, compare=False, repr=False)
+    options: ReadOptions = field(default=DEFAULTS, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}#{self.fragment}" if self.fragment else str(self.path)
@@ -140,24 +144,25 @@ class Manifest:
         return labels
 
     @property
+    def options(self) -> ReadOptions:
+        """How its files are read."""
+        return self.items[0].options if self.items else DEFAULTS
+
+    @property
     def is_split(self) -> bool:
         """Whether any item has a fold or a split; else one is made at random."""
         return any(item.fold is not None or item.split is not None for item in self.items)
 
     def summary(self) -> str:
         """Return one line: the kind, how many files or items, and the classes with their counts, ten at most."""
-        n_files = len({item.path for item in self.items})
-        text = f"{self.kind}: {_count(n_files, 'file')}"
-        if n_files != len(self):
-            text = f"{self.kind}: {_count(len(self), 'item')} in {_count(n_files, 'file')}"
+        by = f" from {self.labelled_by}" if self.labelled_by else ""
         counts = Counter(item.label for item in self.items if item.label is not None)
         if not counts:
-            return f"{text}, no labels"
+            return f"{self.kind}: {_how_many(self.items)}, no labels"
         classes = f"{len(counts)} {'class' if len(counts) == 1 else 'classes'}"
-        by = f" from {self.labelled_by}" if self.labelled_by else ""
         shown = [f"{label} {counts[label]}" for label in self.classes[:_SHOWN]]
         more = f", and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
-        return f"{text}, {classes}{by}: {', '.join(shown)}{more}"
+        return f"{self.kind}: {_how_many(self.items)}, {classes}{by}: {', '.join(shown)}{more}"
 
     def require_labels(self) -> "Manifest":
         """Return the manifest if any of its items has a label.
@@ -266,6 +271,29 @@ def describe_failures(failures: Sequence[Failure], n_files: int) -> str:
     more = f"; and {len(ranked) - _REASONS} more reasons" if len(ranked) > _REASONS else ""
     how_many = f"none of its {n_files}" if len(by_file) == n_files else f"{len(by_file)} of its {n_files}"
     return f"{how_many} files can{'' if len(by_file) == n_files else 'not'} be read; {shown}{more}"
+
+
+def summarise(items: Sequence[Item]) -> str:
+    """Return one line on items of whatever kinds: of one kind that of its manifest, else how many files of each.
+
+    Examples
+    --------
+    >>> summarise([Item(Path("a.wav"), kind="audio"), Item(Path("b.csv"), kind="series"), Item(Path("c.wav"))])
+    'audio: 1 file; series: 1 file; unreadable: 1 file'
+    """
+    by_kind: dict[str, list[Item]] = {}
+    for item in items:
+        by_kind.setdefault(item.kind or "unreadable", []).append(item)
+    kinds = {item.kind for item in items}
+    if len(kinds) == 1 and (kind := kinds.pop()) is not None:
+        return Manifest(tuple(items), kind).summary()
+    return "; ".join(f"{kind}: {_how_many(some)}" for kind, some in sorted(by_kind.items()))
+
+
+def _how_many(items: Sequence[Item]) -> str:
+    n_files = len({item.path for item in items})
+    files = _count(n_files, "file")
+    return files if n_files == len(items) else f"{_count(len(items), 'item')} in {files}"
 
 
 def _count(n: int, noun: str) -> str:

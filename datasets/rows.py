@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from phosphene.converters import ReadError
+from phosphene.converters.core.options import DEFAULTS, ReadOptions
 from phosphene.converters.core.reader import Reader
 
 _SUFFIXES = (".txt", ".csv", ".tsv", ".npy")
@@ -19,7 +20,7 @@ _GROUPS = ("subject", "subjects", "groups", "group", "user", "session")
 Rows = list[tuple[str | None, str | None]]
 
 
-def rows_of(path: Path, reader: Reader) -> tuple[Rows | None, str]:
+def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tuple[Rows | None, str]:
     """Return the label and the group of each row of a file, and a note on files beside it that were used.
 
     Parameters
@@ -28,6 +29,8 @@ def rows_of(path: Path, reader: Reader) -> tuple[Rows | None, str]:
         Such as `X_train.npy`, beside which `y_train.txt` may hold a label a line, and `subject_train.txt` a group.
     reader
         Of its kind.
+    options
+        How the file is read.
 
     Returns
     -------
@@ -41,14 +44,21 @@ def rows_of(path: Path, reader: Reader) -> tuple[Rows | None, str]:
     ReadError
         The file cannot be read, or a file beside it has another number of lines.
     """
-    labels = reader.labels(path)
-    if labels is not None:
-        return [(label, None) for label in labels], ""
-    count = reader.rows(path)
+    labels = reader.labels(path, options)
+    count = reader.rows(path, options) if labels is None else len(labels)
     if count is None:
         return None, ""
-    beside, groups = _beside(path, _LABELS), _beside(path, _GROUPS)
-    columns = [_values(file, path, count) if file else [None] * count for file in (beside, groups)]
+    groups = _beside(path, _GROUPS)
+    beside = None if options.label == "none" else _beside(path, _LABELS)
+    if labels is not None and not (beside and _values(beside, path, count) == labels):
+        beside = None  # they stand in the file itself
+    columns: list[list[str | None]] = [
+        _values(file, path, count) if file else [None] * count for file in (beside, groups)
+    ]
+    if labels is not None:
+        columns[0] = list(labels)
+        if not beside and not groups:
+            return list(zip(*columns, strict=True)), ""
     used = " and ".join(
         f"{what} from {file.name}" for what, file in (("labels", beside), ("groups", groups)) if file
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.fragment import Fragment, parse_address
+from phosphene.converters.core.options import DEFAULTS, ReadOptions
 from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
@@ -16,7 +17,7 @@ from phosphene.converters.registry import check_kind
 
 from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
 from .locate import FOLDERS_OF_TABLES, list_folder, walk
-from .manifest import Failure, Item, Manifest, describe_failures
+from .manifest import Failure, Item, Manifest, describe_failures, summarise
 from .rows import companions, rows_of
 from .splits import SplitName
 from .tables import Found, check_labels, read_table
@@ -36,7 +37,12 @@ _SHOWN = 5
 
 
 def open_manifest(
-    src: str | Path, *, kind: Kind | None = None, label: str | None = None, group: str | None = None
+    src: str | Path,
+    *,
+    kind: Kind | None = None,
+    label: str | None = None,
+    group: str | None = None,
+    options: ReadOptions = DEFAULTS,
 ) -> Manifest:
     """List the labelled items of a folder, a table or an archive.
 
@@ -51,7 +57,9 @@ def open_manifest(
         What every file is read as; None asks the files.
     label, group
         Columns of a table: of the label, and of what must stay on one side of a split. `none` takes none; None takes
-        the column that is called so.
+        the column that is called so. Of a file of many series, `label` is the column of its table (`ReadOptions`).
+    options
+        How files are read where their content does not settle it.
 
     Returns
     -------
@@ -80,12 +88,11 @@ def open_manifest(
     'binary: 3 files, 2 classes from folder names: cat 1, dog 2'
     """
     check_kind(kind)
-    source = _Source(Path(src), kind, label=label, group=group)
+    source = _Source(Path(src), kind, label=label, group=group, options=options)
     found = source.labelled()
     common = kind or source.common_kind(found.items)
-    _warn(found.notes)
-    items = tuple(replace(item, kind=common) for item in found.items)
-    return Manifest(
+    items = tuple(replace(item, kind=common, options=source.options) for item in found.items)
+    manifest = Manifest(
         items,
         common,
         _name(Path(src), source),
@@ -93,9 +100,17 @@ def open_manifest(
         notes=found.notes,
         failures=source.failures(items),
     )
+    _tell(manifest.summary(), found.notes)
+    return manifest
 
 
-def find_files(src: str | Path, *, beside: Path | None = None, kind: Kind | None = None) -> tuple[Item, ...]:
+def find_files(
+    src: str | Path,
+    *,
+    beside: Path | None = None,
+    kind: Kind | None = None,
+    options: ReadOptions = DEFAULTS,
+) -> tuple[Item, ...]:
     """List every file of a folder, table or archive, of whatever kind, with labels where they are known.
 
     Parameters
@@ -107,15 +122,22 @@ def find_files(src: str | Path, *, beside: Path | None = None, kind: Kind | None
         A folder that is left out, where results are written into the folder that they are made from.
     kind
         What every file is read as; None asks each file, and each item knows the answer.
+    options
+        How files are read where their content does not settle it.
 
     Raises
     ------
     ReadError
         There is no such file or folder, nothing in it, or a table is wrong.
     """
-    found = _Source(Path(src), kind, beside=beside).listed()
-    _warn(found.notes)
-    return found.items
+    source = _Source(Path(src), kind, label=options.label, beside=beside, options=options)
+    found = source.listed()
+    items = tuple(
+        replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
+        for item in found.items
+    )
+    _tell(summarise(items), found.notes)
+    return items
 
 
 def root_of(src: str | Path) -> Path:
@@ -135,8 +157,10 @@ class _Source:
         label: str | None = None,
         group: str | None = None,
         beside: Path | None = None,
+        options: ReadOptions = DEFAULTS,
     ) -> None:
         self.src, self.kind, self.label, self.group = src, kind, label, group
+        self._options = replace(options, label=label or options.label)
         self.beside = beside.resolve() if beside else None
         self.kinds: dict[Path, Kind | None] = {}
         self.errors: dict[Path, str] = {}
@@ -157,6 +181,11 @@ class _Source:
                 self.notes += check_labels(some, f"{path}: the column of labels")
         return replace(self._overruled(found), notes=(*found.notes, *self.notes))
 
+    @property
+    def options(self) -> ReadOptions:
+        """How files are read: the column of labels of a table of items is none of theirs."""
+        return replace(self._options, label=None) if self.tables else self._options
+
     def listed(self) -> Found:
         """Return all items, whatever they are."""
         found = self._table_or_file(need_labels=False)
@@ -168,7 +197,8 @@ class _Source:
     def _overruled(self, found: Found) -> Found:
         """Return the items without labels or groups where these are not wanted; refuse columns that are nowhere."""
         for option, name in (("label", self.label), ("group", self.group)):
-            if name not in (None, "none") and not self.tables:
+            of_rows = option == "label" and any(item.fragment for item in found.items)
+            if name not in (None, "none") and not self.tables and not of_rows:
                 raise ParameterError(
                     f"{self.src}: --{option} {name} names a column, but there is no table of items"
                 )
@@ -343,7 +373,7 @@ class _Source:
         if kind is None or item.fragment:
             return (replace(item, kind=kind),)
         try:
-            rows, note = rows_of(item.path, readers()[kind])
+            rows, note = rows_of(item.path, readers()[kind], self.options)
         except ReadError as error:
             self.errors[item.path] = str(error)  # the file fails by name when it is read
             return (replace(item, kind=kind),)
@@ -448,7 +478,9 @@ class _Source:
             self.notes.append(f"{self.src}: {_files(len(files))} {verb.format(where)} left out: {names}")
 
 
-def _warn(notes: Iterable[str]) -> None:
+def _tell(summary: str, notes: Iterable[str]) -> None:
+    """Log what was taken, as information, and what is to be known of it, as warnings."""
+    _log.info("%s", summary)
     for note in notes:
         _log.warning("%s", note)
 

@@ -336,7 +336,7 @@ def _with_groups(
 
 
 def _check_there(table: ItemTable, items: dict[int, Item]) -> None:
-    missing = [(line, item.path) for line, item in items.items() if not item.path.exists()]
+    missing = [(line, item.path) for line, item in items.items() if not _exists(item.path)]
     if missing:
         line, path = missing[0]
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
@@ -355,3 +355,11 @@ def _check_once(table: ItemTable, items: dict[int, Item]) -> None:
             raise ReadError(
                 f"{table.path}: line {line}: {item} stands in line {first} already{labels}; keep one"
             )
+
+
+def _exists(path: Path) -> bool:
+    """Tell whether there is such a file; a name that no file can have is none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

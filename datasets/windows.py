@@ -139,7 +139,7 @@ class Windows:
 
     def _of_session(self, item: Item) -> list[Item]:
         try:
-            session = cast(MouseTrace, readers()["mouse"].read(item.path, item.fragment))
+            session = cast(MouseTrace, readers()["mouse"].read(item.path, item.fragment, item.options))
         except PhospheneError:
             return [item]  # the file fails by name when it is read
         first = item.fragment.start if item.fragment else 0
@@ -203,16 +203,16 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
     """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
     reader = readers()[kind]
-    paths = list(dict.fromkeys(item.path for item in items if item.fragment is None and item.extent is None))
+    unknown = {item.path: item.options for item in items if item.fragment is None and item.extent is None}
 
     def measure(path: Path) -> float | None:
         try:
-            return reader.extent(path)
+            return reader.extent(path, unknown[path])
         except (PhospheneError, NotImplementedError):
             return None  # the file fails by name when it is read
 
     with ThreadPoolExecutor(4) as pool:
-        known = dict(zip(paths, pool.map(measure, paths), strict=True))
+        known = dict(zip(unknown, pool.map(measure, unknown), strict=True))
     return [_length(item.fragment) if item.fragment else known.get(item.path, item.extent) for item in items]
 
 
@@ -552,7 +552,7 @@ def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
             return (item,)
         if (kind or item.kind or recognise(item.path)) != "audio":
             return (item,)
-        length_s = item.extent or readers()["audio"].extent(item.path)
+        length_s = item.extent or readers()["audio"].extent(item.path, item.options)
     except (OSError, PhospheneError):
         return (item,)  # the file fails by name when it is read
     if length_s <= LONGEST_WHOLE_S:

@@ -1,7 +1,7 @@
 """How a file is to be read where its content does not settle it, and the notes that reading leaves."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -57,6 +57,18 @@ class ReadOptions:
         if isinstance(columns, str):
             raise ParameterError(f"ReadOptions.columns must be several names, got {self.columns!r}")
         object.__setattr__(self, "columns", tuple(map(str, self.columns)))
+
+    @property
+    def fingerprint(self) -> str:
+        """What results depend on, as text: every option that is not its default; empty where none is."""
+        return "" if self == DEFAULTS else repr(self)
+
+    @property
+    def config(self) -> dict[str, object]:
+        """The options that are not their defaults, as JSON takes them."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: value for name, value in named.items() if value != getattr(DEFAULTS, name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
 
 
 DEFAULTS = ReadOptions()

@@ -1,13 +1,16 @@
 """What the arguments of a command stand for: files and protocols, views, recipes, and places to write to."""
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from phosphene.converters import Converter, ParameterError, default_views, parse_views
+from phosphene.converters import Converter, ParameterError, ReadOptions, default_views, parse_views
 from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.registry import kinds
 from phosphene.converters.views import set_parameters
@@ -16,6 +19,8 @@ from phosphene.datasets.manifest import Manifest
 if TYPE_CHECKING:
     from phosphene.pipeline.networks.schedule import Schedule
     from phosphene.pipeline.strategies.recipe import Recipe
+
+_log = logging.getLogger("phosphene")
 
 
 def source_of(options: argparse.Namespace) -> str | Manifest:
@@ -43,8 +48,30 @@ def source_of(options: argparse.Namespace) -> str | Manifest:
     raise ParameterError(f"{source} is a protocol; add --data DIR, the folder that holds its data")
 
 
-def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Manifest:
-    """Return the labelled items of SRC.
+def read_options(options: argparse.Namespace, saved: ReadOptions = DEFAULTS) -> ReadOptions:
+    """Return how files are read: what is named, else what was saved with a classifier.
+
+    Raises
+    ------
+    ParameterError
+        An option is none of those that it can be.
+    """
+    named: dict[str, Any] = {
+        name: getattr(options, name)
+        for name in ("layout", "label", "time", "resample")
+        if getattr(options, name) is not None
+    }
+    if options.columns is not None:
+        named["columns"] = tuple(name.strip() for name in options.columns.split(","))
+    if options.strict:
+        named["strict"] = True
+    return replace(saved, **named)
+
+
+def manifest_of(
+    options: argparse.Namespace, *, kind: Kind | None = None, saved: ReadOptions = DEFAULTS
+) -> Manifest:
+    """Return the labelled items of SRC, and say what it holds; `saved` is how a classifier reads files.
 
     Raises
     ------
@@ -55,10 +82,24 @@ def manifest_of(options: argparse.Namespace, *, kind: Kind | None = None) -> Man
 
     kind = kind or options.kind
     source = source_of(options)
-    manifest = source if isinstance(source, Manifest) else open_manifest(source, kind=kind)
+    how = read_options(options, saved)
+    if isinstance(source, Manifest):
+        manifest = _read_so(source, options, how)
+    else:
+        manifest = open_manifest(source, kind=kind, label=options.label, group=options.group, options=how)
     if kind and manifest.kind != kind:
         raise ParameterError(f"{options.src} holds {manifest.kind} files, not {kind}")
     return manifest.require_labels()
+
+
+def _read_so(manifest: Manifest, options: argparse.Namespace, how: ReadOptions) -> Manifest:
+    """Return the manifest of a protocol with how its files are read; its labels and groups are its own."""
+    if options.label is not None or options.group is not None:
+        raise ParameterError(
+            f"{options.src} is a protocol with labels and groups; leave --label and --group out"
+        )
+    _log.info("%s", manifest.summary())
+    return replace(manifest, items=tuple(replace(item, options=how) for item in manifest.items))
 
 
 def manifests_of(options: argparse.Namespace) -> tuple[Manifest, ...]:
@@ -66,7 +107,9 @@ def manifests_of(options: argparse.Namespace) -> tuple[Manifest, ...]:
     from phosphene.datasets import UCR_SETS, open_protocol
 
     if options.src == "ucr" and options.data is not None:
-        return tuple(open_protocol(f"ucr/{name}", options.data) for name in UCR_SETS)
+        manifests = tuple(open_protocol(f"ucr/{name}", options.data) for name in UCR_SETS)
+        _log.info("ucr: %d sets", len(manifests))
+        return manifests
     return (manifest_of(options),)
 
 
@@ -130,6 +173,27 @@ def converter_settings(pairs: Sequence[str], size: int | None) -> dict[str, str]
             raise ParameterError(f"{key!r} is set twice; leave one out")
         settings[key] = value
     return settings
+
+
+def use_device(name: str | None) -> None:
+    """Train and run networks on a device; None takes a GPU where there is one.
+
+    Raises
+    ------
+    ParameterError
+        There is no such device here.
+    """
+    if name is None:
+        return
+    import torch
+    from fastai.torch_core import default_device
+
+    from phosphene.pipeline.gpu.draw import check_device
+
+    device = check_device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    default_device(device.type != "cpu")
 
 
 def check_classes(manifest: Manifest, classes: Sequence[str]) -> None:

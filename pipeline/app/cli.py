@@ -66,8 +66,10 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
 
     try:
         from . import commands
+        from .notes import collected
 
-        outcome = commands.run(options)
+        with collected() as notes:
+            outcome = commands.run(options)
     except PhospheneError as error:
         # Files that fail among others are collected: a ReadError that comes here is about what was named.
         wrong = isinstance(error, ParameterError | MissingExtra | ReadError)
@@ -79,7 +81,8 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
         return _failure(
             f"{place}{error.strerror}; check the path, its permissions and the space there", SOME_FAILED
         )
-    return SOME_FAILED if outcome.failed else DONE, outcome.result, f"{outcome.text}\n"
+    status = SOME_FAILED if outcome.failed else DONE
+    return status, notes.result | outcome.result, f"{outcome.text}\n"
 
 
 def _failure(message: str, status: int) -> tuple[int, dict[str, Any], str]:
@@ -110,6 +113,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
         "--as", dest="views", action="append", metavar="NAME", help="a converter; may be repeated"
     )
     _add_kind(parser, "kind of the file")
+    _add_reading(parser)
     parser.add_argument(
         "--out", type=Path, metavar="PNG", help="image to write (NAME.show.png in this folder)"
     )
@@ -134,6 +138,8 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, metavar="PX", help="image width and height in pixels")
     _add_windows(parser, "default: sound over ten minutes t=5, all else whole")
     _add_workers(parser)
+    _add_device(parser, "draw on this device, such as cuda (the CPU)")
+    _add_reading(parser)
     parser.add_argument(
         "--engine", choices=("local", "ray"), default="local", help="where the work runs (local)"
     )
@@ -152,6 +158,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--valid", metavar="SPEC",
         help="validation items: 0.2, fold=5, split=test or none (default: the test split, else 0.2)",
     )  # fmt: skip
+    _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
 
 
 def _add_cross_validate(parser: argparse.ArgumentParser) -> None:
@@ -162,9 +169,17 @@ def _add_cross_validate(parser: argparse.ArgumentParser) -> None:
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="raw files, or fragments of files: FILE#t=5,10"
+        "files", nargs="+", metavar="FILE", help="raw files, fragments (FILE#t=5,10), folders or tables"
     )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the predictions to this file")
+    parser.add_argument(
+        "--to", choices=("csv", "raven", "audacity"), default="csv",
+        help="format of --out: table, selections or label track (csv)",
+    )  # fmt: skip
+    _add_windows(parser, "default: one prediction for each item")
     _add_workers(parser)
+    _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
+    _add_reading(parser)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -172,6 +187,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
     _add_workers(parser)
+    _add_reading(parser, labelled=True)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
@@ -249,6 +265,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     _add_schedule(parser)
     _add_seed(parser)
     _add_workers(parser)
+    _add_reading(parser, labelled=True)
 
 
 def _add_schedule(parser: argparse.ArgumentParser) -> None:
@@ -272,6 +289,36 @@ def _add_schedule(parser: argparse.ArgumentParser) -> None:
 
 def _add_kind(parser: argparse.ArgumentParser, words: str) -> None:
     parser.add_argument("--kind", metavar="KIND", help=f"{words}: audio, series, mouse, binary")
+
+
+def _add_reading(parser: argparse.ArgumentParser, *, labelled: bool = False) -> None:
+    group = parser.add_argument_group("how files are read, where their content does not settle it")
+    group.add_argument(
+        "--layout",
+        choices=("rows", "columns", "long"),
+        help="a table: an item a row, channels, or id,time,value",
+    )
+    group.add_argument(
+        "--label", metavar="COLUMN", help="column of labels: name, number, first, last or none"
+    )
+    if labelled:
+        group.add_argument(
+            "--group", metavar="COLUMN", help="column of groups that stay on one side, or none"
+        )
+    group.add_argument(
+        "--columns", metavar="A,B", help="columns or channels to read, by name or number (all)"
+    )
+    group.add_argument("--time", metavar="COLUMN", help="column of times, with its unit (t:ms), or none")
+    group.add_argument(
+        "--resample",
+        choices=("linear", "none"),
+        help="uneven times: interpolate, or take rows as they are (linear)",
+    )
+    group.add_argument("--strict", action="store_true", help="refuse files that can only be read with a loss")
+
+
+def _add_device(parser: argparse.ArgumentParser, words: str) -> None:
+    parser.add_argument("--device", metavar="NAME", help=words)
 
 
 def _add_workers(parser: argparse.ArgumentParser) -> None:

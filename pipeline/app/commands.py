@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from phosphene.converters.core.errors import ParameterError
@@ -15,8 +15,10 @@ from .arguments import (
     converter_settings,
     manifest_of,
     manifests_of,
+    read_options,
     recipe_of,
     source_of,
+    use_device,
     views_of,
 )
 from .text import failure_table, figure, share, table, terminal_width
@@ -67,6 +69,7 @@ def _show(options: argparse.Namespace) -> Outcome:
         out=options.out,
         changes=options.augment,
         seed=options.seed,
+        how=read_options(options),
     )
     return Outcome(*done)
 
@@ -86,6 +89,8 @@ def _convert(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
         engine=options.engine,
         to=options.to,
+        device=options.device,
+        options=read_options(options),
     )
     result = {"converted": done.converted, "reused": done.reused, "seconds": round(done.seconds, 3)}
     counts = f"{done.converted} images converted, {done.reused} there already, {len(done.failed)} failed"
@@ -97,12 +102,14 @@ def _train(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.training import train
 
     check_folder(options.out)
+    use_device(options.device)
     done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out)
     notes, scores = done.classifier.notes, done.scores
     result = {
         "strategy": notes["strategy"],
         "why": notes["why"],
         "fit": notes["fit"],
+        "classes": list(done.classifier.classes),
         "accuracy": scores.accuracy if scores else None,
         "macro_f1": scores.macro_f1 if scores else None,
         "n": scores.n if scores else 0,
@@ -147,20 +154,35 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
 def _predict(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
 
-    done = Classifier.load(options.model).predict(options.files, workers=options.workers)
-    answers = [
-        {"path": str(a.item), "label": a.label, "probabilities": a.probabilities, "notes": list(a.notes)}
-        for a in done.answers
+    from .predict import predict
+
+    if options.out:
+        check_target(options.out, *((".csv",) if options.to == "csv" else (".txt",)))
+    use_device(options.device)
+    saved = Classifier.load(options.model)
+    done = predict(
+        replace(saved, options=read_options(options, saved.options)),
+        options.files,
+        out=options.out,
+        to=options.to,
+        windows=options.windows,
+        workers=options.workers,
+    )
+    if options.out:
+        words = "\n".join([f"{done.n} predictions, {len(done.failures)} failed: {options.out}", *done.notes])
+        return _outcome({"n": done.n, "out": options.out}, words, done.failures)
+    some = [
+        {"path": str(p.item), "label": p.label, "probabilities": p.probabilities, "notes": list(p.notes)}
+        for p in done.predictions
     ]
+    noted = ["unlike the training items"] if done.notes else []
     rows = [
-        [str(a.item), a.label, share(a.probabilities[a.label]), *(["; ".join(a.notes)] if done.notes else [])]
-        for a in done.answers
+        [str(p.item), p.label, share(p.probabilities[p.label]), *(["; ".join(p.notes)] if noted else [])]
+        for p in done.predictions
     ]
-    header = ["path", "label", "probability", *(["unlike what it learned from"] if done.notes else [])]
-    words = table(header, rows) if rows else "no answers"
-    if done.notes:
-        words += "\n\n" + "\n".join(done.notes)
-    return _outcome({"predictions": answers}, words, done.failures)
+    words = table(["path", "label", "probability", *noted], rows) if rows else "no predictions"
+    words = "\n\n".join([words, *(["\n".join(done.notes)] if noted else [])])
+    return _outcome({"predictions": some}, words, done.failures)
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
@@ -170,7 +192,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     if options.report:
         check_target(options.report, ".html", ".htm")
     classifier = Classifier.load(options.model)
-    manifest = manifest_of(options, kind=classifier.kind)
+    manifest = manifest_of(options, kind=classifier.kind, saved=classifier.options)
     check_classes(manifest, classifier.classes)
     scores, failures = classifier.evaluate(manifest, workers=options.workers)
     result = {

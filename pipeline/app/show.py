@@ -18,6 +18,7 @@ from phosphene.converters import (
     read,
 )
 from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.options import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import readers, recognise
 from phosphene.pipeline.augment.registry import augment, parse_augmentations
@@ -37,6 +38,7 @@ def show(
     out: Path | None,
     changes: str | None = None,
     seed: int = 0,
+    how: ReadOptions = DEFAULTS,
 ) -> tuple[dict[str, Any], str, bool]:
     """Read a file, draw it as every view named (without any, as every converter that fits), and say what came of it.
 
@@ -53,8 +55,9 @@ def show(
         A view is not known, or views are of several kinds.
     """
     named = _named(views, kind, file)
-    address = _first_item(file, kind or (named[0].kind if named else None))
-    signal = read(address, kind or (named[0].kind if named else None))
+    kind = kind or (named[0].kind if named else None)
+    address = _first_item(file, kind, how)
+    signal = read(address, kind, how)
     if changes:
         signal = augment(signal, parse_augmentations(changes, kind=signal.kind), np.random.default_rng(seed))
     chosen = named or tuple(converter() for converter in converters(signal.kind))
@@ -73,6 +76,7 @@ def show(
         "images": [_report(view, image) for view, image in zip(chosen, drawn, strict=True)],
         "path": address,
         "picture": str(out) if cells else None,
+        "notes": list(signal.notes),
     }
     return result, _words(result), len(cells) < len(chosen)
 
@@ -90,13 +94,13 @@ def _named(views: Sequence[str] | None, kind: Kind | None, file: str) -> tuple[C
         return parse_views(text, kind=recognise(parse_address(file)[0]))
 
 
-def _first_item(file: str, kind: Kind | None) -> str:
+def _first_item(file: str, kind: Kind | None, how: ReadOptions) -> str:
     """Return the address of the first item where the file is an archive of many, else what the user named."""
     path, fragment = parse_address(file)
     if fragment or not path.is_file():
         return file
-    labels = readers()[kind or recognise(path)].labels(path)
-    return file if labels is None else f"{file}#row=0"
+    rows = readers()[kind or recognise(path)].rows(path, how)
+    return file if rows is None else f"{file}#row=0"
 
 
 def _draw(view: Converter, signal: Signal) -> Image | str:
@@ -121,6 +125,7 @@ def _report(view: Converter, image: Image | str) -> dict[str, Any]:
 
 def _words(result: dict[str, Any]) -> str:
     lines = [("file", result["path"]), ("kind", result["kind"]), ("signal", result["signal"])]
+    lines += [("note", note) for note in result["notes"]]
     lines += [("image", _image_words(image)) for image in result["images"]]
     if result["picture"]:
         lines += [("picture", result["picture"])]

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Converter, ParameterError, ReadError, from_config
+from phosphene.converters import Converter, Fragment, ParameterError, ReadError, ReadOptions, from_config
 from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.rows import rows_of
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
@@ -53,11 +55,21 @@ class Predictions:
     def notes(self) -> tuple[str, ...]:
         """Each note of the predictions once, the most frequent first: `3 of 40 files are at 8 kHz, ...`."""
         counts = Counter(note for answer in self.answers for note in answer.notes)
-        total = len(self.answers) + len(self.failures)
-        return tuple(
-            f"{count} of {total} files {'is' if count == 1 else 'are'} {note}"
-            for note, count in counts.most_common()
-        )
+        return count_notes(counts, len(self.answers) + len(self.failures))
+
+
+def count_notes(counts: Counter[str], total: int) -> tuple[str, ...]:
+    """Return each note with how many of all files it is about, the most frequent first.
+
+    Examples
+    --------
+    >>> count_notes(Counter({"at 8 kHz": 3}), 40)
+    ('3 of 40 files are at 8 kHz',)
+    """
+    return tuple(
+        f"{count} of {total} files {'is' if count == 1 else 'are'} {note}"
+        for note, count in counts.most_common()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +92,8 @@ class Classifier:
         What is known about the training: strategy, why, metrics, versions.
     signature
         What the training items were like; None where a version before did not say.
+    options
+        How the files were read that it was trained on, and so are those that it predicts.
 
     Examples
     --------
@@ -95,6 +109,7 @@ class Classifier:
     model: Model
     notes: dict[str, Any] = field(default_factory=dict)
     signature: Signature | None = None
+    options: ReadOptions = DEFAULTS
 
     def predict(
         self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
@@ -132,7 +147,9 @@ class Classifier:
         SignalError
             No item has a label.
         """
-        manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind)
+        manifest = (
+            src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind, options=self.options)
+        )
         tests = [item for item in manifest.items if item.split == "test"]
         items = tests or list(manifest.items)
         log_probabilities, failures = self.log_probabilities(items, workers=workers)
@@ -217,7 +234,7 @@ class Classifier:
             "model": self.model.config,
             "notes": self.notes,
             "signature": self.signature.config if self.signature else None,
-        }
+        } | ({"options": self.options.config} if self.options != DEFAULTS else {})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Classifier":
@@ -241,6 +258,7 @@ class Classifier:
                 model=load_model(config["model"], backbones, tensors),
                 notes=config["notes"],
                 signature=Signature.from_config(config["signature"]) if config.get("signature") else None,
+                options=ReadOptions(**config.get("options", {})),
             )
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
@@ -248,10 +266,10 @@ class Classifier:
     def _items(self, path: str | Path | Item) -> tuple[Item, ...]:
         if isinstance(path, Item):
             return (path,)
-        return items_of(path, self.kind)
+        return items_of(path, self.kind, self.options)
 
 
-def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
+def items_of(path: str | Path, kind: Kind, options: ReadOptions = DEFAULTS) -> tuple[Item, ...]:
     """Return the items of a file named by a user: itself, the part it names, or the rows of an archive."""
     from phosphene.converters import PhospheneError
     from phosphene.converters.core.fragment import parse_address
@@ -259,14 +277,17 @@ def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
 
     file, fragment = parse_address(path)
     if fragment or not file.is_file():
-        return (Item(file, fragment=fragment),)
+        return (Item(file, fragment=fragment, options=options),)
     try:
-        labels = readers()[kind].labels(file)
+        rows, _ = rows_of(file, readers()[kind], options)
     except PhospheneError:
-        labels = None  # the file fails by name when it is read
-    if labels is None:
-        return (Item(file),)
-    return open_manifest(file, kind=kind).items
+        rows = None  # the file fails by name when it is read
+    if rows is None:
+        return (Item(file, options=options),)
+    return tuple(
+        Item(file, label, Fragment("row", row, row + 1), group=group, kind=kind, options=options)
+        for row, (label, group) in enumerate(rows)
+    )
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Prepared:
             self.cut.windows,
             model,
             notes,
-            self.signature,
+            signature=self.signature,
+            options=manifest.options,
         )
 
     @property

@@ -262,7 +262,7 @@ def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
         if number % every:
             continue
         try:
-            signal = readers()[kind].read(items[index].path, items[index].fragment)
+            signal = readers()[kind].read(items[index].path, items[index].fragment, items[index].options)
         except Exception:  # also a fault of the reader, which is told when it is drawn
             continue
         kept.append(signal)

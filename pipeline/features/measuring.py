@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 
-from phosphene.converters import Fragment, MissingExtra, SignalError
+from phosphene.converters import MissingExtra, SignalError
 from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import readers
@@ -142,12 +141,12 @@ class Gauge:
     kind: Kind
     measure: Callable[[Signal], Record]
 
-    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> list[Kept]:
+    def __call__(self, item: Item, numbers: Sequence[int]) -> list[Kept]:
         """Return the one record."""
         del numbers
         begin = time.monotonic()
-        read_head(path)
-        record = self.measure(readers()[self.kind].read(path, fragment))
+        read_head(item.path)
+        record = self.measure(readers()[self.kind].read(item.path, item.fragment, item.options))
         return [Kept(_checked(record), time.monotonic() - begin)]
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from phosphene.converters import Converter, ParameterError, PhospheneError, default_views
+from phosphene.converters import Converter, ParameterError, PhospheneError, ReadOptions, default_views
+from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.reading import recognise
 from phosphene.datasets.manifest import Failure, Item, Manifest
@@ -57,6 +58,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     to: Form = "png",
     progress: Progress = True,
     device: str | None = None,
+    options: ReadOptions = DEFAULTS,
 ) -> Conversion:
     """Draw raw files into image files; run again after an interruption, it goes on where it was.
 
@@ -83,6 +85,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         As for `render`.
     to
         The form of the results.
+    options
+        How files are read where their content does not settle it; a manifest's items know that.
 
     Raises
     ------
@@ -108,9 +112,10 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     if to not in FORMATS:
         raise ParameterError(f"to must be one of {', '.join(FORMATS)}, got {to!r}")
     pool, out = make_engine(engine, one_on_gpu(workers, device)), Path(out)
-    items, root = _items(src, out)
+    kind = kind or _kind_of(views)
+    items, root = _items(src, out, kind, options)
     with pool.started(len(items)) if isinstance(pool, LocalEngine) else nullcontext():
-        items = cut_each(items, windows, kind=kind or _kind_of(views))
+        items = cut_each(items, windows, kind=kind)
         draw, planned, entries = _plan(items, root, _chooser(views, kind), device)
         sweep(out)
         export = FORMATS[to](out, root, entries, draw.views)
@@ -129,9 +134,11 @@ def _kind_of(views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | N
     return views[0].kind if views and isinstance(views, Sequence) else None
 
 
-def _items(src: str | Path | Manifest, out: Path) -> tuple[tuple[Item, ...], Path]:
+def _items(
+    src: str | Path | Manifest, out: Path, kind: Kind | None, options: ReadOptions
+) -> tuple[tuple[Item, ...], Path]:
     if not isinstance(src, Manifest):
-        return find_files(src, beside=out), root_of(src)
+        return find_files(src, beside=out, kind=kind, options=options), root_of(src)
     folders = [item.path.parent for item in src.items]
     shared = (top for top in (folders[0], *folders[0].parents) if all(f.is_relative_to(top) for f in folders))
     return src.items, next(shared, Path())

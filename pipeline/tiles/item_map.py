@@ -4,8 +4,9 @@ Files are hashed first. Results that a store has under the key of these bytes ar
 done once, and the rest goes to an engine. An item that fails, kills its process or changes meanwhile costs itself.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -14,22 +15,30 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import tqdm
 
-from phosphene.converters import Fragment, PhospheneError, ReadError
+from phosphene.converters import PhospheneError, ReadError
 from phosphene.converters.core.reader import content_digest
 from phosphene.datasets.manifest import Failure, Item
 
 from .engines import Engine, TaskError, Where
 from .store import Codec, Output, StoreError, tile_key, write_bytes
 
+_log = logging.getLogger("phosphene")
 MOST_IN_CHUNK = 64
 _HASHED_AT_A_TIME = 32  # small files take less time to hash than a thread takes to ask for one more
 
 Keys = tuple[str, ...]
 Stamp = tuple[int, int]
 Progress = bool | Literal["always"]
-ItemFunction = Callable[[Path, Fragment | None, Sequence[int]], Iterable[Any]]
-"""From a file, the part of it, and the numbers of the results that are wanted, to these, one after the other."""
+ItemFunction = Callable[[Item, Sequence[int]], Iterable[Any]]
+"""From an item and the numbers of the results that are wanted to these, one after the other; `Notes` may come first."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a reader noted of a file."""
+
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,8 +56,7 @@ class ItemTask:
     """One item and its missing results."""
 
     index: int
-    path: Path
-    fragment: Fragment | None
+    item: Item
     stamp: Stamp
     outputs: tuple[Output, ...]
 
@@ -63,10 +71,13 @@ class Done:
         The results, in order; None for one that was written to its file.
     error
         Why there are no more of them; an exception ends the run, since all other tasks would fail as well.
+    notes
+        What was noted of the file.
     """
 
     values: tuple[Any, ...]
     error: str | PhospheneError | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ResultStore(Protocol):
@@ -107,7 +118,7 @@ def map_items(
     where: Where | None = None,
     ending: tuple[type[PhospheneError], ...] = (),
 ) -> tuple[dict[int, Failure], int]:
-    """Compute what a store lacks of the results of items.
+    """Compute what a store lacks of the results of items; what was noted of their files is logged at the end.
 
     Parameters
     ----------
@@ -144,15 +155,19 @@ def map_items(
     attempt = _Attempt(function, store.codec, (StoreError, *ending))
     outcomes = engine.map(attempt, chunks(tasks, engine.workers), where=where)
     n_computed = 0
+    noted: dict[str, list[Item]] = defaultdict(list)
     for task, outcome in with_bar(outcomes, len(tasks), progress):
         done = Done((), outcome.why) if isinstance(outcome, TaskError) else outcome
         if isinstance(done.error, PhospheneError):
             raise done.error
         n_computed += len(done.values)
+        for text in done.notes:
+            noted[text].append(task.item)
         if done.error is not None:
             for index in equal[task.index]:  # under the name of each
-                errors[index] = done.error.replace(str(task.path), str(planned[index].item.path))
+                errors[index] = done.error.replace(str(task.item.path), str(planned[index].item.path))
         store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
+    log_notes(noted)
     failures = {index: _failure(planned[index].item, error) for index, error in sorted(errors.items())}
     return failures, n_computed
 
@@ -167,27 +182,53 @@ class _Attempt:
 
     def __call__(self, task: ItemTask) -> Done:
         values: list[Any] = []
+        notes: list[str] = []
+        error: str | PhospheneError | None = None
         try:
-            for value in self._results(task):
+            for value in self._results(task, notes):
                 values.append(value)
-        except self.ending as error:
-            return Done(tuple(values), error)
-        except PhospheneError as error:
-            return Done(tuple(values), str(error))
-        except Exception as error:  # a fault of the function is reported too
-            return Done(tuple(values), f"{type(error).__name__}: {error}")
-        return Done(tuple(values))
+        except self.ending as ending:
+            error = ending
+        except PhospheneError as failed:
+            error = str(failed)
+        except Exception as fault:  # a fault of the function is reported too
+            error = f"{type(fault).__name__}: {fault}"
+        return Done(tuple(values), error, tuple(notes))
 
-    def _results(self, task: ItemTask) -> Iterator[Any]:
+    def _results(self, task: ItemTask, notes: list[str]) -> Iterator[Any]:
         numbers = [output.number for output in task.outputs]
-        results = self.function(task.path, task.fragment, numbers)
+        results = _without_notes(self.function(task.item, numbers), notes)
         for output, value in zip(task.outputs, results, strict=True):
             data = self.codec.encode(value, output.key) if self.codec else value
-            if _stamp(task.path) != task.stamp:  # its key is that of other bytes
-                raise ReadError(f"{task.path}: changed while it was read; run again when it is complete")
+            if _stamp(task.item.path) != task.stamp:  # its key is that of other bytes
+                raise ReadError(f"{task.item.path}: changed while it was read; run again when it is complete")
             if output.target:
                 write_bytes(output.target, data)
             yield None if output.target else data
+
+
+def _without_notes(results: Iterable[Any], notes: list[str]) -> Iterator[Any]:
+    """Pass results on, and put the notes among them into a list."""
+    for result in results:
+        if isinstance(result, Notes):
+            notes.extend(result.texts)
+        else:
+            yield result
+
+
+def log_notes(by_text: Mapping[str, Sequence[Item]]) -> None:
+    """Log what was noted of files: each note once, with the number of its files and one of them.
+
+    Examples
+    --------
+    >>> log_notes({})
+    """
+    for text, items in sorted(by_text.items(), key=lambda pair: -len(pair[1])):
+        paths = list(dict.fromkeys(item.path for item in items))
+        if len(paths) == 1:
+            _log.warning("%s: %s", paths[0], text)
+        else:
+            _log.warning("%s files: %s (such as %s)", f"{len(paths):,}", text, paths[0])
 
 
 def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
@@ -195,14 +236,14 @@ def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
 
     Examples
     --------
-    >>> tasks = [ItemTask(n, Path("ab"[n % 2]), None, (0, 0), ()) for n in range(4)]
-    >>> [[str(task.path) for task in chunk] for chunk in chunks(tasks, 1)]
+    >>> tasks = [ItemTask(n, Item(Path("ab"[n % 2])), (0, 0), ()) for n in range(4)]
+    >>> [[str(task.item.path) for task in chunk] for chunk in chunks(tasks, 1)]
     [['a'], ['a'], ['b'], ['b']]
     """
     size = min(MOST_IN_CHUNK, max(1, len(tasks) // (workers * 8)))
     by_file: dict[Path, list[ItemTask]] = defaultdict(list)
     for task in tasks:
-        by_file[task.path].append(task)
+        by_file[task.item.path].append(task)
     ordered = [task for group in by_file.values() for task in group]
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
@@ -242,7 +283,8 @@ def _planned(item: Item, hashed: tuple[str, Stamp] | str, fingerprints: Sequence
     if isinstance(hashed, str):
         return Planned(item, error=hashed)
     digest, stamp = hashed
-    return Planned(item, tuple(tile_key(digest, item.fragment, one) for one in fingerprints), stamp)
+    how = item.options.fingerprint
+    return Planned(item, tuple(tile_key(digest, item.fragment, one + how) for one in fingerprints), stamp)
 
 
 def _equal_items(planned: Sequence[Planned], *, shared: bool) -> dict[int, list[int]]:
@@ -259,7 +301,7 @@ def _tasks(planned: Sequence[Planned], firsts: Iterable[int], store: ResultStore
     for index in firsts:
         item = planned[index].item
         if outputs := store.missing(index, planned[index].keys):
-            yield ItemTask(index, item.path, item.fragment, planned[index].stamp, outputs)
+            yield ItemTask(index, item, planned[index].stamp, outputs)
 
 
 def _failure(item: Item, error: str) -> Failure:

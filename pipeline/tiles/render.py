@@ -4,19 +4,18 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Converter, Fragment, ParameterError
+from phosphene.converters import Converter, ParameterError
 from phosphene.converters.core.reader import read_head
 from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 
 from .engines import Engine, make_engine
-from .item_map import Keys, Progress, map_items, plan_items
+from .item_map import Keys, Notes, Progress, map_items, plan_items
 from .store import TileStore
 
 
@@ -101,7 +100,9 @@ class Tiles:
     def _drawn_again(self, index: int, key: str, view: int) -> np.ndarray:
         """Draw a tile that somebody removed or broke since it was drawn."""
         item = self.items[index]
-        (pixels,) = Draw(self.views, self.device)(item.path, item.fragment, [view])
+        pixels = next(
+            value for value in Draw(self.views, self.device)(item, [view]) if not isinstance(value, Notes)
+        )
         self.store.put(key, pixels)
         return pixels
 
@@ -128,10 +129,11 @@ class Draw:
             for number in numbers
         ]
 
-    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> Iterator[np.ndarray]:
-        """Yield the pixels of some views, uint8 (height, width, channels)."""
-        read_head(path)
-        signal = readers()[self.views[numbers[0]].kind].read(path, fragment)
+    def __call__(self, item: Item, numbers: Sequence[int]) -> Iterator[np.ndarray | Notes]:
+        """Yield what the reader noted, then the pixels of some views, uint8 (height, width, channels)."""
+        read_head(item.path)
+        signal = readers()[self.views[numbers[0]].kind].read(item.path, item.fragment, item.options)
+        yield Notes(signal.notes)
         for number in numbers:
             view = self.views[number]
             if self.device and self._on_device(number):

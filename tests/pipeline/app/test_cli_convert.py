@@ -63,7 +63,7 @@ def test_broken_files_are_named_and_the_good_ones_converted(phosphene, raw, tmp_
     out = tmp_path / "out"
     done = phosphene("convert", raw, out, "--json")
     assert done.status == 1
-    assert set(done.json) == {"converted", "reused", "failed", "seconds"}
+    assert set(done.json) == {"converted", "reused", "failed", "seconds", "summary", "notes"}
     assert done.json["reused"] == 0
     assert {failure["path"] for failure in done.json["failed"]} == {str(raw / name) for name in MESSAGES}
     for failure in done.json["failed"]:
@@ -102,7 +102,8 @@ def test_people_read_paths_and_reasons_in_a_table(phosphene, raw, tmp_path, monk
 
 def test_good_files_alone_are_all_done(phosphene, raw, tmp_path):
     done = phosphene("convert", raw / "binary", tmp_path / "out", "--as", "grid", "--size", "32")
-    assert (done.status, done.err) == (0, "")
+    pdf = f"{raw / 'binary' / 'document' / '000.bin'}: a PDF document: its bytes are read as they are"
+    assert (done.status, done.err) == (0, f"binary: 2 files, 2 classes: document 1, program 1\n{pdf}\n")
     assert "2 images converted, 0 there already, 0 failed, in " in done.out
     with PIL.Image.open(tmp_path / "out" / "program" / "000.bin.png") as image:
         assert image.size == (32, 32)

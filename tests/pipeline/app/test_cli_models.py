@@ -41,8 +41,11 @@ def predicted(raw, model, phosphene):
 
 
 def test_train_says_how_and_how_good(trained, model):
-    assert (trained.status, trained.err) == (0, "")
-    assert set(trained.json) == {"strategy", "why", "fit", "accuracy", "macro_f1", "n", "failed", "seconds"}
+    summary = "series: 18 files, 3 classes from folder names: bearing 6, imbalance 6, normal 6"
+    assert (trained.status, trained.err) == (0, f"{summary}\n")
+    result = {"strategy", "why", "fit", "classes", "accuracy", "macro_f1", "n", "failed", "seconds"}
+    assert set(trained.json) == result | {"summary", "notes"}
+    assert (trained.json["classes"], trained.json["summary"], trained.json["notes"]) == (CLASSES, summary, [])
     assert (trained.json["strategy"], trained.json["n"], trained.json["failed"]) == ("probe", 3, [])
     assert 0 <= trained.json["accuracy"] <= 1
     assert {file.name for file in model.iterdir()} == {"model.safetensors", "config.json", "README.md"}
@@ -54,7 +57,7 @@ def test_train_says_how_and_how_good(trained, model):
 def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw):
     files = sorted(map(str, (raw / "new").glob("*/00?.csv")))
     assert predicted.status == 1
-    assert set(predicted.json) == {"predictions", "failed"}
+    assert set(predicted.json) == {"predictions", "failed", "summary", "notes"}
     assert [answer["path"] for answer in predicted.json["predictions"]] == files
     for answer in predicted.json["predictions"]:
         assert list(answer["probabilities"]) == CLASSES
@@ -68,7 +71,7 @@ def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw)
 def test_predict_without_an_answer(model, raw, phosphene):
     done = phosphene("predict", model, raw / "missing.csv")
     assert done.status == 1
-    assert done.out.startswith("no answers\n\n1 failed:\n")
+    assert done.out.startswith("no predictions\n\n1 failed:\n")
 
 
 class Tags(html.parser.HTMLParser):
@@ -93,7 +96,7 @@ def test_evaluate_with_a_report_agrees_with_predict(model, predicted, raw, phosp
     page = tmp_path / "report.html"
     done = phosphene("evaluate", model, raw / "new", "--report", page, "--workers", "1", "--json")
     assert done.status == 1
-    assert set(done.json) == {"n", "accuracy", "macro_f1", "confusion", "failed"}
+    assert set(done.json) == {"n", "accuracy", "macro_f1", "confusion", "failed", "summary", "notes"}
     assert done.json["n"] == 6
     assert done.json["confusion"]["classes"] == CLASSES
     counts = done.json["confusion"]["counts"]
@@ -130,8 +133,9 @@ def test_a_broken_classifier_is_told_by_its_path(raw, phosphene, tmp_path):
 
 def test_cross_validate(raw, phosphene):
     done = phosphene("cross-validate", raw / "seen", *SMALL, "--seed", "3", "--json")
-    assert (done.status, done.err) == (0, "")
-    figures = {"folds", "metric", "score", "accuracy", "macro_f1", "failed", "seconds"}
+    assert done.status == 0
+    assert done.err == "series: 18 files, 3 classes from folder names: bearing 6, imbalance 6, normal 6\n"
+    figures = {"folds", "metric", "score", "accuracy", "macro_f1", "failed", "seconds", "summary", "notes"}
     assert set(done.json) == figures | {"strategy", "why"}
     assert done.json["strategy"] == "probe"
     assert "few" in done.json["why"]

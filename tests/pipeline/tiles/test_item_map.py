@@ -35,8 +35,9 @@ class Sums(Store):
         pass
 
 
-def count_and_sum(path, fragment, numbers):
-    data = path.read_bytes()[int(fragment.start) : int(fragment.stop)] if fragment else path.read_bytes()
+def count_and_sum(item, numbers):
+    data, fragment = item.path.read_bytes(), item.fragment
+    data = data[int(fragment.start) : int(fragment.stop)] if fragment else data
     if data[:1] == b"E":
         raise SignalError("not to be added up")
     if data[:1] == b"L":

@@ -108,11 +108,11 @@ def test_one_read_serves_all_views_and_parts_of_a_file_stay_together(files, stor
     assert tiles.converted == 9
     from phosphene.pipeline.tiles.item_map import ItemTask, chunks
 
-    tasks = [ItemTask(k, item.path, item.fragment, (0, 0), ()) for k, item in enumerate(parts * 20)]
+    tasks = [ItemTask(k, item, (0, 0), ()) for k, item in enumerate(parts * 20)]
     grouped = chunks(tasks, 2)
     assert sum(map(len, grouped)) == 180
     assert max(map(len, grouped)) <= 180 // 16
-    order = [task.path for chunk in grouped for task in chunk]
+    order = [task.item.path for chunk in grouped for task in chunk]
     assert order == sorted(order)
 
 
