@@ -8,6 +8,7 @@ from .core.errors import MissingExtra, ParameterError, PhospheneError, ReadError
 from .core.fragment import Fragment
 from .core.image import Axes, Axis, Box, Image, Layout, Offsets, Region, Span
 from .core.kind import KindSpec, register_kind
+from .core.options import ReadOptions
 from .core.parameters import Between
 from .core.reader import Reader
 from .core.signal import Signal
@@ -19,7 +20,7 @@ from .views import default_views, from_config, parse_views
 
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "KindSpec",
-    "Layout", "MissingExtra", "MouseTrace", "Offsets", "ParameterError", "PhospheneError", "ReadError", "Reader",
-    "Region", "Series", "Signal", "SignalError", "Span", "WeightsError", "converters", "default_views",
-    "from_config", "make", "parse_views", "read", "register", "register_kind",
+    "Layout", "MissingExtra", "MouseTrace", "Offsets", "ParameterError", "PhospheneError", "ReadError",
+    "ReadOptions", "Reader", "Region", "Series", "Signal", "SignalError", "Span", "WeightsError", "converters",
+    "default_views", "from_config", "make", "parse_views", "read", "register", "register_kind",
 ]  # fmt: skip

@@ -55,6 +55,11 @@ class Channels(Converter):
         """The three converters in the order of the channels."""
         return self.red, self.green, self.blue
 
+    def resolve(self, signals: Sequence[Signal]) -> "Channels":
+        """Resolve each of the three."""
+        red, green, blue = (part.resolve(signals) for part in self.parts)
+        return self.of(red, green, blue)
+
     @property
     def kind(self) -> Kind:
         """The kind that the three draw."""
@@ -65,10 +70,6 @@ class Channels(Converter):
         """Those of the three, where they have the same."""
         cells = {part.cells for part in self.parts}
         return cells.pop() if len(cells) == 1 else (1, 1)
-
-    def resolve(self, signals: Sequence[Signal]) -> "Channels":
-        """Resolve the three."""
-        return Channels.of(*(part.resolve(signals) for part in self.parts))
 
     @property
     def mixes_channels(self) -> bool:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
+from .core.formats import refuse_foreign
 from .core.fragment import parse_address
+from .core.options import DEFAULTS, ReadOptions
 from .core.reader import Reader, read_head
 from .core.signal import Kind, Signal
 from .registry import OWN_KINDS, check_kind, kinds
@@ -24,18 +26,22 @@ def recognise(path: str | Path, head: bytes | None = None) -> Kind:
     Raises
     ------
     ReadError
-        There is no such file, it is a folder, empty, or may not be read.
+        There is no such file, it is a folder, empty, or may not be read; or it is of a known format that is not ours.
     """
     path = Path(path)
     head = read_head(path) if head is None else head
-    known, suffix = readers(), path.suffix.lower()
-    named = [kind for kind, reader in known.items() if suffix in reader.suffixes]
+    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    known = readers()
+    named = [kind for kind, reader in known.items() if suffix.lower() in reader.suffixes]
     brought = [kind for kind in named if kind not in OWN_KINDS]
     by_content = (kind for kind, reader in known.items() if reader.recognises(head, path))
-    return next(chain(brought, by_content, named, ["binary"]))
+    found = next(chain(brought, by_content), None)
+    if found is None:
+        refuse_foreign(head, path)
+    return found or next(iter(named), "binary")
 
 
-def read(path: str | Path, kind: Kind | None = None) -> Signal:
+def read(path: str | Path, kind: Kind | None = None, options: ReadOptions | None = None) -> Signal:
     """Read a file, or a part of one written `path#fragment`, as a signal.
 
     Parameters
@@ -44,13 +50,20 @@ def read(path: str | Path, kind: Kind | None = None) -> Signal:
         A file; or `file#row=12`, `file#t=5,10` (seconds), `file#bytes=0-65535`, `file#events=0-249`,
         `file#samples=0-999`.
     kind
-        `audio`, `series`, `mouse` or `binary`; None decides by content first, by suffix second. The answer's
+        `audio`, `series`, `mouse` or `binary`; None decides by content first, by suffix second. The signal's
         `kind` says which was taken.
+    options
+        What the content does not settle: the layout of a table, its columns, and whether a loss is refused.
+
+    Returns
+    -------
+    Signal
+        Its `notes` say what was found in the file that is not plain.
 
     Raises
     ------
     ReadError
-        The file is missing, a folder, empty, unreadable, or not what it should be.
+        The file is missing, a folder, empty, unreadable, not what it should be, or of a known format that is not ours.
     ParameterError
         No such kind, or a fragment of another kind.
 
@@ -70,4 +83,4 @@ def read(path: str | Path, kind: Kind | None = None) -> Signal:
         kind = recognise(path)
     else:
         read_head(path)
-    return readers()[kind].read(path, fragment)
+    return readers()[kind].read(path, fragment, options or DEFAULTS)

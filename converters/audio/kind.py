@@ -1,7 +1,7 @@
 """Sound: decoded by libsndfile, drawn as spectrograms, cut by seconds."""
 
 from ..core.kind import KindSpec
-from .reader import AudioReader
+from .files.reader import AudioReader
 from .signal import Audio
 
 # Frozen networks take several plain grey views, their features side by side, better than one clever colour image. The

@@ -126,7 +126,7 @@ class Stretches(Cells):
 
 
 @dataclass(frozen=True, eq=False)
-class Table(Cells):
+class CellTable(Cells):
     """Rows of bytes, cut into rectangles.
 
     Parameters

@@ -8,7 +8,7 @@ import numpy as np
 from ..core.converter import register
 from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_stretches
 from ..core.parameters import Between
-from .cells import Stretches, Table, spread
+from .cells import CellTable, Stretches, spread
 from .inks import INKS, ByteCells
 from .signal import Binary
 
@@ -28,7 +28,7 @@ def nataraj_width(size_bytes: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Rows(Layout):
+class GridRows(Layout):
     """Rows of bytes, several of which may fall on one row of pixels.
 
     Parameters
@@ -40,7 +40,7 @@ class Rows(Layout):
     """
 
     signal: Binary
-    table: Table
+    table: CellTable
 
     def locate(self, box: Box) -> Region:
         """Return the stretch of each row of bytes that the box shows, joined where they touch."""
@@ -107,5 +107,5 @@ class ByteGrid(ByteCells):
         count = len(signal.data)
         width = self.width if self.width_rule == "fixed" else nataraj_width(count)
         rows, columns = (np.stack(spread(n, self.size, fit=self.fit)) for n in (-(-count // width), width))
-        table = Table(count, width, rows, columns)
-        return Image(INKS[self.ink](signal).draw(table, reduce=self.reduce), Rows(signal, table))
+        table = CellTable(count, width, rows, columns)
+        return Image(INKS[self.ink](signal).draw(table, reduce=self.reduce), GridRows(signal, table))

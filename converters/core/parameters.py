@@ -1,7 +1,7 @@
 """Rules for the parameters of a converter, written once beside each field and checked by the base class.
 
 A rule is the annotation of the field: `int`, `float`, `bool` and `str` as they are, `Literal[...]` for a choice,
-`X | None`, and `Annotated[int, Between(8, 4096)]` for a number with bounds.
+`X | None`, `Annotated[int, Between(8, 4096)]` for a number with bounds, `tuple[float, ...]` for several numbers.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from .errors import ParameterError
 
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "none"}
+_PLURALS = {int: "integers", float: "numbers"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,8 @@ def describe(rule: Any) -> str:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin in (Union, types.UnionType):
         return " or ".join(describe(choice) for choice in arguments)
+    if origin is tuple:
+        return f"{_PLURALS[arguments[0]]} in parentheses"
     return _WORDS.get(rule, getattr(rule, "__name__", str(rule)))
 
 
@@ -64,11 +67,11 @@ def holds(rule: Any, value: object) -> bool:
         return any(type(value) is type(choice) and value == choice for choice in arguments)
     if origin in (Union, types.UnionType):
         return any(holds(choice, value) for choice in arguments)
+    if origin is tuple:  # JSON has lists
+        return isinstance(value, tuple | list) and all(holds(arguments[0], each) for each in value)
     if isinstance(value, bool):
         return rule is bool
-    if rule is float:
-        return _is_finite(value)
-    return isinstance(value, rule)
+    return _is_finite(value) if rule is float else isinstance(value, rule)
 
 
 def _is_finite(value: object) -> bool:
@@ -85,6 +88,8 @@ def settle(rule: Any, value: Any) -> Any:
         return settle(arguments[0], value)
     if origin in (Union, types.UnionType):
         return settle(next(choice for choice in arguments if holds(choice, value)), value)
+    if origin is tuple:
+        return tuple(settle(arguments[0], each) for each in value)
     return float(value) if rule is float else value
 
 
@@ -103,7 +108,7 @@ def check(instance: Any) -> None:
 
 def parse(rule: Any, text: str) -> object:
     """Turn text from a command line into a value that the rule takes; text that fits nothing stays text."""
-    candidates = (_whole, _number, _truth, _nothing)
+    candidates = (_whole, _number, _truth, _nothing, _numbers)
     for candidate in candidates:
         value = candidate(text)
         if value is not NotImplemented and holds(rule, value):
@@ -131,6 +136,13 @@ def _truth(text: str) -> object:
 
 def _nothing(text: str) -> object:
     return None if text.lower() == "none" else NotImplemented
+
+
+def _numbers(text: str) -> object:
+    if not (text.startswith("(") and text.endswith(")")):
+        return NotImplemented
+    numbers = tuple(_number(part) for part in text[1:-1].split(",") if part.strip())
+    return NotImplemented if NotImplemented in numbers else numbers
 
 
 def check_names(owner: type, values: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import ClassVar, TypeVar
 
 from .errors import ReadError
 from .fragment import Fragment, Unit
+from .options import DEFAULTS, ReadOptions
 from .signal import Kind, Signal
 
 HEAD_BYTES = 65536
@@ -36,24 +37,25 @@ class Reader(ABC):
         """Tell from the first bytes of a file (at most HEAD_BYTES) whether it is surely of this kind."""
 
     @abstractmethod
-    def read(self, path: Path, fragment: Fragment | None) -> Signal:
+    def read(self, path: Path, fragment: Fragment | None, options: ReadOptions = DEFAULTS) -> Signal:
         """Read a file, or a part of it without reading the rest into memory where the format allows.
 
         Raises
         ------
         ReadError
-            The file is not what it should be; the message starts with its path.
+            The file is not what it should be, or reading is strict and it can only be read with a loss; the message
+            starts with its path.
         """
 
-    def extent(self, path: Path) -> float:
+    def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
         """Return how long a file is, in units of `cut_by`, without reading all of it where the format allows."""
         raise NotImplementedError
 
-    def labels(self, path: Path) -> list[str] | None:
+    def labels(self, path: Path, options: ReadOptions = DEFAULTS) -> list[str] | None:
         """Return the label of each row of a file that holds many labelled items; None for any other file."""
         return None
 
-    def rows(self, path: Path) -> int | None:
+    def rows(self, path: Path, options: ReadOptions = DEFAULTS) -> int | None:
         """Return how many items a file of many holds, labelled or not; None for a file of one."""
         return None
 

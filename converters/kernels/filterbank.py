@@ -219,7 +219,7 @@ class Band:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class FilterPlan:
     """How a signal is cut into blocks: `length` samples are transformed, `padding` and then `kept` of them are used."""
 
     length: int
@@ -228,7 +228,7 @@ class Plan:
     bands: tuple[Band, ...]
 
 
-def _plan_for(source: Source, centres: np.ndarray, form: Filter, width: float) -> Plan:
+def _plan_for(source: Source, centres: np.ndarray, form: Filter, width: float) -> FilterPlan:
     """Return the plan of a source; `width` is that of the narrowest column, in samples of the whole signal."""
     count = source.stop - source.first
     padding = int(np.ceil(form.measures.reach / centres[0]))
@@ -240,7 +240,7 @@ def _plan_for(source: Source, centres: np.ndarray, form: Filter, width: float) -
         kept = length - 2 * padding
     most = length * min(source.step, _FINER)
     least = min(2.0 ** np.ceil(np.log2(_PER_COLUMN * length * source.step / width)), most)
-    return Plan(length, before, kept, _bands(length, tuple(centres.tolist()), form, least))
+    return FilterPlan(length, before, kept, _bands(length, tuple(centres.tolist()), form, least))
 
 
 def _roomy(count: int) -> int:

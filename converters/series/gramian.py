@@ -103,7 +103,7 @@ def draw_gramian(
     >>> canvas[0].tolist()
     [[255, 128, 0], [128, 0, 128], [0, 128, 255]]
     """
-    from .gramian_loops import draw_fields, write_factors
+    from .loops.gramian import draw_fields, write_factors
 
     found, summed = points(values, canvas.shape[1:]), field == "summation"
     factors = []

@@ -4,11 +4,12 @@ from ..core.kind import KindSpec
 from .files.reader import SeriesReader
 from .signal import Series
 
-# Many small views of a series tell as much as a few large ones, and cost less.
+# Windows and lines keep level and amplitude, which tell classes apart. Small images tell as much as large ones, but for
+# windows of long series.
 KIND = KindSpec(
     Series,
     SeriesReader(),
-    views="gasf(size=112),gadf(size=112),recurrence(size=112),recurrence(size=112,dimension=4),"
-    "recurrence(size=112,input=differences,dimension=4),patches(size=112,scale=0.5),patches(size=112),"
-    "patches(size=112,scale=2),line(size=112),scalogram(size=112)",
+    views="windows(size=160,value_range=training),windows(size=112,input=differences,value_range=training),"
+    "line(size=112,value_range=training),gadf(size=112),recurrence(size=112,input=differences,dimension=4),"
+    "scalogram(size=112)",
 )

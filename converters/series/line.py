@@ -8,13 +8,14 @@ from ..core.converter import register
 from ..core.image import Axes, Axis, Layout
 from ..core.parameters import Between
 from .layout import sample_axis
-from .picture import SeriesPicture, spread
+from .picture import spread
+from .value_range import RangedPicture
 
 _FILL_LEVEL = 112.0  # far enough from the line's 255 and from black
 
 
 @register
-class LinePlot(SeriesPicture):
+class LinePlot(RangedPicture):
     """The series as a line, white on black: time to the right, the lowest value at the bottom, the highest on top.
 
     The line has soft edges and no axes. Where values are missing there is no line; a value between missing
@@ -26,6 +27,8 @@ class LinePlot(SeriesPicture):
     ----------
     size, channels, input
         See `SeriesPicture`; every channel is scaled by itself.
+    value_range
+        The values at the bottom and on top; see `RangedPicture`.
     fill
         What is grey: `none`; `below`, the area between the line and the bottom; or `mean`, the area between the
         line and the mean of the series, which shows how long and how far it stays above and below.
@@ -55,28 +58,39 @@ class LinePlot(SeriesPicture):
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         for series, picture in zip(values, canvas, strict=True):
-            picture[...] = plot(series[0], picture.shape, self.fill, self.line_width_px)
+            bounds = (0.0, 1.0) if self._bounds else spread(series[0], series[0])
+            picture[...] = plot(
+                series[0], bounds, picture.shape, fill=self.fill, line_width_px=self.line_width_px
+            )
 
     def _layout(
         self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
     ) -> Layout:
-        del part
         height, width = shape
-        margin_px, (low, high) = margin(height, self.line_width_px), value_bounds(values[0])
+        margin_px = margin(height, self.line_width_px)
+        low, high = self._bounds[part[0]] if self._bounds else value_bounds(values[0])
         shares = 1 - (np.arange(height + 1) - margin_px) / (height - 2 * margin_px)
         axis = Axis("value", "", low + shares * (high - low))
         return Axes(sample_axis(values.shape[1], width, step_s), axis)
 
 
 def plot(
-    values: np.ndarray, shape: tuple[int, int], fill: Literal["none", "below", "mean"], line_width_px: float
+    values: np.ndarray,
+    bounds: tuple[float, float],
+    shape: tuple[int, int],
+    *,
+    fill: Literal["none", "below", "mean"],
+    line_width_px: float,
 ) -> np.ndarray:
-    """Draw values (n,), NaN where missing, as a line: uint8 (rows, columns) of the given shape."""
+    """Draw values (n,), NaN where missing, as a line: uint8 (rows, columns) of the given shape.
+
+    `bounds` are the value at the bottom and how far above it the one on top lies.
+    """
     from ..kernels.strokes import draw_lines
-    from .line_loops import fill_area, plot_lines
+    from .loops.line import fill_area, plot_lines
 
     picture = np.zeros((*shape, 1), np.uint8)
-    margin_px, (low, span) = margin(shape[0], line_width_px), spread(values, values)
+    margin_px, (low, span) = margin(shape[0], line_width_px), bounds
     lines = plot_lines(np.ascontiguousarray(values), low, span, shape[1], shape[0], margin_px)
     if fill == "below":
         fill_area(picture, lines, float(shape[0]), _FILL_LEVEL)

@@ -69,7 +69,7 @@ def draw_markov(values: np.ndarray, canvas: np.ndarray, *, n_bins: int, strategy
     >>> canvas[0, [0, 0, 4], [0, 4, 0]].tolist()  # 2 of 3, 1 of 3 and no steps
     [170, 85, 0]
     """
-    from .markov_loops import count_levels, draw_transitions
+    from .loops.markov import count_levels, draw_transitions
 
     counts = np.empty((len(values), n_bins, n_bins), np.float32)
     levels = np.empty(values.shape, np.int16)
@@ -89,7 +89,7 @@ def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
     The mean of a transition field over a block needs only these shares of its rows and of its columns, so the
     field of all samples is never built.
     """
-    from .markov_loops import share_levels
+    from .loops.markov import share_levels
 
     shares = np.empty((len(levels), n_bins, pixels), np.float32)
     share_levels(levels, *segments(levels.shape[1], pixels), n_bins, shares)

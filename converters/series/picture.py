@@ -293,7 +293,7 @@ def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     >>> means.tolist(), bounds.tolist()
     ([[2.0, -4.0]], [[-4.0, 2.0, 4.0]])
     """
-    from .averages import average_rows, largest_rows
+    from .loops.averages import average_rows, largest_rows
 
     values = np.ascontiguousarray(values)
     means = np.empty((len(values), pixels))

@@ -123,7 +123,7 @@ class RecurrencePlot(SeriesPicture):
 
     def _draw_pairs(self, across: np.ndarray, down: np.ndarray, canvas: np.ndarray) -> States:
         """Draw series (n, samples) as columns and as rows, and return their states."""
-        from .recurrence_loops import draw_distances
+        from .loops.recurrence import draw_distances
 
         found = states(across, down, canvas.shape[1:], dimension=self.dimension, delay=self.delay)
         reach = self._reach(found, across).astype(np.float32)
@@ -267,7 +267,7 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
-    from .recurrence_loops import greatest_square
+    from .loops.recurrence import greatest_square
 
     if states.rows.shape[1] == 1:
         low, high = (
@@ -289,7 +289,7 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
-    from .recurrence_loops import measure_pairs, take_around
+    from .loops.recurrence import measure_pairs, take_around
 
     found, mirrored = np.zeros(len(states.width)), states.rows is states.columns
     measures, taken = np.empty((2, states.rows.shape[2] * states.columns.shape[2]), np.float32)

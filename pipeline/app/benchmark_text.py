@@ -3,12 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
-from phosphene.pipeline.compare.summary import SetSummary, Summary
+from phosphene.pipeline.compare.summary import BEST_BASELINE, IMAGES, STACKED, SetSummary, Summary
 from phosphene.pipeline.report.tables import all_warnings, best_score
 from phosphene.pipeline.report.verdict import (
-    BOTH,
-    IMAGES,
-    TABLES,
     common_metric,
     cost_cells,
     metric_words,
@@ -68,7 +65,7 @@ def _methods(summary: Summary, width: int) -> str:
 def _sets(sets: Sequence[SetSummary], width: int) -> str:
     """Return a line a set: images, best baseline and stack, and the methods with the highest score."""
     known = {row.method for one in sets for row in one.rows}
-    names = [name for name in (IMAGES, TABLES, BOTH) if name in known]
+    names = [name for name in (IMAGES, BEST_BASELINE, STACKED) if name in known]
     lines = []
     for one in sets:
         scores = {row.method: score_words(row).partition(" ")[0] for row in one.rows}

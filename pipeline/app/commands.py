@@ -188,7 +188,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
 
 
 def _benchmark(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.compare.benchmark import benchmark
+    from phosphene.pipeline.report.benchmark import benchmark
     from phosphene.pipeline.report.tables import json_result
 
     from .benchmark_text import terminal_table

@@ -172,7 +172,7 @@ def signal_digest(signal: Signal) -> bytes:
     False
     """
     digest = hashlib.blake2b(signal.kind.encode(), digest_size=16)
-    for field in dataclasses.fields(signal):  # type: ignore[arg-type]  # every signal is a dataclass
+    for field in dataclasses.fields(signal):  # every signal is a dataclass
         value = getattr(signal, field.name)
         if isinstance(value, np.ndarray):
             digest.update(f"|{field.name}:{value.dtype.str}{value.shape}".encode())

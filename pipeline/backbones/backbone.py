@@ -279,14 +279,14 @@ def as_map(output: torch.Tensor) -> torch.Tensor:
     """Return features as (n, channels, height, width), from tokens (n, tokens, channels) or channels-last too.
 
     Images are square, so of two equal axes one knows that they are height and width; tokens in excess of a square,
-    which stand in front, stand for no place and are left out.
+    which stand in front, have no position and are left out.
     """
     if output.ndim == 2:
         return output[:, :, None, None]
     if output.ndim == 3:
         side = math.isqrt(output.shape[1])
-        places = output[:, output.shape[1] - side * side :]
-        return places.transpose(1, 2).reshape(len(places), -1, side, side)
+        tokens = output[:, output.shape[1] - side * side :]
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
     if output.shape[2] != output.shape[3] and output.shape[1] == output.shape[2]:
         return output.permute(0, 3, 1, 2)
     return output

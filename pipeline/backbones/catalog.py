@@ -366,8 +366,8 @@ def _download(source: PublishedWeights) -> tuple[Path, str]:
 
 
 def _absence(source: PublishedWeights) -> str:
-    place = source.cache_file.parent if source.cache_file and not source.hub_id else hub_cache()
-    return f"no weights of {source.name} in {place}, and they cannot be downloaded"
+    folder = source.cache_file.parent if source.cache_file and not source.hub_id else hub_cache()
+    return f"no weights of {source.name} in {folder}, and they cannot be downloaded"
 
 
 def _advice(source: PublishedWeights) -> str:

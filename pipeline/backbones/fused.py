@@ -223,7 +223,7 @@ def _is_known(module: nn.Module) -> bool:
 def _fuse(
     conv: nn.Conv2d, sides: tuple[int, int], parent: nn.Module, index: int, *, spared: set[nn.Module]
 ) -> None:
-    """Put a `FusedConv` in the place of a convolution, and nothing in the place of its activation."""
+    """Put a `FusedConv` for a convolution, and an identity for its activation."""
     weight, padding = _symmetric(conv, sides)
     bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias
     names = list(parent._modules)

@@ -9,7 +9,7 @@ import torch
 Grid = tuple[int, int]
 WHOLE: Grid = (1, 1)
 LEAST_POSITIONS = 3
-"""A cell is so many positions of the map wide and high at least, or there are fewer cells."""
+"""Least width and height of a cell, in positions of the map; small maps have fewer cells."""
 
 
 def pool_all(maps: torch.Tensor, grids: Sequence[Grid]) -> list[np.ndarray]:
@@ -52,7 +52,7 @@ def pool(maps: torch.Tensor, *, grid: Grid = WHOLE) -> np.ndarray:
     Parameters
     ----------
     maps
-        float32 (n, n_features, height, width); fastest where the features of a place lie side by side.
+        float32 (n, n_features, height, width); fastest in channels-last order.
     grid
         Into how many rows and columns of cells the maps are cut, each three positions wide and high or more: small
         maps fall into fewer.
@@ -68,17 +68,17 @@ def pool(maps: torch.Tensor, *, grid: Grid = WHOLE) -> np.ndarray:
     >>> pool(maps)[0, :2, :, 0].tolist(), pool(maps, grid=(2, 1))[0, :2, :, 0].tolist()
     ([[11.5], [23.0]], [[5.5, 17.5], [11.0, 23.0]])
     """
-    places = np.ascontiguousarray(maps.permute(0, 2, 3, 1).numpy())
-    down, across = (edges(count, size) for count, size in zip(grid, places.shape[1:3], strict=True))
+    positions = np.ascontiguousarray(maps.permute(0, 2, 3, 1).numpy())
+    down, across = (edges(count, size) for count, size in zip(grid, positions.shape[1:3], strict=True))
     cells = np.array([(*rows, *columns) for rows in down for columns in across], np.int64)
-    pooled = np.empty((len(places), 3, len(cells), places.shape[3]), np.float32)
-    for tile, out in zip(places, pooled, strict=True):
+    pooled = np.empty((len(positions), 3, len(cells), positions.shape[3]), np.float32)
+    for tile, out in zip(positions, pooled, strict=True):
         _pool_tile(tile, cells, out)
     return pooled
 
 
 def edges(count: int, size: int) -> list[tuple[int, int]]:
-    """Cut so many positions into parts of nearly equal size.
+    """Cut `size` positions into `count` parts of nearly equal size.
 
     Examples
     --------

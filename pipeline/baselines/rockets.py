@@ -28,7 +28,7 @@ _BATCH = 64
 
 
 @dataclass(frozen=True, eq=False)
-class RocketContender(Estimator):
+class RocketEstimator(Estimator):
     """Random convolutions, pooled, with a ridge classifier.
 
     Predictions are those of aeon's `MiniRocketClassifier` and `MultiRocketHydraClassifier` of the same seed, but for
@@ -60,10 +60,10 @@ class RocketContender(Estimator):
 
     Examples
     --------
-    >>> RocketContender(np.zeros((4, 1, 20)), "rocket", seed=0)
+    >>> RocketEstimator(np.zeros((4, 1, 20)), "rocket", seed=0)
     Traceback (most recent call last):
     ...
-    phosphene.converters.core.errors.ParameterError: RocketContender.method must be minirocket or multirocket_hydra,
+    phosphene.converters.core.errors.ParameterError: RocketEstimator.method must be minirocket or multirocket_hydra,
     got 'rocket'
     """
 
@@ -75,7 +75,7 @@ class RocketContender(Estimator):
     def __post_init__(self) -> None:
         if self.method not in ROCKETS:
             raise ParameterError(
-                f"RocketContender.method must be {' or '.join(ROCKETS)}, got {self.method!r}"
+                f"RocketEstimator.method must be {' or '.join(ROCKETS)}, got {self.method!r}"
             )
 
     def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:

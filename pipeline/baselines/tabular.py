@@ -131,12 +131,12 @@ MODELS = {
     "nearest": _nearest,
     "majority": _majority,
 }
-"""The models of `TableContender` by name: gradient boosting by LightGBM (Ke et al. 2017, NIPS 30), random forest
+"""The models of `TableEstimator` by name: gradient boosting by LightGBM (Ke et al. 2017, NIPS 30), random forest
 (Breiman 2001, doi:10.1023/A:1010933404324), logistic regression, nearest neighbours, and the shares of the classes."""
 
 
 @dataclass(frozen=True, eq=False)
-class TableContender(Estimator):
+class TableEstimator(Estimator):
     """A model of `MODELS` on the rows of a table.
 
     Parameters
@@ -158,9 +158,9 @@ class TableContender(Estimator):
     Examples
     --------
     >>> table = Table(np.array([[0.0], [0.1], [0.2], [0.8], [0.9], [1.0]], np.float32), ("level",))
-    >>> contender = TableContender(table, "nearest", seed=0)
-    >>> trained = contender.fit(np.array([0, 1, 4, 5]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.predict_log_proba(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
+    >>> estimator = TableEstimator(table, "nearest", seed=0)
+    >>> trained = estimator.fit(np.array([0, 1, 4, 5]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
+    >>> estimator.predict_log_proba(trained.model, np.array([2, 3])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["left_out_accuracy"]
     1.0
@@ -174,7 +174,7 @@ class TableContender(Estimator):
     def __post_init__(self) -> None:
         if self.model not in MODELS:
             raise ParameterError(
-                f"TableContender.model must be one of {', '.join(sorted(MODELS))}, got {self.model!r}"
+                f"TableEstimator.model must be one of {', '.join(sorted(MODELS))}, got {self.model!r}"
             )
 
     def fit(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray, *, n_classes: int) -> Fit:

@@ -26,7 +26,7 @@ _TEMPERATURE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class WarpingContender(Estimator):
+class DtwEstimator(Estimator):
     """1-NN with dynamic time warping in a Sakoe-Chiba band.
 
     The window of the fewest leave-group-out mistakes is taken, of equal ones the narrowest. The distance to the nearest
@@ -57,9 +57,9 @@ class WarpingContender(Estimator):
     --------
     >>> values = np.zeros((6, 1, 12))
     >>> values[[0, 1, 2], 0, [3, 5, 7]] = 1.0
-    >>> contender = WarpingContender(values, seed=0)
-    >>> trained = contender.fit(np.array([0, 1, 3, 4]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
-    >>> contender.predict_log_proba(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
+    >>> estimator = DtwEstimator(values, seed=0)
+    >>> trained = estimator.fit(np.array([0, 1, 3, 4]), np.array([0, 0, 1, 1]), np.arange(4), n_classes=2)
+    >>> estimator.predict_log_proba(trained.model, np.array([2, 5])).argmax(axis=1).tolist()
     [0, 1]
     >>> trained.notes["setting"]
     {'window_percent': 9}
@@ -93,7 +93,7 @@ class WarpingContender(Estimator):
             "rows_searched": len(chosen_by),
             "left_out_accuracy": accuracy(log_proba, known[codes[oof]]),
         }
-        model = _Model(rows, codes, known, steps, temperature / unit, n_classes)
+        model = _Model(rows, codes, known, steps, temperature * unit, n_classes)
         return Fit(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:

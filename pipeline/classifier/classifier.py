@@ -31,7 +31,7 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one item: the label and the probability of every class.
+    """The prediction for one item: the label and the probability of every class.
 
     `notes` say in what it is unlike the training items: `at 8 kHz, it learned from 44.1 kHz`.
     """
@@ -44,7 +44,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The answers for items, and the items that could not be read or drawn."""
+    """The predictions for items, and the items that could not be read or rendered."""
 
     answers: tuple[Prediction, ...]
     failures: tuple[Failure, ...]
@@ -73,7 +73,7 @@ class Classifier:
     classes
         The labels it can give, sorted.
     windows
-        How long recordings are cut; the answers for windows are put together. None leaves all whole.
+        How long recordings are cut; predictions for windows are averaged. None leaves all whole.
     model
         The trained networks, with the input they expect.
     notes
@@ -123,7 +123,7 @@ class Classifier:
     def evaluate(
         self, src: str | Path | Manifest, *, workers: int | None = None
     ) -> tuple[Scores, tuple[Failure, ...]]:
-        """Judge the answers for labelled items: their scores, and the items that failed.
+        """Score the predictions for labelled items; return the scores, and the items that failed.
 
         Of a manifest with a test split, that split alone is judged.
 
@@ -137,8 +137,8 @@ class Classifier:
         items = tests or list(manifest.items)
         log_probabilities, failures = self.log_probabilities(items, workers=workers)
         failed = {failure.item for failure in failures}
-        kept = [place for place, item in enumerate(items) if item not in failed]
-        return judge([items[place] for place in kept], log_probabilities[kept], self.classes), failures
+        kept = [index for index, item in enumerate(items) if item not in failed]
+        return judge([items[index] for index in kept], log_probabilities[kept], self.classes), failures
 
     def log_probabilities(
         self, items: Sequence[Item], *, workers: int | None = None, progress: bool = True
@@ -158,14 +158,14 @@ class Classifier:
         pieces, source = tuple(pieces[index] for index in kept), source[kept]
         tiles = render(pieces, self.views, workers=workers, progress=progress)
         drawn = tiles.drawn
-        answers = np.zeros((0, len(self.classes)))
+        log_proba = np.zeros((0, len(self.classes)))
         if len(drawn):
-            answers = self.model.log_probabilities(tiles, progress=progress)[drawn]
+            log_proba = self.model.log_probabilities(tiles, progress=progress)[drawn]
         undrawn = item_failures(items, source, tiles.items, tiles.failures)
         reasons = {failure.item: failure.error for failure in undrawn}
         reasons |= {items[index]: f"{items[index]}: {reason}" for index, reason in refused.items()}
         failures = tuple(Failure(item, reasons[item]) for item in dict.fromkeys(items) if item in reasons)
-        return combine(answers, source[drawn], len(items)), failures, notes
+        return combine(log_proba, source[drawn], len(items)), failures, notes
 
     def _compared(
         self, windows: Sequence[Item], source: np.ndarray, workers: int | None

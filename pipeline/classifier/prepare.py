@@ -53,10 +53,10 @@ class Prepared:
         return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
 
     def judge(self, model: Model, split: Split) -> Scores:
-        """Judge a model by the items to answer for."""
-        places = self.cut.indices(split.test, failed=self._failed)
-        items, answers = self.cut.average(self.estimator.predict_log_proba(model, places), places)
-        return judge([self.manifest.items[item] for item in items], answers, self.manifest.classes)
+        """Score a model on the test items."""
+        indices = self.cut.indices(split.test, failed=self._failed)
+        items, log_proba = self.cut.average(self.estimator.predict_log_proba(model, indices), indices)
+        return judge([self.manifest.items[item] for item in items], log_proba, self.manifest.classes)
 
     def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
         """Put a fitted model together with all that raw files go through before it."""
@@ -88,7 +88,7 @@ class Prepared:
 
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
-    """Cut, render and look at what is to be learned from; bad choices and missing weights are told before that."""
+    """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that."""
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
@@ -117,7 +117,7 @@ def _changed_views(
 
 def _render_copies(
     tiles: Tiles,
-    places: np.ndarray,
+    indices: np.ndarray,
     copies: Sequence[Sequence[Converter]],
     recipe: Recipe,
     *,
@@ -126,24 +126,26 @@ def _render_copies(
     """Render changed copies of some of the pieces, each file read once, and tell of how many they failed."""
     if not copies:
         return [], 0
-    some = [tiles.items[place] for place in places]
+    some = [tiles.items[index] for index in indices]
     changed = render(
         some, [view for copy in copies for view in copy], workers=recipe.workers, progress=progress
     )
-    made = [_copy(changed, tiles, places, number, views) for number, views in enumerate(copies)]
-    return made, sum(tiles.keys[places[place]] is not None for place in _not_drawn(changed))
+    made = [_copy(changed, tiles, indices, number, views) for number, views in enumerate(copies)]
+    return made, sum(tiles.keys[indices[index]] is not None for index in _not_drawn(changed))
 
 
 def _not_drawn(tiles: Tiles) -> np.ndarray:
     return np.setdiff1d(np.arange(len(tiles)), tiles.drawn)
 
 
-def _copy(changed: Tiles, tiles: Tiles, places: np.ndarray, number: int, views: Sequence[Converter]) -> Tiles:
+def _copy(
+    changed: Tiles, tiles: Tiles, indices: np.ndarray, number: int, views: Sequence[Converter]
+) -> Tiles:
     """Take the views of one copy out of the tiles of all; where these failed, the piece stands in for its copy."""
     own = slice(number * len(views), (number + 1) * len(views))
     keys: list[tuple[str, ...] | None] = [None] * len(tiles)
-    for place, key in zip(places.tolist(), changed.keys, strict=True):
-        keys[place] = key[own] if key else tiles.keys[place]
+    for index, key in zip(indices.tolist(), changed.keys, strict=True):
+        keys[index] = key[own] if key else tiles.keys[index]
     return replace(changed, items=tiles.items, views=tuple(views), keys=tuple(keys))
 
 
@@ -153,14 +155,14 @@ def _choice(
     """Choose a strategy by the first split's items to learn from, unless the user named one."""
     if recipe.strategy != "auto":
         return StrategyChoice(recipe.strategy, "named by the user")
-    places = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
-    if not len(places):
+    indices = np.intersect1d(np.flatnonzero(np.isin(source, split.train)), tiles.drawn)
+    if not len(indices):
         return StrategyChoice("probe", "nothing could be drawn to choose by")
     labels = [label for label in manifest.labels[split.train] if label is not None]
-    amount = Amount.of(labels, windows=len(places), views=len(tiles.views))
+    amount = Amount.of(labels, windows=len(indices), views=len(tiles.views))
     return choose_strategy(
         amount,
-        tiles_domain_shift(backbone, tiles, places),
+        tiles_domain_shift(backbone, tiles, indices),
         weights="random" if backbone.weights_source == "random" else "pretrained",
         device="gpu" if torch.cuda.is_available() else "cpu",
     )

@@ -1,25 +1,29 @@
-"""Several methods together: their log-probabilities are weighed and added, by weights found on left-out answers."""
+"""Choosing and stacking estimators by their out-of-fold predictions: test items are never looked at."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from phosphene.converters import ParameterError
+from phosphene.datasets.manifest import Manifest
+
+from .fold_results import FoldResult, ItemPredictions
 
 RIDGE = 10.0
-"""How strongly weights are held to equal ones, and biases to none: of 1, 3, 10 and 30 that with the least log-loss on
-fresh rows of nine sorts of simulated problems with 15 to 150 rows to fit to; with 600 it no longer matters."""
-_FLOOR = float(np.log(1e-30))
+"""The penalty on unequal weights and on biases: of 1, 3, 10 and 30 that with the least log-loss on fresh rows of nine
+sorts of simulated problems with 15 to 150 rows to fit to; with 600 it no longer matters."""
+_MIN_LOG_PROBA = float(np.log(1e-30))
 
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """A log-linear pool: a class is as probable as the product of the members' probabilities, each to its weight.
+    """A log-linear pool: the product of the members' probabilities, each to the power of its weight.
 
-    Where `ensemble_weights` averages probabilities, as suits members that are good at different items, this adds what
-    they know, as suits methods that see different sides of one item: two that both say 0.8 say more together. A weight
-    below 1 tempers a member that is too sure of itself, or says again what another has said.
+    `ensemble_weights` averages probabilities, as suits members that are good at different items. A product suits those
+    that see different sides of one item: two that both predict 0.8 give more than 0.8 together. A weight below 1 is for
+    a member that is overconfident, or redundant.
 
     Parameters
     ----------
@@ -32,13 +36,13 @@ class Stack:
     weights: np.ndarray
     bias: np.ndarray
 
-    def log_probabilities(self, answers: Sequence[np.ndarray]) -> np.ndarray:
-        """Put answers together.
+    def predict_log_proba(self, log_proba: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the log-probabilities of the pool.
 
         Parameters
         ----------
-        answers
-            By member, in the order of the fit: float (n, n_classes), log-probabilities of the same rows.
+        log_proba
+            By member, in the order of the fit: float (n, n_classes), of the same rows.
 
         Returns
         -------
@@ -53,31 +57,31 @@ class Stack:
         Examples
         --------
         >>> stack = Stack(np.array([1.0, 1.0]), np.zeros(2))
-        >>> np.exp(stack.log_probabilities([np.log([[0.8, 0.2]])] * 2)).round(3).tolist()
+        >>> np.exp(stack.predict_log_proba([np.log([[0.8, 0.2]])] * 2)).round(3).tolist()
         [[0.941, 0.059]]
         """
-        known = _stacked(answers)
+        known = _checked(log_proba)
         if known.shape[::2] != (len(self.weights), len(self.bias)):
             raise ParameterError(
-                f"answers must be of {len(self.weights)} members for {len(self.bias)} classes, got {known.shape[0]} "
+                f"log_proba must be of {len(self.weights)} members for {len(self.bias)} classes, got {known.shape[0]} "
                 f"for {known.shape[2]}"
             )
         return _pooled(known, self.weights, self.bias)
 
 
-def fit_stack(left_out: Sequence[np.ndarray], targets: np.ndarray, *, ridge: float = RIDGE) -> Stack:
-    """Find the weights by which the members together explain best what rows are, by maximum likelihood.
+def fit_stack(oof: Sequence[np.ndarray], targets: np.ndarray, *, ridge: float = RIDGE) -> Stack:
+    """Fit weights and biases by penalised maximum likelihood.
 
-    The loss is convex and its penalty strictly so: there is one best stack, whatever the start.
+    The loss is convex and its penalty strictly so: the solution is unique.
 
     Parameters
     ----------
-    left_out
-        By member, float (n, n_classes): log-probabilities of the same rows, by fits that did not learn from them.
+    oof
+        By member, float (n, n_classes): out-of-fold log-probabilities of the same rows.
     targets
-        int (n,), the class of each row, from 0. Without rows all members weigh the same.
+        int (n,), the class of each row, from 0. Without rows all members have the same weight.
     ridge
-        The penalty on squared distances from equal weights that add up to 1, and from no bias; in units of log-loss
+        The penalty on squared distances from equal weights that add up to 1, and of biases from 0; in units of log-loss
         summed over the rows, so that many rows outweigh it.
 
     Raises
@@ -99,7 +103,7 @@ def fit_stack(left_out: Sequence[np.ndarray], targets: np.ndarray, *, ridge: flo
     >>> fit_stack([right[:0], wrong[:0]], np.zeros(0, int)).weights.tolist()
     [0.5, 0.5]
     """
-    known, truth = _stacked(left_out), np.asarray(targets, int)
+    known, truth = _checked(oof), np.asarray(targets, int)
     _check(known, truth, ridge)
     count, _, n_classes = known.shape
     start = np.concatenate([np.full(count, 1 / count), np.zeros(n_classes)])
@@ -107,18 +111,78 @@ def fit_stack(left_out: Sequence[np.ndarray], targets: np.ndarray, *, ridge: flo
     return Stack(found[:count], found[count:])
 
 
+def choose_by_oof(manifest: Manifest, results: Mapping[str, Sequence[FoldResult]]) -> tuple[str, ...]:
+    """Return the name of the estimator with the best out-of-fold predictions, one a fold.
+
+    Parameters
+    ----------
+    manifest
+        All items.
+    results
+        By name, one a fold.
+    """
+    n_folds = len(next(iter(results.values())))
+    return tuple(
+        max(results, key=lambda name: oof_merit(manifest, results[name][fold])) for fold in range(n_folds)
+    )
+
+
+def oof_merit(manifest: Manifest, result: FoldResult) -> tuple[float, float]:
+    """Return the accuracy of the out-of-fold predictions, and as the tie-break their mean log-likelihood."""
+    if not len(result.oof.indices):
+        return -1.0, 0.0
+    log_proba, targets = result.oof.log_proba, targets_of(manifest, result.oof.indices)
+    right = log_proba.argmax(axis=1) == targets
+    return float(right.mean()), float(log_proba[np.arange(len(targets)), targets].mean())
+
+
+def stack_folds(manifest: Manifest, members: Sequence[Sequence[FoldResult]]) -> tuple[ItemPredictions, ...]:
+    """Return the predictions of a stack for the test items, fitted in each fold to out-of-fold predictions.
+
+    Parameters
+    ----------
+    manifest
+        All items.
+    members
+        The fold results of each estimator, one a fold.
+
+    Returns
+    -------
+    tuple of ItemPredictions
+        One a fold, for the items that all members have predicted.
+    """
+    return tuple(_stack_fold(manifest, results) for results in zip(*members, strict=True))
+
+
+def targets_of(manifest: Manifest, indices: np.ndarray) -> np.ndarray:
+    """Return the class of items whose label is known, by index in the manifest's classes: int (n,)."""
+    labels = manifest.labels[indices].astype(str)
+    return np.searchsorted(np.array(manifest.classes), labels)
+
+
+def _stack_fold(manifest: Manifest, results: Sequence[FoldResult]) -> ItemPredictions:
+    train = _common([result.oof for result in results])
+    stack = fit_stack([result.oof.of(train) for result in results], targets_of(manifest, train))
+    test = _common([result.test for result in results])
+    return ItemPredictions(test, stack.predict_log_proba([result.test.of(test) for result in results]))
+
+
+def _common(predictions: Sequence[ItemPredictions]) -> np.ndarray:
+    return functools.reduce(np.intersect1d, [one.indices for one in predictions])
+
+
 def _minimise(known: np.ndarray, truth: np.ndarray, start: np.ndarray, ridge: float) -> np.ndarray:
-    """Return the weights and biases of least loss; `start` is what the penalty holds them to."""
+    """Return weights and biases of the least loss; the penalty is on the distance from `start`."""
     from scipy.optimize import minimize
 
     count = len(known)
 
     def loss_and_slope(point: np.ndarray) -> tuple[float, np.ndarray]:
-        answers = _pooled(known, point[:count], point[count:])
-        excess = np.exp(answers) - truth
+        log_proba = _pooled(known, point[:count], point[count:])
+        excess = np.exp(log_proba) - truth
         slope = np.concatenate([np.tensordot(known, excess, 2), excess.sum(axis=0)])
         away = point - start
-        return float(ridge / 2 * away @ away - (answers * truth).sum()), slope + ridge * away
+        return float(ridge / 2 * away @ away - (log_proba * truth).sum()), slope + ridge * away
 
     bounds = [(0.0, None)] * count + [(None, None)] * (len(start) - count)
     found = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B", bounds=bounds)
@@ -131,21 +195,19 @@ def _pooled(known: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndar
     return np.asarray(totals - np.log(np.exp(totals).sum(axis=1, keepdims=True)))
 
 
-def _stacked(answers: Sequence[np.ndarray]) -> np.ndarray:
-    """Return answers as one array (n_members, n, n_classes), none lower than the logarithm of 1e-30."""
-    arrays = [np.asarray(one, np.float64) for one in answers]
+def _checked(log_proba: Sequence[np.ndarray]) -> np.ndarray:
+    """Return log-probabilities as one array (n_members, n, n_classes), none below the logarithm of 1e-30."""
+    arrays = [np.asarray(one, np.float64) for one in log_proba]
     shapes = {array.shape for array in arrays}
     if len(shapes) != 1 or len(arrays[0].shape) != 2 or not arrays[0].shape[1]:
         raise ParameterError(
-            "answers must be of one member or more, each (n, n_classes) for the same rows and classes, got "
+            "log_proba must be of one member or more, each (n, n_classes) for the same rows and classes, got "
             f"{', '.join(str(array.shape) for array in arrays) or 'none'}"
         )
     stacked = np.stack(arrays)
     if not (stacked < np.inf).all():
-        raise ParameterError(
-            "answers must be log-probabilities, got NaN or infinity; leave out rows that failed"
-        )
-    return np.asarray(np.maximum(stacked, _FLOOR))
+        raise ParameterError("log_proba must not hold NaN or infinity; leave out rows that failed")
+    return np.asarray(np.maximum(stacked, _MIN_LOG_PROBA))
 
 
 def _check(known: np.ndarray, truth: np.ndarray, ridge: float) -> None:

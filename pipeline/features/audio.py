@@ -9,8 +9,7 @@ import numpy as np
 from phosphene.converters import Audio
 from phosphene.converters.core.signal import Signal
 
-from .feature_set import FeatureSet, Record, Table
-from .finite import finite32
+from .feature_set import FeatureSet, Record, Table, finite32
 
 RATE_HZ = 22_050
 """Sound is resampled to librosa's own rate first: a frame, a coefficient and a band of contrast then mean the same in

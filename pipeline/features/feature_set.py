@@ -10,6 +10,8 @@ from phosphene.converters.core.signal import Kind, Signal
 Record = dict[str, np.ndarray]
 """What was measured of one signal: arrays by name, of numbers or of text, none of objects."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -62,3 +64,15 @@ class FeatureSet:
     source: str
     measure: Callable[[Signal], Record]
     tabulate: Callable[[Sequence[Record]], Table]
+
+
+def finite32(values: np.ndarray) -> np.ndarray:
+    """Return values as float32, 0 for what is no number, and what is too large as the largest there is.
+
+    Examples
+    --------
+    >>> finite32(np.array([1.5, np.nan, -1e300])).tolist()
+    [1.5, 0.0, -3.4028234663852886e+38]
+    """
+    bounded = np.clip(np.nan_to_num(values, nan=0.0, posinf=_LARGEST, neginf=-_LARGEST), -_LARGEST, _LARGEST)
+    return np.asarray(bounded, np.float32)

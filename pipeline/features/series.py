@@ -10,8 +10,7 @@ from phosphene.converters import MissingExtra, Series, SignalError
 from phosphene.converters.core.signal import Signal
 from phosphene.converters.series.picture import reduced
 
-from .feature_set import FeatureSet, Record, Table
-from .finite import finite32
+from .feature_set import FeatureSet, Record, Table, finite32
 
 MOST_STEPS = 32_768
 """Longer series are averaged to so many steps, each in less than a second where all would take minutes."""

@@ -10,7 +10,7 @@ from .datasets.sources import open_manifest as open_manifest
 from .pipeline.classifier.classifier import Classifier as Classifier
 from .pipeline.classifier.training import cross_validate as cross_validate
 from .pipeline.classifier.training import train as train
-from .pipeline.compare.benchmark import benchmark as benchmark
+from .pipeline.report.benchmark import benchmark as benchmark
 from .pipeline.strategies.recipe import Recipe as Recipe
 from .pipeline.tiles.convert import convert as convert
 

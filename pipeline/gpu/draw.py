@@ -130,7 +130,7 @@ def batch_on(converter: Converter, signals: Sequence[Signal], *, device: "torch.
     """
     import torch
 
-    on = _checked(device)
+    on = check_device(device)
     if not signals:
         converter.batch(signals)  # says so
     for signal in signals:
@@ -187,7 +187,7 @@ def _samples(signal: Any) -> np.ndarray:
     return samples
 
 
-def _checked(device: "torch.device | str") -> "torch.device":
+def check_device(device: "torch.device | str") -> "torch.device":
     """Return the device, if there is one, with its number."""
     import torch
 

@@ -43,7 +43,7 @@ class Lean(Callback):
     fastai's own tensors go through Python for every operation.
     """
 
-    order = -10  # before what mixes pictures and what lowers precision
+    order = -10  # before mixup and mixed precision
 
     def before_fit(self) -> None:
         """Put the weights in that order; their values stay."""

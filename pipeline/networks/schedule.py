@@ -1,4 +1,4 @@
-"""How whole networks are trained: rates, what is mixed and smoothed, and when to stop."""
+"""How networks are trained: learning rate, mixup, label smoothing, early stopping."""
 
 import math
 from dataclasses import dataclass
@@ -21,21 +21,20 @@ class Schedule:
         The highest learning rate, above 0, of the last layers; `find` looks for one, which costs some 60 batches; None
         takes the strategy's own.
     mixup
-        How strongly pairs of pictures are mixed, and their labels with them: both parameters of the Beta distribution
-        of the shares, >= 0 (Zhang et al. 2018, https://arxiv.org/abs/1710.09412); 0 mixes none. A head that is trained
-        on its own sees whole pictures.
+        Both parameters of the Beta distribution by which mixup mixes pairs of images and their labels, >= 0 (Zhang et
+        al. 2018, https://arxiv.org/abs/1710.09412); 0 for no mixup. A head that is trained alone gets none.
     label_smoothing
-        The part of each label that is shared out among all classes, from 0 to below 1.
+        Label smoothing epsilon, from 0 to below 1.
     class_weights
         `balanced` lets every class count the same in the loss, however many items it has.
     patience
-        Stop after so many epochs without a lower loss on items held out, an integer >= 1, and go back to the best
-        epoch; None holds nothing out and trains to the end.
+        Early stopping: epochs without improvement of the validation loss, an integer >= 1; the best epoch is kept.
+        None holds nothing out and trains to the end.
     valid_share
         The share of the training items that is held out where there is a `patience`, above 0 and up to 0.5; groups of
         items stay together.
     unfreeze
-        What learns once the head was trained: all layers `at_once`, or `gradual`ly the later half of the stages first.
+        Once the head is trained, all layers are unfrozen `at_once`, or `gradual`ly, the later half first.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""What was found, told: pages, pictures, tables and verdicts."""
+"""Benchmarks and evaluated classifiers in words, tables, figures and pages."""

@@ -13,12 +13,12 @@ from markupsafe import Markup
 from phosphene.converters.core.files import atomic_write
 from phosphene.datasets.manifest import Failure
 from phosphene.datasets.scores import Scores, share_interval
-from phosphene.pipeline.compare.summary import SetSummary, Summary
+from phosphene.pipeline.compare.summary import BEST_BASELINE, IMAGES, SetSummary, Summary
 
 from . import tables, verdict
 from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times
 from .tables import csv_rows, json_result
-from .verdict import IMAGES, TABLES, common_metric, plain
+from .verdict import common_metric, plain
 
 
 def write_outcome(folder: str | Path, summary: Summary) -> None:
@@ -93,7 +93,7 @@ def _plots(what: Summary | SetSummary) -> Iterator[tuple[str, Plot, str]]:
     if any(not math.isnan(point.score) for point in what.curves):
         caption = "Score by number of training items, with 95 % confidence intervals."
         yield "Learning curves", learning_curves(what.curves, metric), caption
-    left, right = rows.get(IMAGES), rows.get(TABLES)
+    left, right = rows.get(IMAGES), rows.get(BEST_BASELINE)
     if left and right and any(row.scores and row.scores.confusion for row in (left, right)):
         caption = "Rows: true class. Columns: predicted class. Darker: a larger share of the true class."
         yield "Confusion matrices", confusion_pair(left, right), caption

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
-from phosphene.pipeline.compare.summary import CurvePoint, Ranking, Row
+from phosphene.pipeline.compare.statistics import Ranking
+from phosphene.pipeline.compare.summary import CurvePoint, Row
 
 from .tables import kind_of, learning_s
 from .verdict import duration, metric_words, plain, score_words, shortened

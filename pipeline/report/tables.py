@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from phosphene.pipeline.compare.summary import Cost, Ranking, Row, SetSummary, Summary
+from phosphene.pipeline.compare.statistics import Ranking
+from phosphene.pipeline.compare.summary import BEST_BASELINE, Cost, Row, SetSummary, Summary
 
-from .verdict import TABLES, common_metric, plain
+from .verdict import common_metric, plain
 
 COLUMNS = ("set", "method", "side", "metric", "score", "low", "high", "folds", "prepare_s", "train_s",
            "predict_ms_per_item", "peak_mib", "size_bytes", "error")  # fmt: skip
@@ -20,7 +21,7 @@ def csv_rows(summary: Summary) -> str:
 
     Examples
     --------
-    >>> csv_rows(Summary("esc10", (), (), (), "", None, (), 0.0, {})).partition(",folds")[0]
+    >>> csv_rows(Summary("esc10", ())).partition(",folds")[0]
     'set,method,side,metric,score,low,high'
     """
     buffer = io.StringIO()
@@ -68,7 +69,7 @@ def kind_of(row: Row) -> str:
     >>> kind_of(Row("stacked", None, 0.9, 0.8, 1.0)), kind_of(Row("best baseline", None, 0.9, 0.8, 1.0))
     ('both', 'tables')
     """
-    return row.side or ("tables" if row.method == TABLES else "both")
+    return row.side or ("tables" if row.method == BEST_BASELINE else "both")
 
 
 def learning_s(row: Row) -> float:

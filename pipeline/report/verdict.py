@@ -3,28 +3,38 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
-from phosphene.datasets.manifest import Metric
-from phosphene.pipeline.compare.ranking import holm, lean, least_p, wilcoxon_p
-from phosphene.pipeline.compare.significance import LEVEL, Comparison
-from phosphene.pipeline.compare.summary import Cost, CurvePoint, Ranking, Row, SetSummary, Summary
+from phosphene.pipeline.compare.statistics import ALPHA, Comparison, Ranking, min_p, rank_biserial
+from phosphene.pipeline.compare.summary import (
+    BEST_BASELINE,
+    CONTROL,
+    IMAGES,
+    STACKED,
+    Cost,
+    CurvePoint,
+    Row,
+    SetSummary,
+    Summary,
+    Tests,
+    scores_over_sets,
+)
 
-IMAGES, CONTROL = "images", "images, random weights"
-TABLES, BOTH = "best baseline", "stacked"
-"""Rows made of others: the baseline chosen on out-of-fold training predictions, and its stack with the images."""
-
-Tests = Mapping[tuple[str, str], Comparison]
-"""By the names of two rows, the score of the first compared with that of the second."""
-_PAIRS = ((IMAGES, TABLES), (BOTH, IMAGES), (BOTH, TABLES), (IMAGES, CONTROL))
 _BASELINE = "the best baseline"
-_LABELS = {IMAGES: "images", TABLES: _BASELINE, CONTROL: "random weights"}
+_LABELS = {IMAGES: "images", BEST_BASELINE: _BASELINE, CONTROL: "random weights"}
 _TIE = 5e-10
 
 
-def set_verdict(one: SetSummary, tests: Tests) -> str:
+def with_verdicts(summary: Summary) -> Summary:
+    """Return a summary with the verdict of each data set and of all together."""
+    sets = tuple(replace(one, verdict=set_verdict(one)) for one in summary.sets)
+    words = sets[0].verdict if len(sets) == 1 else summary_verdict(summary)
+    return replace(summary, sets=sets, verdict=words)
+
+
+def set_verdict(one: SetSummary) -> str:
     """Describe one data set, a line each: claim, costs, stack, pretrained weights, learning curves.
 
     A difference is claimed only where it is significant; else its confidence interval shows what is not ruled out.
@@ -33,118 +43,60 @@ def set_verdict(one: SetSummary, tests: Tests) -> str:
     ----------
     one
         With rows `images` and `best baseline`, whose `notes["chosen"]` names the baselines by fold; `stacked` and
-        `images, random weights` where there are any.
-    tests
-        Of pairs of rows; what is missing is reported as not tested.
+        `images, random weights` where there are any. Of its tests what is missing is reported as not tested.
 
     Examples
     --------
     >>> rows = (Row("images", "images", 0.958, 0.92, 0.99),
     ...     Row("best baseline", None, 0.842, 0.79, 0.9, notes={"chosen": ["lightgbm"] * 5}))
     >>> test = Comparison(0.116, 0.071, 0.162, 0.002, "corrected resampled t-test over 5 folds")
-    >>> print(set_verdict(SetSummary("", "accuracy", 400, 10, rows, (), ""), {("images", "best baseline"): test}))
+    >>> print(set_verdict(SetSummary("", "accuracy", 400, 10, rows, tests={("images", "best baseline"): test})))
     Images are better: accuracy 0.958 for images, 0.842 for the best baseline (lightgbm, chosen on out-of-fold
     training predictions); difference 0.116 (95 % CI 0.071 to 0.162, p = 0.002, corrected resampled t-test over
     5 folds).
     """
     rows, metric = {row.method: row for row in one.rows}, metric_words(one.metric)
-    images, tables = rows.get(IMAGES), rows.get(TABLES)
+    images, tables = rows.get(IMAGES), rows.get(BEST_BASELINE)
     if images is None or tables is None or math.isnan(images.score + tables.score):
         return f"No verdict: images {_result(images, metric)}; {_BASELINE} {_result(tables, metric)}."
-    chosen, found = _chosen(tables), tests.get((IMAGES, TABLES))
+    chosen, found = _chosen(tables), one.tests.get((IMAGES, BEST_BASELINE))
     baseline = _baseline_words(chosen, "folds")
     scores = f"{metric} {images.score:.3f} for images, {tables.score:.3f} for {baseline}"
     first = f"No verdict: {scores}; the difference was not tested."
     if found and not math.isnan(found.p):
         first = f"{_claim(found, found.difference)}: {scores}; {_tested(found)}."
-    return "\n".join([first, *_other_lines(rows, tests, metric, chosen, one.curves)])
+    return "\n".join([first, *_other_lines(rows, one.tests, metric, chosen, one.curves)])
 
 
-def summary_verdict(summary: Summary, tests: Tests) -> str:
+def summary_verdict(summary: Summary) -> str:
     """Describe several data sets as `set_verdict` does one, with the mean ranks of all methods.
 
     Parameters
     ----------
     summary
-        Its rows are means over the sets.
-    tests
-        As `compare_over_sets` returns them.
+        Its rows are means over the sets, its tests those of `compare_over_sets`.
     """
-    sets, found = summary.sets, tests.get((IMAGES, TABLES))
+    sets, found = summary.sets, summary.tests.get((IMAGES, BEST_BASELINE))
     if found is None:
         return f"No verdict: images and {_BASELINE} have scores on no set together."
     rows, metric = {row.method: row for row in summary.rows}, metric_words(common_metric(sets))
-    by_set = [_chosen(row) for one in sets for row in one.rows if row.method == TABLES]
+    by_set = [_chosen(row) for one in sets for row in one.rows if row.method == BEST_BASELINE]
     chosen = Counter(counts.most_common(1)[0][0] for counts in by_set if counts)
-    images, tables = _scores(sets, IMAGES), _scores(sets, TABLES)
+    images, tables = scores_over_sets(sets, IMAGES), scores_over_sets(sets, BEST_BASELINE)
     known = np.isfinite(images - tables)
     differences = (images - tables)[known]
     n, wins, losses = len(differences), int((differences > _TIE).sum()), int((differences < -_TIE).sum())
     count = f"{n} of {len(sets)} sets (a method failed on the others)" if n < len(sets) else f"{n} sets"
+    claim = _claim(found, rank_biserial(differences))
     first = (
-        f"{_claim(found, lean(differences))} over {count}: mean {metric} {images[known].mean():.3f} for images, "
+        f"{claim} over {count}: mean {metric} {images[known].mean():.3f} for images, "
         f"{tables[known].mean():.3f} for {_baseline_words(chosen, 'sets')}; images win on {wins}, tie on "
         f"{n - wins - losses}, lose on {losses}; mean {_tested(found)}."
     )
-    if least_p(n, len(tests)) >= LEVEL:
-        first += f" With so few sets this test cannot reach p < {LEVEL}."
-    lines = [first, *_other_lines(rows, tests, metric, chosen, summary.curves)]
+    if min_p(n, len(summary.tests)) >= ALPHA:
+        first += f" With so few sets this test cannot reach p < {ALPHA}."
+    lines = [first, *_other_lines(rows, summary.tests, metric, chosen, summary.curves)]
     return "\n".join(filter(None, [*lines, _ranks_line(summary.ranking) if summary.ranking else ""]))
-
-
-def compare_over_sets(sets: Sequence[SetSummary]) -> dict[tuple[str, str], Comparison]:
-    """Compare pairs of rows over the data sets on which both have a score.
-
-    By Wilcoxon's signed-rank test with Holm's correction for the pairs that are asked about here: fewer than those of a
-    ranking, since the other methods have no say in these. The interval is Student's, of the mean difference.
-    """
-    pairs = {pair: _scores(sets, pair[0]) - _scores(sets, pair[1]) for pair in _PAIRS}
-    known = {pair: found for pair, gaps in pairs.items() if len(found := gaps[np.isfinite(gaps)])}
-    test = "Wilcoxon signed-rank test"
-    test += f", Holm correction for {len(known)} comparisons" if len(known) > 1 else ""
-    adjusted = holm([wilcoxon_p(gaps) for gaps in known.values()])
-    return {
-        pair: Comparison(float(gaps.mean()), *_mean_interval(gaps), p, test)
-        for (pair, gaps), p in zip(known.items(), adjusted, strict=True)
-    }
-
-
-@dataclass(frozen=True)
-class Details:
-    """The metric, the rows of all methods, and the tests of pairs of rows."""
-
-    metric: Metric = "accuracy"
-    others: Sequence[Row] = ()
-    tests: Tests = field(default_factory=dict)
-
-
-def verdict(
-    images: Row,
-    tables: Row,
-    both: Row | None,
-    comparison: Comparison | None,
-    *,
-    random: Row | None = None,
-    curves: Sequence[CurvePoint] = (),
-    details: Details | None = None,
-) -> str:
-    """Describe one data set by `set_verdict`, from its parts."""
-    details = details or Details()
-    rows = {row.method: row for row in (*details.others, images, tables, both, random) if row}
-    tests = dict(details.tests) | ({(IMAGES, TABLES): comparison} if comparison else {})
-    return set_verdict(SetSummary("", details.metric, 0, 0, tuple(rows.values()), tuple(curves), ""), tests)
-
-
-def overall_verdict(
-    sets: Sequence[SetSummary],
-    rows: Sequence[Row],
-    ranking: Ranking | None,
-    *,
-    curves: Sequence[CurvePoint] = (),
-) -> str:
-    """Describe several data sets by `summary_verdict`, from their parts."""
-    summary = Summary("", tuple(sets), tuple(rows), tuple(curves), "", ranking, (), 0.0, {})
-    return summary_verdict(summary, compare_over_sets(sets))
 
 
 def common_metric(sets: Sequence[SetSummary]) -> str:
@@ -159,9 +111,9 @@ def _ranks_line(ranking: Ranking) -> str:
     if n_others < 1 or ranking.n_sets < 2:
         return ""
     first = [f"{plain(name)} ({rank:.1f})" for name, rank in zip(ranking.methods, ranking.ranks, strict=True)]
-    n_differ = sum(ranking.p_values.get((0, other), 1.0) < LEVEL for other in range(1, n_others + 1))
+    n_differ = sum(ranking.p_values.get((0, other), 1.0) < ALPHA for other in range(1, n_others + 1))
     differ = f"the first differs significantly from {n_differ} of the other {n_others}"
-    if least_p(ranking.n_sets, n_pairs) >= LEVEL:
+    if min_p(ranking.n_sets, n_pairs) >= ALPHA:
         differ = f"{ranking.n_sets} sets are too few for a significant difference"
     test = f"Wilcoxon signed-rank tests, Holm correction for {n_pairs} pairs"
     return f"Best mean ranks of {n_others + 1} methods: {', '.join(first[:3])}; {differ} ({test})."
@@ -194,12 +146,16 @@ def _other_lines(
         f"{plain(name)} {_cost_words(cost)}" for name in names if name in rows and (cost := rows[name].cost)
     ]
     lines = [f"Cost: {'; '.join(costs)}." if costs else ""]
-    if BOTH in rows:
+    if STACKED in rows:
         title = "Stacked (log-linear stack of baseline and images)"
-        lines.append(_row_line(title, rows[BOTH], (rows.get(IMAGES), rows.get(TABLES)), tests, metric))
+        lines.append(
+            _row_line(title, rows[STACKED], (rows.get(IMAGES), rows.get(BEST_BASELINE)), tests, metric)
+        )
     if IMAGES in rows and CONTROL in rows:
         lines.append(_row_line("Pretrained weights", rows[IMAGES], (rows[CONTROL],), tests, metric))
-    baseline = next((point.method for point in curves if point.method not in (IMAGES, CONTROL)), TABLES)
+    baseline = next(
+        (point.method for point in curves if point.method not in (IMAGES, CONTROL)), BEST_BASELINE
+    )
     lines += [_curves_line(curves, "Images", baseline), _curves_line(curves, "Pretrained weights", CONTROL)]
     return [line for line in lines if line]
 
@@ -213,16 +169,16 @@ def _row_line(title: str, row: Row, others: Sequence[Row | None], tests: Tests, 
             parts.append(f"not tested against {label}")
         else:
             word = "better than" if found.difference > 0 else "worse than"
-            word = word if found.is_seen else "not significantly different from"
+            word = word if found.is_significant else "not significantly different from"
             parts.append(f"{word} {label}: {_tested(found, test=False)}")
     return f"{title}: {'; '.join(parts)}."
 
 
-def _claim(found: Comparison, leaning: float) -> str:
-    """Return what a test allows to claim; one of ranks may lean the other way than the means do."""
-    if not found.is_seen:
+def _claim(found: Comparison, effect: float) -> str:
+    """Return what a test allows to claim; ranks and means may disagree about the sign."""
+    if not found.is_significant:
         return "No significant difference"
-    if leaning * found.difference <= 0:
+    if effect * found.difference <= 0:
         return "Mixed result (means and ranks disagree)"
     return "Images are better" if found.difference > 0 else "The best baseline is better"
 
@@ -263,22 +219,6 @@ def _baseline_words(chosen: Counter[str], unit: str) -> str:
     return f"{_BASELINE} ({', '.join(words)}, chosen on out-of-fold training predictions)"
 
 
-def _scores(sets: Sequence[SetSummary], method: str) -> np.ndarray:
-    """Return the score of a method on each set, NaN where it has none: float64 (n_sets,)."""
-    found = [{row.method: row.score for row in one.rows if not row.error} for one in sets]
-    return np.array([scores.get(method, math.nan) for scores in found], np.float64)
-
-
-def _mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Return Student's 95 % interval of a mean, NaN for a single value."""
-    from scipy import stats
-
-    if len(values) < 2:
-        return math.nan, math.nan
-    half = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1) * stats.sem(values))
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
 def _listed(shares: Sequence[float]) -> str:
     *others, last = [f"{100 * share:.3g} %" for share in shares]
     return f"{', '.join(others)} and {last}" if others else last
@@ -301,7 +241,7 @@ def p_words(p: float) -> str:
     if p < 0.001:
         return "p < 0.001"
     texts = [f"{p:.3f}" if p < 0.01 else f"{p:.2g}", *(f"{p:.{digits}g}" for digits in range(3, 17))]
-    return "p = " + next((text for text in texts if (float(text) < LEVEL) == (p < LEVEL)), texts[-1])
+    return "p = " + next((text for text in texts if (float(text) < ALPHA) == (p < ALPHA)), texts[-1])
 
 
 def metric_words(metric: str) -> str:
@@ -338,7 +278,7 @@ def cost_cells(cost: Cost | None) -> list[str]:
 
 
 def _cost_words(cost: Cost) -> str:
-    """Write a cost as words; what was not measured is left out."""
+    """Write a cost as words, without what was not measured."""
     units = ("to prepare", "to train", "per item", "memory", "model")
     return ", ".join(f"{cell} {unit}" for cell, unit in zip(cost_cells(cost), units, strict=True) if cell)
 

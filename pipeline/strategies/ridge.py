@@ -13,7 +13,7 @@ import scipy.linalg
 MOST_OOF = 5000
 """Rows by which the penalty is chosen, drawn from all: the time grows with the cube of their number."""
 _FREE = 1e4
-"""The intercept's column is so many times as long as a usual row, squared: its penalty is as good as none."""
+"""Square of the intercept's column, in units of the mean square length of a row: so large that it bears no penalty."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,11 @@ import scipy.linalg
 from phosphene.converters import SignalError
 
 from .ridge import GroupRidge, class_indicators, inner_products, solve_ridge, subsample_groups
-from .temperature import fit_temperature, log_softmax
+from .temperature import fit_temperature, log_loss, log_softmax
 
 PENALTIES = np.logspace(-6, 2, 17)
+TIE = 0.01
+"""Of two penalties the lighter one is taken if its log-loss is lower by so much."""
 LEAST_STD = 0.3
 """The least standard deviation of a feature, as a share of the median of its block: a feature that is all but constant
 in training would outweigh all others where a new item has another value."""
@@ -157,16 +159,45 @@ def fit_head(
     level = values.mean(axis=0)
     oof = subsample_groups(groups)
     ridge = GroupRidge(rows.gram(oof), values[oof] - level, groups[oof])
-    penalty, oof_scores = ridge.best(PENALTIES)
-    oof_scores += level
+    penalty, temperature, oof_scores = choose_penalty(ridge, PENALTIES, level, targets[oof])
     if len(oof) == len(targets):
         dual = ridge.dual(penalty)
         weight, intercept = rows.weight(dual), dual.sum(axis=0)
     else:
         weight, intercept = rows.solve(values - level, penalty)
-    temperature = fit_temperature(oof_scores, targets[oof])
     head = LinearHead(scaling, weight, (level + intercept).astype(np.float32), temperature, penalty)
     return HeadFit(head, oof, log_softmax(oof_scores, temperature=temperature))
+
+
+def choose_penalty(
+    ridge: GroupRidge, penalties: np.ndarray, level: np.ndarray, targets: np.ndarray
+) -> tuple[float, float, np.ndarray]:
+    """Return the penalty of the least log-loss out of fold, the temperature, and the out-of-fold scores.
+
+    Each penalty has its own temperature. Of penalties that are about as good the heavier one is taken.
+
+    The mean squared error would not do: with two items a class, one of which is left out, it is least where all scores
+    are all but the same, while their order tells the classes long before.
+
+    Parameters
+    ----------
+    ridge
+        Fits of class indicators less `level`.
+    penalties
+        Those to try, rising.
+    level
+        float64 (n_classes,), what is added to its predictions.
+    targets
+        int (n,), the class of each of its rows.
+    """
+    best = (float("inf"), 0.0, 1.0, level)
+    for penalty in penalties[::-1].tolist():
+        scores = ridge.oof(penalty) + level
+        temperature = fit_temperature(scores, targets)
+        loss = float(log_loss(scores, targets, temperature=temperature).mean())
+        if loss < best[0] - TIE:
+            best = (loss, penalty, temperature, scores)
+    return best[1:]
 
 
 class _ScaledBlocks:

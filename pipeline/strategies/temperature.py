@@ -8,10 +8,7 @@ _LOG_BOUNDS = (-8.0, 6.0)
 
 
 def fit_temperature(scores: np.ndarray, targets: np.ndarray, *, default: float = 1.0) -> float:
-    """Fit the temperature that makes out-of-fold scores predict their classes best, by log-loss.
-
-    Labels are smoothed as J. Platt did: of n rows a class, each counts as right in n + 1 of n + 2 cases. So a few rows
-    that are separated without an error do not make the probabilities 0 and 1.
+    """Fit the temperature that makes out-of-fold scores predict their classes best, by `log_loss`.
 
     Parameters
     ----------
@@ -40,17 +37,31 @@ def fit_temperature(scores: np.ndarray, targets: np.ndarray, *, default: float =
     """
     if not len(targets):
         return default
-    smoothing = 1.0 / (len(targets) / scores.shape[1] + 2.0)
-    seen = np.isfinite(scores)
 
     def loss(log_temperature: float) -> float:
-        log_proba = log_softmax(scores, temperature=float(np.exp(log_temperature)))
-        right = np.take_along_axis(log_proba, targets[:, None], axis=1)[:, 0]
-        all_classes = np.where(seen, log_proba, 0.0).sum(axis=1) / seen.sum(axis=1)
-        return -float(((1.0 - smoothing) * right + smoothing * all_classes).mean())
+        return float(log_loss(scores, targets, temperature=float(np.exp(log_temperature))).mean())
 
     found = scipy.optimize.minimize_scalar(loss, bounds=_LOG_BOUNDS, method="bounded")
     return float(np.exp(found.x))
+
+
+def log_loss(scores: np.ndarray, targets: np.ndarray, *, temperature: float) -> np.ndarray:
+    """Return the log-loss of each row with smoothed labels, float64 (n,), for arguments as of `fit_temperature`.
+
+    Labels are smoothed as J. Platt did: of n rows a class, each counts as right in n + 1 of n + 2 cases. So a few rows
+    that are separated without an error do not make the probabilities 0 and 1.
+
+    Examples
+    --------
+    >>> log_loss(np.array([[9.0, 0.0], [0.0, 0.0]]), np.array([0, 1]), temperature=1.0).round(2).tolist()
+    [1.5, 0.69]
+    """
+    smoothing = 1.0 / (len(targets) / scores.shape[1] + 2.0)
+    seen = np.isfinite(scores)
+    log_proba = log_softmax(scores, temperature=temperature)
+    right = np.take_along_axis(log_proba, targets[:, None], axis=1)[:, 0]
+    all_classes = np.where(seen, log_proba, 0.0).sum(axis=1) / seen.sum(axis=1)
+    return np.asarray(-((1.0 - smoothing) * right + smoothing * all_classes))
 
 
 def log_softmax(scores: np.ndarray, *, temperature: float) -> np.ndarray:

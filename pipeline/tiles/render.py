@@ -9,10 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Converter, Fragment, ParameterError, Signal
+from phosphene.converters import Converter, Fragment, ParameterError
 from phosphene.converters.core.reader import read_head
 from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
+from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 
 from .engines import Engine, make_engine
 from .item_map import Keys, Progress, map_items, plan_items
@@ -132,22 +133,14 @@ class Draw:
         read_head(path)
         signal = readers()[self.views[numbers[0]].kind].read(path, fragment)
         for number in numbers:
-            yield self._pixels(number, signal)
-
-    def _pixels(self, number: int, signal: Signal) -> np.ndarray:
-        if self.device is None or not self._on_device(number):
-            return self.views[number](signal).pixels
-        from phosphene.pipeline.gpu.draw import batch_on
-
-        pixels: np.ndarray = batch_on(self.views[number], [signal], device=self.device)[0].cpu().numpy()
-        return pixels
+            view = self.views[number]
+            if self.device and self._on_device(number):
+                yield draw_on(view, [signal], self.device)[0]
+            else:
+                yield view(signal).pixels
 
     def _on_device(self, number: int) -> bool:
-        if self.device is None:
-            return False
-        from phosphene.pipeline.gpu.draw import draws_on
-
-        return draws_on(self.views[number], self.device)
+        return self.device is not None and draws_on(self.views[number])
 
 
 def render(
@@ -187,7 +180,7 @@ def render(
     Raises
     ------
     ParameterError
-        No views, or views of several kinds.
+        No views, views of several kinds, or no such device.
     StoreError
         The store cannot be written.
 
@@ -227,8 +220,14 @@ def render(
 
 
 def one_on_gpu(workers: int | None, device: str | None) -> int | None:
-    """Return how many processes are to draw: one on a GPU, on which each would take its own share of memory."""
-    return workers if device in (None, "cpu") else 1
+    """Return how many processes are to draw: one on a GPU, of whose memory each would take its own share.
+
+    Raises
+    ------
+    ParameterError
+        There is no such device.
+    """
+    return workers if device is None or check_device(device).type == "cpu" else 1
 
 
 def check_views(views: Sequence[Converter]) -> tuple[Converter, ...]:

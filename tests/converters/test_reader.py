@@ -2,12 +2,13 @@
 
 import io
 import os
+import pickle
 
 import numpy as np
 import pytest
 import soundfile
 
-from phosphene.converters import ParameterError, ReadError, read
+from phosphene.converters import ParameterError, ReadError, ReadOptions, Series, read
 from phosphene.converters.reading import recognise
 
 CSV = "time,value\n" + "".join(f"{i / 10},{i % 7}\n" for i in range(50))
@@ -79,6 +80,24 @@ def test_messages_start_with_the_path_and_end_with_what_to_do(tmp_path, kind):
         with pytest.raises(ReadError) as caught:
             read(tmp_path / name, kind)
         assert str(caught.value) == f"{tmp_path / name}: {message}"
+
+
+def test_notes_are_carried_and_change_nothing_else(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=,\n" + CSV)
+    noted, plain = read(tmp_path / "a.csv"), Series([1.0, 2.0], 0.5)
+    assert len(noted.notes) == 1
+    assert str(tmp_path) not in noted.notes[0]
+    assert "sep" not in repr(noted)
+    assert pickle.loads(pickle.dumps(noted)).notes == noted.notes
+    assert plain.notes == ()
+    assert Series([1.0, 2.0], 0.5, notes=("x",)).describe() == plain.describe()
+
+
+def test_options_reach_the_reader_and_strict_refuses_a_loss(tmp_path):
+    (tmp_path / "a.csv").write_text("sep=,\n" + CSV)
+    assert read(tmp_path / "a.csv", options=ReadOptions(time="none")).values.shape == (2, 50)
+    with pytest.raises(ReadError, match=r"a.csv: .*; correct the file, or read it without --strict"):
+        read(tmp_path / "a.csv", options=ReadOptions(strict=True))
 
 
 def test_no_kind(tmp_path):

@@ -9,9 +9,12 @@ import numpy as np
 from ..signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
 
 # Earlier names win: a recorder that also keeps its own clock writes most of its rows late.
-TIMES = ("client_timestamp", "time", "t", "timestamp", "ts", "elapsed", "record_timestamp")
+TIMES = (
+    "client_timestamp", "time", "t", "timestamp", "time_stamp", "ts", "elapsed", "elapsed_time", "event_time",
+    "datetime", "date_time", "date", "epoch", "record_timestamp",
+)  # fmt: skip
 UNITS_S = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}
-UNITS_S |= {"us": 1e-6, "usec": 1e-6, "microseconds": 1e-6, "ns": 1e-9}
+UNITS_S |= {"us": 1e-6, "usec": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nsec": 1e-9, "nanoseconds": 1e-9}
 PLACES: tuple[str, ...] = (
     "x",
     "x_px",
@@ -29,9 +32,29 @@ PLACES: tuple[str, ...] = (
     "position_x",
     "mouse_x",
     "cursor_x",
+    "mousex",
+    "cursorx",
+    "pointer_x",
+    "pointerx",
+    "offsetx",
+    "offset_x",
+    "x_coord",
+    "xcoord",
+    "coord_x",
+    "x_coordinate",
 )
-EVENT_NAMES = ("event", "event_type", "eventtype", "event_name", "state", "type", "action")
+EVENT_NAMES = ("event", "event_type", "eventtype", "event_name", "eventname", "state", "type", "action")
 BUTTON_NAMES = ("button", "buttons", "mouse_button")
+PRESSED_NAMES = (
+    "pressed",
+    "is_pressed",
+    "ispressed",
+    "button_pressed",
+    "button_down",
+    "is_down",
+    "mouse_down",
+    "down",
+)
 
 WORDS = {
     MOVE: ("move", "moved", "moving", "hover"),
@@ -41,21 +64,42 @@ WORDS = {
     SCROLL: ("scroll", "scrolled", "wheel", "scrollup", "scrolldown", "wheelup", "wheeldown"),
 }
 _CODES = {word: code for code, words in WORDS.items() for word in words}
-_PREFIX = re.compile(r"(on)?(mouse|pointer)?(button)?(?=.)")
-_NO_BUTTON = {"nobutton", "none", "no", "false", "", "0", "-1"}
-UNKNOWN = 255
+_PREFIX = re.compile(r"(on)?(mouse|pointer)?(left|right|middle)?(mouse)?(button)?(?=.)")
+_NO_BUTTON = {"nobutton", "none", "no", "false", "", "0", "0.0", "-1", "nan", "null"}
+_CLICKS, _DOUBLE_CLICKS = ("click", "clicked"), ("dblclick", "doubleclick", "doubleclicked")
+_OTHERS = frozenset(
+    (
+        "leave", "enter", "over", "out", "contextmenu", "auxclick", "cancel", "rawupdate", "gotcapture", "lostcapture",
+        "gotpointercapture", "lostpointercapture", "keydown", "keyup", "keypress", "key", "focus", "focusin",
+        "focusout", "blur", "resize", "load", "unload", "beforeunload", "visibilitychange", "visibility",
+        "select", "selectstart", "selectionchange", "input", "change", "submit", "copy", "cut", "paste",
+        "touchstart", "touchmove", "touchend", "touchcancel", "dragenter", "dragleave", "dragover", "drop",
+        "hashchange", "popstate", "pageshow", "pagehide",
+    )
+)  # fmt: skip
+# The numbers of Windows' messages: WM_MOUSEMOVE, WM_LBUTTONDOWN and so on.
+_MESSAGES = {
+    "512": MOVE,
+    **dict.fromkeys(("522", "526"), SCROLL),
+    **dict.fromkeys(("513", "516", "519", "523"), PRESS),
+    **dict.fromkeys(("514", "517", "520", "524"), RELEASE),
+}
+UNKNOWN, OTHER, CLICK, DOUBLE_CLICK = 255, 254, 253, 252
+"""Codes of words that are none of EVENTS: of no known meaning, of another event, and of what follows on a press."""
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Places of the columns in a table; None where there is none.
+class MouseColumns:
+    """Where the columns stand in a table; None where there is none.
 
     Parameters
     ----------
     time, x, y, event, button
-        Places, counted from 0. One of `event` and `button` is there.
+        Indices of columns.
     unit_s
         Seconds in one unit of time, where the name says it.
+    pressed
+        The column that says whether a button is down.
     """
 
     time: int
@@ -64,15 +108,28 @@ class Columns:
     event: int | None
     button: int | None
     unit_s: float | None
+    pressed: int | None = None
+
+    @property
+    def has_events(self) -> bool:
+        """Whether any column says more than where the pointer was."""
+        return (self.event, self.button, self.pressed) != (None, None, None)
 
 
-def find_columns(names: Sequence[str]) -> Columns | str:
+def find_columns(names: Sequence[str], time: str | None = None) -> MouseColumns | str:
     """Find the columns by their usual names, or say which is missing.
+
+    Parameters
+    ----------
+    names
+        Of all columns.
+    time
+        The column of times where the user named it, with a unit behind a colon or without.
 
     Examples
     --------
     >>> find_columns(["record timestamp", "client timestamp", "button", "state", "x", "y"])
-    Columns(time=1, x=4, y=5, event=3, button=2, unit_s=None)
+    MouseColumns(time=1, x=4, y=5, event=3, button=2, unit_s=None, pressed=None)
     >>> find_columns(["Time (ms)", "x"])
     'no column of positions (x and y)'
     """
@@ -81,44 +138,70 @@ def find_columns(names: Sequence[str]) -> Columns | str:
     place = next(((x, y) for x, y in places if x in keys and y in keys), None)
     if place is None:
         return "no column of positions (x and y)"
-    time = _find_time(keys)
-    if time is None:
+    found = _find_time(keys) if time is None else _named_time(keys, time)
+    if found is None:
         return "no column of times (time, t, timestamp, time_ms)"
-    event, button = _first(EVENT_NAMES, keys), _first(BUTTON_NAMES, keys)
-    if event is None and button is None:
-        return "no column of events (event, state, type, action or button)"
-    used = (keys[time[0]], *place, *(keys[at] for at in (event, button) if at is not None))
+    event, button, pressed = (_first(names, keys) for names in (EVENT_NAMES, BUTTON_NAMES, PRESSED_NAMES))
+    used = (keys[found[0]], *place, *(keys[at] for at in (event, button, pressed) if at is not None))
     twice = next((key for key in used if keys.count(key) > 1), None)
     if twice:
         return f"two columns called {twice}"
-    return Columns(time[0], keys.index(place[0]), keys.index(place[1]), event, button, time[1])
+    return MouseColumns(
+        found[0], keys.index(place[0]), keys.index(place[1]), event, button, found[1], pressed
+    )
 
 
-def event_codes(events: Sequence[str] | None, buttons: Sequence[str] | None) -> np.ndarray:
-    """Return the event that each pair of an event word and a button word means.
+def event_codes(
+    events: Sequence[str] | None, buttons: Sequence[str] | None, pressed: Sequence[str] | None = None
+) -> np.ndarray:
+    """Return the event that each combination of words for event, button and pressed means.
 
     Parameters
     ----------
-    events, buttons
+    events, buttons, pressed
         Words as the file has them, each once; None where the file has no such column.
 
     Returns
     -------
-    uint8 (n_events, n_buttons)
-        Places in EVENTS, UNKNOWN for words of no meaning. Without event words: PRESS where a button is held,
+    uint8 (n_events, n_buttons, n_pressed)
+        Indices in EVENTS, or one of the codes for other words. Without event words: PRESS where a button is held,
         MOVE where none is.
 
     Examples
     --------
-    >>> event_codes(["Move", "Down"], ["NoButton", "Scroll"]).tolist()
+    >>> event_codes(["Move", "Down"], ["NoButton", "Scroll"])[:, :, 0].tolist()
     [[0, 4], [2, 4]]
     """
-    words = [None] if events is None else [_CODES.get(_bare(word), UNKNOWN) for word in events]
+    words = [None] if events is None else [_word_code(word, events) for word in events]
     wheels = [_is_wheel(button) for button in buttons or [""]]
-    held = [button.strip().lower() not in _NO_BUTTON for button in buttons or [""]]
-    return np.array(
-        [[_code(word, *button) for button in zip(wheels, held, strict=True)] for word in words], np.uint8
-    )
+    held = [is_held(button) for button in buttons or [""]]
+    downs = [None] if pressed is None else [is_held(word) for word in pressed]
+    combined = [
+        [[_code(word, wheel, hold, down) for down in downs] for wheel, hold in zip(wheels, held, strict=True)]
+        for word in words
+    ]
+    return np.array(combined, np.uint8).reshape(len(words), len(wheels), len(downs))
+
+
+def is_held(button: str) -> bool:
+    """Tell whether a word for a button, or for whether it is pressed, says that one is down."""
+    return button.strip().lower() not in _NO_BUTTON
+
+
+def _word_code(word: str, all_words: Sequence[str]) -> int:
+    if word.strip() in _MESSAGES:
+        return _MESSAGES[word.strip()]
+    bare = _bare(word)
+    # Browsers send a pointer event and a mouse event for the same thing.
+    family = re.sub("[^a-z]", "", word.lower()).removeprefix("on")
+    twin = "mouse" + family.removeprefix("pointer")
+    if family.startswith("pointer") and any(
+        re.sub("[^a-z]", "", w.lower()).removeprefix("on") == twin for w in all_words
+    ):
+        return OTHER
+    if bare in _CLICKS or bare in _DOUBLE_CLICKS:
+        return CLICK if bare in _CLICKS else DOUBLE_CLICK
+    return OTHER if bare in _OTHERS else _CODES.get(bare, UNKNOWN)
 
 
 def known_words() -> str:
@@ -126,10 +209,16 @@ def known_words() -> str:
     return "; ".join(f"{EVENTS[code]}: {', '.join(words)}" for code, words in WORDS.items())
 
 
-def _code(word: int | None, wheel: bool, held: bool) -> int:
+def _code(word: int | None, wheel: bool, held: bool, down: bool | None) -> int:
     if word is None:
-        return SCROLL if wheel else PRESS if held else MOVE
-    return SCROLL if wheel and word != UNKNOWN else word
+        return SCROLL if wheel else PRESS if (held if down is None else down) else MOVE
+    if wheel and word not in (UNKNOWN, OTHER):
+        return SCROLL
+    if down is not None:
+        if word in (CLICK, PRESS, RELEASE):
+            return PRESS if down else RELEASE
+        return DRAG if down and word == MOVE else word
+    return word
 
 
 def _is_wheel(button: str) -> bool:
@@ -147,6 +236,17 @@ def _key(name: str) -> str:
 
 def _first(names: Sequence[str], keys: Sequence[str]) -> int | None:
     return next((keys.index(name) for name in names if name in keys), None)
+
+
+def _named_time(keys: Sequence[str], said: str) -> tuple[int, float | None] | None:
+    """Return the column that the user named, or the usual one where only the unit was named."""
+    name, _, unit = said.rpartition(":")
+    unit_s = UNITS_S.get(unit.strip().lower()) if name or unit.strip().lower() in UNITS_S else None
+    key = _key(name if name and unit_s else said)
+    usual = _find_time(keys)
+    if key in keys:
+        return keys.index(key), unit_s or (usual[1] if usual and usual[0] == keys.index(key) else None)
+    return (usual[0], unit_s) if usual and unit_s and not name else None
 
 
 def _find_time(keys: Sequence[str]) -> tuple[int, float | None] | None:

@@ -1,17 +1,31 @@
-"""Archives: files that hold many labelled series, here as tables in the form of the UCR archive."""
+"""What series files are read into whole: archives of many items, and series that come in one go."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ...core.errors import ReadError
-from .text import is_header, is_number, parse_block, sample_lines, sniff, split
+from ...core.options import Note
+from ...delimited import is_number
 
-_NAMED = re.compile(r".*_(train|test)\.(tsv|txt|csv)", re.IGNORECASE)
-_FEW_COLUMNS = 8
+_MOST_CLASSES = 20
+
+
+class Recording(Protocol):
+    """An open file of one series, parts of which can be read."""
+
+    @property
+    def count(self) -> int:
+        """Samples."""
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step in seconds where known, and what was found."""
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "Recording":
+        """Return the same with more notes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,62 +42,48 @@ class Archive:
         One for each item; None where the file knows none.
     lines
         The line of each item in the file, from 1; none where the file has no lines.
+    steps
+        The step of each item in seconds; none where the file knows none.
+    notes
+        What was found in the file.
+    targets
+        Whether the file gives numbers to predict in place of labels.
     """
 
     path: Path
     items: tuple[np.ndarray, ...]
     labels: tuple[str, ...] | None
     lines: tuple[int, ...] = ()
+    steps: tuple[float | None, ...] = ()
+    notes: tuple[Note, ...] = ()
+    targets: bool = False
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "Archive":
+        """Return the same with more notes."""
+        return replace(self, notes=self.notes + notes)
 
 
-def is_ucr(head: bytes, path: Path, *, complete: bool) -> bool:
-    """Tell whether a table is an archive in the form of UCR: a label, and then the series, in each row.
+@dataclass(frozen=True, eq=False)
+class OneSeries:
+    """A file of one series, read whole: float32 (channels, samples)."""
 
-    It is one when it has no header and its name ends in `_TRAIN` or `_TEST` (`.tsv`, `.txt`, `.csv`); under
-    another name when it is parted by tabs, has more than eight columns, the first holds whole numbers each of
-    which comes twice or more on average without ever rising row by row, and the others hold fractions.
-    """
-    lines = sample_lines(head, complete=complete)
-    if not lines:
-        return False
-    form = sniff(lines)
-    if is_header(split(lines[0], form.delimiter), form.decimal):
-        return False
-    if _NAMED.fullmatch(path.name):
-        return True
-    rows = [split(line, form.delimiter) for line in lines]
-    return form.delimiter == "\t" and min(map(len, rows)) > _FEW_COLUMNS and _starts_with_labels(rows)
+    path: Path
+    values: np.ndarray
+    step_s: float | None = None
+    notes: tuple[Note, ...] = ()
 
+    @property
+    def count(self) -> int:
+        """Samples."""
+        return int(self.values.shape[1])
 
-def _starts_with_labels(rows: Sequence[Sequence[str]]) -> bool:
-    first = [row[0] for row in rows]
-    if not all(is_number(label) and float(label).is_integer() for label in first):
-        return False
-    fractions = sum("." in field for row in rows for field in row[1:])
-    return 2 * len(set(first)) <= len(first) and 2 * fractions > sum(len(row) - 1 for row in rows)
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step in seconds, and notes."""
+        return self.values[:, start:stop], self.step_s, self.notes
 
-
-def read_ucr(path: Path) -> Archive:
-    """Read a UCR table: NaN at the end of a row is padding and is cut off, NaN inside is a missing value.
-
-    Raises
-    ------
-    ReadError
-        A row without a label, or a field that is no number; the message names line and column.
-    """
-    data = path.read_bytes()
-    lines = sample_lines(data[: 1 << 22], complete=len(data) <= 1 << 22)
-    sniffed = sniff(lines)
-    form = replace(sniffed, columns=len(split(lines[0], sniffed.delimiter)), text=frozenset({0}))
-    numbers, texts = parse_block(data, form, path=path, first_line=1, ragged="padded")
-    filled = tuple(n for n, line in enumerate(data.splitlines(), 1) if line.strip())
-    if len(filled) != len(numbers):
-        raise ReadError(f"{path}: has quotes that span lines; take them out")
-    labels = tuple(
-        checked_label(label, path=path, line=line) for label, line in zip(texts[0], filled, strict=True)
-    )
-    values = numbers[:, 1:].astype(np.float32)
-    return Archive(path, tuple(without_padding(row[None]) for row in values), labels, filled)
+    def with_notes(self, notes: tuple[Note, ...]) -> "OneSeries":
+        """Return the same with more notes."""
+        return replace(self, notes=self.notes + notes)
 
 
 def without_padding(values: np.ndarray) -> np.ndarray:
@@ -117,3 +117,17 @@ def checked_label(label: str | None, *, path: Path, line: int) -> str:
     if is_number(label) and not label.lstrip("+-").isdigit() and float(label).is_integer():
         return str(int(float(label)))
     return label
+
+
+def are_targets(labels: Sequence[str]) -> bool:
+    """Tell numbers to predict from classes: more than 20 different numbers, most of them fractions.
+
+    Examples
+    --------
+    >>> are_targets(["1", "2"] * 20), are_targets([str(k / 7) for k in range(30)])
+    (False, True)
+    """
+    different = set(labels)
+    if len(different) <= _MOST_CLASSES or not all(is_number(label) for label in different):
+        return False
+    return 2 * sum(not float(label).is_integer() for label in different) > len(different)

@@ -1,36 +1,64 @@
-"""Series in NumPy and Parquet files."""
+"""Series in NumPy files, and arrays from any other file."""
 
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.errors import ReadError
-from .archives import Archive
-from .steps import UnevenTimeError, counts_rows, even_step, is_time, unit_of_time
+from ...core.options import Note, ReadOptions
+from .archives import Archive, Recording
+from .grid import UnevenTimeError, evenly
+from .sampled import alike
 
-if TYPE_CHECKING:
-    import pyarrow.parquet
+_LABELS = re.compile(
+    r"(?:.*[/_])?(y|ys|labels?|targets?|class(?:es)?|y_(?:train|test)|category)", re.IGNORECASE
+)
+_RATES = re.compile(
+    r"(?:.*[/_])?(fs|sfreq|srate|sampling_?(?:rate|freq|frequency)|sample_?rate|rate_hz|freq_hz)",
+    re.IGNORECASE,
+)
+_TIMES = re.compile(r"(?:.*[/_])?(t|time|times|timestamps?)", re.IGNORECASE)
+_MANY_COLUMNS = 16
+_SAMPLED_ROWS = 50
+_LARGE, _RATIO = 1 << 30, 100
+_HEADER_BYTES, _MOST_ARRAYS = 1 << 14, 64
+_HEADER = re.compile(
+    r"\{ ?(?:'(?:descr|fortran_order|shape)' ?: ?(?:'[^' ]{1,40}'|True|False|\([\d, ]*\)|\[[^\]]*\]) ?,? ?){3}\}"
+)
 
 
 class ArrayFile:
-    """An open NumPy file of one series: a vector is one channel, two dimensions are (channels, samples)."""
+    """An open array of one series, (channels, samples); of a mapped file only what is asked for is read."""
 
-    def __init__(self, path: Path, array: np.ndarray) -> None:
-        self.path = path
-        self.array = array if array.ndim == 2 else array[None]
+    def __init__(
+        self, path: Path, array: np.ndarray, step_s: float | None = None, notes: Sequence[Note] = ()
+    ) -> None:
+        self.path, self.array, self.step_s, self.notes = path, array, step_s, tuple(notes)
 
     @property
     def count(self) -> int:
         """Samples."""
         return int(self.array.shape[1])
 
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, None]:
-        """Return float32 (channels, samples); NumPy files know no step."""
-        return _finite(self.array[:, start:stop], self.path), None
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step where the file states one, and notes."""
+        return finite(self.array[:, start:stop], self.path), self.step_s, self.notes
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "ArrayFile":
+        """Return the same with more notes."""
+        return ArrayFile(self.path, self.array, self.step_s, (*self.notes, *notes))
 
 
-def open_arrays(path: Path) -> ArrayFile | Archive:
+def is_npz(head: bytes) -> bool:
+    """Tell a zip file whose first member is an array, by its local header (name from byte 30 on)."""
+    length = int.from_bytes(head[26:28], "little")
+    return head.startswith(b"PK\x03\x04") and head[30 : 30 + length].endswith(b".npy")
+
+
+def open_arrays(path: Path, options: ReadOptions) -> "Recording | Archive":
     """Open an NPY or NPZ file; three dimensions, (items, channels, samples), are an archive without labels.
 
     Raises
@@ -38,22 +66,13 @@ def open_arrays(path: Path) -> ArrayFile | Archive:
     ReadError
         The file is cut short, holds pickled objects, no numbers, none or several arrays, or other dimensions.
     """
-    array = _load(path)
-    if array.dtype.kind not in "biuf" or array.ndim not in (1, 2, 3) or not array.size:
-        raise ReadError(
-            f"{path}: holds {array.dtype} {array.shape}, no series; save real numbers of shape (n,), "
-            "(channels, n) or (items, channels, n)"
-        )
-    if array.ndim < 3:
-        return ArrayFile(path, array)
-    return Archive(path, tuple(_finite(item, path) for item in array), None)
-
-
-def _load(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as file:
             zipped = file.read(2) == b"PK"
-        return _load_only_array(path) if zipped else np.load(path, mmap_mode="r", allow_pickle=False)
+            file.seek(0)
+            if not zipped:
+                _check_header(file.read(_HEADER_BYTES), path)
+        arrays = _load_zipped(path) if zipped else {"": np.load(path, mmap_mode="r", allow_pickle=False)}
     except ReadError:
         raise
     except (
@@ -63,23 +82,188 @@ def _load(path: Path) -> np.ndarray:
         why = (
             "holds Python objects, which are never loaded"
             if pickled
-            else f"is damaged or cut short ({error})"
+            else f"is damaged or cut short ({_short(error)})"
         )
         raise ReadError(f"{path}: {why}; save plain numbers with numpy.save") from error
+    return arranged(arrays, path, options)
 
 
-def _load_only_array(path: Path) -> np.ndarray:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        names = archive.files
-        if len(names) != 1:
-            raise ReadError(
-                f"{path}: holds {len(names)} arrays ({', '.join(names[:8])}); save one array a file"
+def _check_header(head: bytes, path: Path) -> None:
+    """Refuse a header that is none before NumPy parses it, which takes for ever on some."""
+    start = 10 if head[6:7] == b"\1" else 12
+    length = int.from_bytes(head[8:start], "little")
+    text = " ".join(head[start : start + length].decode("latin-1").split())
+    if length > _HEADER_BYTES or not _HEADER.fullmatch(text):
+        raise ReadError(
+            f"{path}: is damaged or cut short (no header of an array of numbers); save it with numpy.save"
+        )
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _load_zipped(path: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        for member in archive.infolist()[:_MOST_ARRAYS]:
+            with archive.open(member) as file:
+                _check_header(file.read(_HEADER_BYTES), path)
+    if size > _LARGE and size > _RATIO * path.stat().st_size:
+        raise ReadError(
+            f"{path}: unpacks to {size >> 20} MB from {path.stat().st_size >> 10} kB; save it with numpy.save"
+        )
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files[:_MOST_ARRAYS]}
+
+
+def arranged(arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions) -> "Recording | Archive":
+    """Make a series or an archive of the arrays of a file: values, and beside them labels, times or a rate.
+
+    Raises
+    ------
+    ReadError
+        There is none of numbers, or several that could be meant.
+    """
+    numbers = {name: array for name, array in arrays.items() if array.dtype.kind in "biuf" and array.size}
+    wanted = [name for name in options.columns if name in arrays]
+    if options.columns and not wanted:
+        raise ReadError(f"{path}: has no array {options.columns[0]!r}, it has {', '.join(arrays)[:200]}")
+    values = {name: numbers[name] for name in wanted if name in numbers} or {
+        name: array for name, array in numbers.items() if array.size > 1 or len(arrays) == 1
+    }
+    beside = [name for name in values if len(values) > 1 and name not in wanted and _is_beside(name, values)]
+    values = {name: array for name, array in values.items() if name not in beside}
+    if not values:
+        some = next(iter(arrays.values()), np.empty(0))
+        raise ReadError(
+            f"{path}: holds {some.dtype} {some.shape}, no series; save real numbers of shape (n,), "
+            "(channels, n) or (items, channels, n)"
+        )
+    if len(values) > 1:
+        raise ReadError(
+            f"{path}: holds {len(values)} arrays ({', '.join(list(values)[:8])}); save one array a file, or name it "
+            f"with --columns {next(iter(values))}"
+        )
+    name, array = next(iter(values.items()))
+    labels = _labels_beside(name, arrays, len(array), options)
+    return _with_time(_shaped(array, labels, path, options), arrays, path, options)
+
+
+def _is_beside(name: str, values: Mapping[str, np.ndarray]) -> bool:
+    """Tell labels, times and rates from values, by their name and one dimension."""
+    flat = max(values[name].shape) == values[name].size
+    return flat and any(form.fullmatch(name) for form in (_LABELS, _RATES, _TIMES))
+
+
+def _labels_beside(
+    values: str, arrays: Mapping[str, np.ndarray], count: int, options: ReadOptions
+) -> tuple[str, ...] | None:
+    """Return labels that another array of the file holds, one for each of `count` items."""
+    if options.label == "none":
+        return None
+    half = next((word for word in ("train", "test") if word in values.lower()), "")
+    for name, array in arrays.items():
+        named = name == options.label or (_LABELS.fullmatch(name) and half in name.lower())
+        if named and name != values and array.size == count == max(array.shape, default=0) and count > 1:
+            flat = array.reshape(-1)
+            whole = flat.dtype.kind == "f" and bool((flat % 1 == 0).all())
+            return tuple(str(int(value)) if whole else str(value).strip() for value in flat)
+    return None
+
+
+def _shaped(
+    array: np.ndarray, labels: tuple[str, ...] | None, path: Path, options: ReadOptions
+) -> ArrayFile | Archive:
+    notes: list[Note] = []
+    if array.ndim == 1:
+        return ArrayFile(path, array[None])
+    if array.ndim == 3:
+        deep, wide = array.shape[1:]
+        if options.layout == "columns" or (options.layout is None and deep > wide):
+            array = array.swapaxes(1, 2)
+            if wide > 1:
+                notes.append(_turned(f"each of {len(array)} items of shape ({deep}, {wide})", deep, wide))
+        return Archive(path, tuple(finite(item, path) for item in array), labels, notes=tuple(notes))
+    if array.ndim != 2:
+        raise ReadError(
+            f"{path}: holds {array.dtype} {array.shape}, no series; save real numbers of shape (n,), "
+            "(channels, n) or (items, channels, n)"
+        )
+    high, wide = array.shape
+    if options.layout == "rows" or (options.layout is None and (labels or _rows_are_items(array))):
+        if options.layout is None:
+            notes.append(Note(
+                f"each of its {high} rows is taken as an item of {wide} samples; "
+                "--layout columns takes columns as channels"
+            ))  # fmt: skip
+        return Archive(path, tuple(finite(row[None], path) for row in array), labels, notes=tuple(notes))
+    if options.layout == "columns" or (options.layout is None and high > wide):
+        if wide > 1 and options.layout is None:
+            notes.append(_turned(f"shape ({high}, {wide})", high, wide))
+        array = array.T
+    return ArrayFile(path, array, notes=notes)
+
+
+def _turned(what: str, samples: int, channels: int) -> Note:
+    return Note(
+        f"{what} is taken as {samples} samples of {channels} channels, since more channels than samples are rare; "
+        "--layout rows takes each row as an item, --layout columns each column as a channel"
+    )
+
+
+def _rows_are_items(array: np.ndarray) -> bool:
+    """Tell rows that are series of their own: many, long, smooth along the row and not from row to row."""
+    if array.shape[0] <= array.shape[1] or array.shape[1] < _MANY_COLUMNS:
+        return False
+    some = np.asarray(array[:_SAMPLED_ROWS], np.float64)
+    return bool(np.isfinite(some).all()) and alike(some) > 0.8 and alike(some.T) < 0.4
+
+
+def _with_time(
+    found: ArrayFile | Archive, arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions
+) -> "Recording | Archive":
+    """Give the step that a rate or times beside the values state."""
+    for name, array in arrays.items():
+        if (
+            _RATES.fullmatch(name)
+            and array.size == 1
+            and array.dtype.kind in "iuf"
+            and array.reshape(-1)[0] > 0
+        ):
+            step = 1 / float(array.reshape(-1)[0])
+            if isinstance(found, Archive):
+                return Archive(
+                    path, found.items, found.labels, steps=(step,) * len(found.items), notes=found.notes
+                )
+            return ArrayFile(
+                path, found.array, step, (*found.notes, Note(f"its step is 1 / {name}, {step:g} s"))
             )
-        array: np.ndarray = archive[names[0]]
-        return array
+    if isinstance(found, Archive) or options.time == "none":
+        return found
+    for name, array in arrays.items():
+        if _TIMES.fullmatch(name) and array.size == found.count > 1 and array.dtype.kind in "iuf":
+            try:
+                values, even, notes = evenly(
+                    found.array, np.asarray(array, np.float64).reshape(-1), resample=options.resample
+                )
+            except UnevenTimeError as error:
+                raise ReadError(f"{path}: array {name!r}: {error}; mend it, or --time none") from error
+            found = ArrayFile(
+                path, values, even, (*found.notes, *notes, Note(f"its times are those of {name!r}"))
+            )
+            break
+    return found
 
 
-def _finite(array: np.ndarray, path: Path) -> np.ndarray:
+def finite(array: np.ndarray, path: Path) -> np.ndarray:
+    """Return float32 without infinity.
+
+    Raises
+    ------
+    ReadError
+        There is one, or a number too large for float32.
+    """
     with np.errstate(over="ignore"):
         values = np.asarray(array, np.float32)
     if np.isinf(values).any():
@@ -89,105 +273,3 @@ def _finite(array: np.ndarray, path: Path) -> np.ndarray:
             "correct it, or write NaN where the value is missing"
         )
     return values
-
-
-class ParquetTable:
-    """An open Parquet file: one column a channel, and a time column by its name or type.
-
-    Raises
-    ------
-    ReadError
-        The file is damaged, has no rows, or a column that holds no numbers.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        self.path = path
-        try:
-            self.file: pyarrow.parquet.ParquetFile = parquet.ParquetFile(path)
-        except (pa.ArrowException, OSError) as error:
-            raise ReadError(f"{path}: is damaged or cut short ({error}); write it again") from error
-        self.fields = [self.file.schema_arrow.field(place) for place in range(len(self.file.schema_arrow))]
-        types = pa.types
-        self.time = next(
-            (
-                f.name
-                for f in self.fields
-                if types.is_timestamp(f.type) or types.is_date(f.type) or is_time(f.name)
-            ),
-            None,
-        )
-        self.names = [field.name for field in self.fields if field.name != self.time]
-        for field in self.fields:
-            self._check(field)
-        if not self.count or not self.names:
-            raise ReadError(
-                f"{path}: holds {self.count} rows of {len(self.names)} channels; give one or more of each"
-            )
-
-    def _check(self, field: Any) -> None:
-        from pyarrow import types
-
-        numeric = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
-        timely = (types.is_timestamp, types.is_date) if field.name == self.time else ()
-        if not any(holds(field.type) for holds in numeric + timely):
-            raise ReadError(
-                f"{self.path}: column {field.name!r} holds {field.type}, no numbers; leave it out"
-            )
-
-    @property
-    def count(self) -> int:
-        """Rows, which are the samples."""
-        return int(self.file.metadata.num_rows)
-
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None]:
-        """Return float32 (channels, samples) of the rows `start` to `stop - 1`, and the step in seconds."""
-        table = self._rows(start, stop)
-        columns = [_floats(table.column(name)) for name in self.names]
-        kept = [
-            column for name, column in zip(self.names, columns, strict=True) if not counts_rows(name, column)
-        ] or columns
-        return _finite(np.stack(kept), self.path), self._step(table, start)
-
-    def _rows(self, start: int, stop: int) -> Any:
-        """Read the row groups that hold the rows, and cut them to measure."""
-        import pyarrow as pa
-
-        meta = self.file.metadata
-        ends = np.cumsum([meta.row_group(place).num_rows for place in range(meta.num_row_groups)])
-        first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
-        try:
-            groups = self.file.read_row_groups(list(range(first, last + 1)), use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise ReadError(f"{self.path}: is damaged ({error}); write it again") from error
-        before = int(ends[first - 1]) if first else 0
-        return groups.slice(start - before, stop - start)
-
-    def _step(self, table: Any, start: int) -> float | None:
-        if self.time is None:
-            return None
-        try:
-            return even_step(_seconds(table.column(self.time), self.time))
-        except UnevenTimeError as error:
-            raise ReadError(
-                f"{self.path}: row {start + error.row}, column {self.time!r}: {error}; "
-                "resample to even steps, or take the time column out"
-            ) from error
-
-
-def _floats(column: Any) -> np.ndarray:
-    import pyarrow as pa
-
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
-
-
-def _seconds(column: Any, name: str) -> np.ndarray:
-    import pyarrow as pa
-
-    if not (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
-        return _floats(column) * unit_of_time(name)
-    moments = column.cast(pa.timestamp("ns"), safe=False).to_numpy()
-    seconds: np.ndarray = (moments - moments[0]) / np.timedelta64(1, "s")
-    return seconds

@@ -1,31 +1,23 @@
-"""Tables of numbers as text, one column a channel; parts of them are read without the rest."""
+"""Tables of numbers as text: one column a channel, of which parts are read without the rest; or many items."""
 
 import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from ...core.errors import ReadError
-from .steps import UnevenTimeError, counts_rows, even_step, is_time, looks_like_time, unit_of_time
-from .text import (
-    Form,
-    decoded,
-    instants,
-    is_date,
-    is_header,
-    is_number,
-    parse_block,
-    sample_lines,
-    sniff,
-    split,
-)
+from ...core.options import Note, ReadOptions
+from ...delimited import BLANKS, Form, PlainText, Sheet, instants, parse_block, sniff_sheet
+from .archives import Archive, OneSeries, Recording, checked_label, without_padding
+from .grid import UnevenTimeError, evenly
+from .layouts import SeriesColumns, understand
 
 _CHUNK_BYTES = 1 << 18
 _CHUNKS_AT_ONCE = 64
 _HEAD_BYTES = 1 << 20  # a header may name thousands of columns
+_LONGEST_HEAD_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
@@ -37,172 +29,317 @@ class Chunk:
     row: int
 
 
-@dataclass(frozen=True)
-class Columns:
-    """What the columns of a table are: one of times, some channels; any other only numbers the rows."""
-
-    channels: tuple[int, ...]
-    time: int | None = None
-    unit_s: float = 1.0
-
-
-class TextTable:
-    """An open table: knows its length and columns, and reads rows when asked.
+def open_table(path: Path, options: ReadOptions, *, text: PlainText | None = None) -> "Recording | Archive":
+    """Open a table, of a path or of the text given: as one series, or as an archive where it holds many.
 
     Raises
     ------
     ReadError
         The file holds no rows of numbers, or its header does not fit its rows.
     """
+    text = text or PlainText(path)
+    head, complete = _head(text)
+    sheet = sniff_sheet(head, complete=complete)
+    if sheet is None and b"\0" in head:
+        raise ReadError(f"{path}: holds a zero byte at {head.index(0)}, so it is no text; get the whole file")
+    if sheet is None:
+        raise ReadError(f"{path}: holds no line of text; give a table of numbers, one column a channel")
+    if not sheet.rows:
+        raise ReadError(f"{path}: holds a header and no numbers; give one row of numbers for each sample")
+    if sheet.names is not None and len(sheet.names) != sheet.form.columns:
+        raise ReadError(
+            f"{path}: the header has {len(sheet.names)} columns, the first row {sheet.form.columns}; make them agree"
+        )
+    columns = understand(sheet, path, options, complete=complete)
+    rows = TextRows(text, replace(sheet.form, text=columns.text), sheet.offset, sheet.line)
+    if columns.layout == "columns":
+        return TextTable(rows, columns, options, sheet)
+    if columns.layout == "long":
+        return _read_long(rows, columns, options)
+    return _read_rows(rows, columns)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        lines = sample_lines(head, complete=len(head) < _HEAD_BYTES)
-        if not lines:
-            raise ReadError(f"{path}: holds no line of text; give a table of numbers, one column a channel")
-        form = sniff(lines)
-        first = split(lines[0], form.delimiter)
-        headed = is_header(first, form.decimal)
-        rows = [split(line, form.delimiter) for line in lines[headed:]]
-        if not rows:
-            raise ReadError(f"{path}: holds a header and no numbers; give one row of numbers for each sample")
-        if headed and len(first) != len(rows[0]):
-            raise ReadError(
-                f"{path}: the header has {len(first)} columns, the first row {len(rows[0])}; make them agree"
-            )
-        self.form = replace(form, columns=len(rows[0]))
-        self.columns = _columns_of(first if headed else None, rows, self.form)
-        if not self.columns.channels:
-            raise ReadError(f"{path}: has a time column and no other; add one column for each channel")
-        if self._is_dated(rows):
-            self.form = replace(self.form, text=frozenset({self.columns.time or 0}))
-        before = _before_rows(head, headed=headed)
-        self.chunks = tuple(_chunks(path, sum(map(len, before)), len(before) + 1))
 
-    def _is_dated(self, rows: list[list[str]]) -> bool:
-        return self.columns.time is not None and not is_number(rows[0][self.columns.time], self.form.decimal)
+def _head(text: PlainText) -> tuple[bytes, bool]:
+    """Return the first lines of a text, two whole ones at least, and whether they are all."""
+    size = _HEAD_BYTES
+    while True:
+        head = text.read(0, size)
+        if len(head) < size or head.count(b"\n") > 2 or size >= _LONGEST_HEAD_BYTES:
+            return head, len(head) < size
+        size *= 4
+
+
+class TextRows:
+    """The rows of numbers of a text, which are counted once and then read in parts."""
+
+    def __init__(self, text: PlainText, form: Form, offset: int, line: int) -> None:
+        self.text, self.form, self.path = text, form, text.path
+        self.chunks, self.blank_lines = self._chunks(offset, line)
+        if self.blank_lines and form.columns == 1:
+            filled = self.count
+            self.form = replace(form, blank_rows="missing")
+            self.chunks, _ = self._chunks(offset, line)
+            self.blank_lines = self.count - filled
 
     @property
     def count(self) -> int:
-        """Rows of numbers, which are the samples."""
+        """Rows of numbers."""
         return self.chunks[-1].row
 
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None]:
-        """Return float32 (channels, samples) of the rows `start` to `stop - 1`, and the step in seconds."""
-        values = np.empty((len(self.columns.channels), stop - start), np.float32)
-        times = np.empty(stop - start)
-        for first_row, numbers in self._blocks(start, stop):
-            skip = max(0, start - first_row)
-            kept = numbers[skip : stop - first_row]
-            place = slice(first_row + skip - start, first_row + skip - start + len(kept))
-            values[:, place] = kept[:, self.columns.channels].T
-            if self.columns.time is not None:
-                times[place] = kept[:, self.columns.time]
-        return values, self._step(times, start)
-
-    def _blocks(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the first row and the numbers of stretches of the file that cover the rows asked for."""
-        last = self._chunk_of(stop - 1) + 1
-        for place in range(self._chunk_of(start), last, _CHUNKS_AT_ONCE):
-            first, behind = self.chunks[place], self.chunks[min(place + _CHUNKS_AT_ONCE, last)]
-            data = self._bytes(first, behind)
-            numbers, texts = parse_block(data, self.form, path=self.path, first_line=first.line)
+    def blocks(
+        self, start: int, stop: int
+    ) -> Iterator[tuple[int, np.ndarray, dict[int, list[str]], list[int]]]:
+        """Yield the first row, numbers, texts and odd lines of stretches of the file that cover the rows asked for."""
+        last = self.chunk_of(stop - 1) + 1
+        for index in range(self.chunk_of(start), last, _CHUNKS_AT_ONCE):
+            first, behind = self.chunks[index], self.chunks[min(index + _CHUNKS_AT_ONCE, last)]
+            data = self.bytes_of(first, behind)
+            numbers, texts, odd = parse_block(data, self.form, path=self.path, first_line=first.line)
             if len(numbers) != behind.row - first.row:
                 raise ReadError(
                     f"{self.path}: lines from {first.line} on have quotes that span lines; take them out"
                 )
-            for column, fields in texts.items():
-                numbers[:, column] = instants(fields)
-            yield first.row, numbers
+            yield first.row, numbers, texts, odd
 
-    def _chunk_of(self, row: int) -> int:
-        """Return the place of the chunk that holds a row."""
+    def chunk_of(self, row: int) -> int:
+        """Return the index of the chunk that holds a row."""
         return bisect.bisect_right([chunk.row for chunk in self.chunks], row) - 1
 
-    def _bytes(self, first: Chunk, behind: Chunk) -> bytes:
-        with self.path.open("rb") as file:
-            file.seek(first.offset)
-            return file.read(behind.offset - first.offset)
+    def bytes_of(self, first: Chunk, behind: Chunk) -> bytes:
+        """Return the text of some chunks."""
+        return self.text.read(first.offset, behind.offset - first.offset)
 
-    def _step(self, times: np.ndarray, start: int) -> float | None:
-        if self.columns.time is None:
-            return None
-        try:
-            return even_step(times * self.columns.unit_s)
-        except UnevenTimeError as error:
-            line = self._line_of(start + error.row)
-            raise ReadError(
-                f"{self.path}: line {line}, column {self.columns.time + 1}: {error}; "
-                "resample to even steps, or take the time column out"
-            ) from error
-
-    def _line_of(self, row: int) -> int:
-        place = self._chunk_of(row)
-        chunk = self.chunks[place]
-        lines = self._bytes(chunk, self.chunks[place + 1]).splitlines()
-        filled = [number for number, line in enumerate(lines, chunk.line) if line.strip()]
+    def line_of(self, row: int) -> int:
+        """Return the line, from 1, that a row stands on."""
+        index = self.chunk_of(row)
+        chunk = self.chunks[index]
+        lines = self.bytes_of(chunk, self.chunks[index + 1]).splitlines()
+        filled = [number for number, line in enumerate(lines, chunk.line) if self._is_row(line)]
         return filled[row - chunk.row]
 
+    def _is_row(self, line: bytes) -> bool:
+        return self.form.blank_rows == "missing" or bool(line.strip())
 
-def _columns_of(names: list[str] | None, rows: list[list[str]], form: Form) -> Columns:
-    """Decide what each column is, by the header or, without one, by the rows at the head of the file."""
-    everything = range(form.columns)
-    if names is None:
-        timed = form.columns > 1 and looks_like_time(rows[0], _column(rows, 0, form))
-        return Columns(tuple(everything[timed:]), 0 if timed else None)
-    time = next((place for place, name in enumerate(names) if is_time(name)), None)
-    if time is None:
-        time = next((place for place in everything if is_date(rows[0][place])), None)
-    counters = {place for place in everything if counts_rows(names[place], _column(rows, place, form))}
-    channels = tuple(place for place in everything if place != time and place not in counters)
-    unit_s = unit_of_time(names[time]) if time is not None and is_number(rows[0][time], form.decimal) else 1.0
-    return Columns(channels, time, unit_s)
-
-
-def _column(rows: list[list[str]], place: int, form: Form) -> np.ndarray:
-    fields = [row[place] if place < len(row) else "" for row in rows]
-    if form.decimal == ",":
-        fields = [field.replace(",", ".") for field in fields]
-    return np.array([float(field) if is_number(field) else np.nan for field in fields])
-
-
-def _before_rows(head: bytes, *, headed: bool) -> list[bytes]:
-    """Return the lines that stand before the rows of numbers: comments, blank lines and the header."""
-    before: list[bytes] = []
-    for line in head.splitlines(keepends=True):
-        text = decoded(line)
-        if text.strip() and not text.startswith("#"):
-            if not headed:
-                break
-            headed = False
-        before.append(line)
-    return before
-
-
-def _chunks(path: Path, offset: int, line: int) -> Iterator[Chunk]:
-    """Cut a file from `offset`, where `line` begins, into chunks of whole lines; the last one is empty."""
-    row = 0
-    with path.open("rb") as file:
-        while data := _whole_lines(file, offset):
-            yield Chunk(offset, line, row)
+    def _chunks(self, offset: int, line: int) -> tuple[tuple[Chunk, ...], int]:
+        """Cut the text into chunks of whole lines, the last one empty; and count the blank lines between rows."""
+        row = blank = behind = 0
+        chunks = []
+        while data := self._whole_lines(offset):
+            chunks.append(Chunk(offset, line, row))
             lines = data.splitlines()
-            offset, line, row = (
-                offset + len(data),
-                line + len(lines),
-                row + sum(map(bool, map(bytes.strip, lines))),
-            )
-    yield Chunk(offset, line, row)
+            filled = sum(map(bool, map(bytes.strip, lines)))
+            if filled < len(lines):
+                first, last = (next(n for n, text in it if text.strip()) if filled else 0 for it in (
+                    enumerate(lines), enumerate(reversed(lines))))  # fmt: skip
+                inside = len(lines) - filled - first - last if filled else 0
+                blank += inside + (behind + first if row and filled else 0)
+                behind = last if filled else behind + len(lines)
+            elif filled:
+                blank += behind if row else 0
+                behind = 0
+            offset, line = offset + len(data), line + len(lines)
+            row += len(lines) if self.form.blank_rows == "missing" else filled
+        return (*chunks, Chunk(offset, line, row)), blank
+
+    def _whole_lines(self, offset: int) -> bytes:
+        """Read a chunk that ends with a line; one line that is longer is read whole."""
+        size = _CHUNK_BYTES
+        while True:
+            data = self.text.read(offset, size)
+            end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
+            if len(data) < size or end:
+                return data if len(data) < size else data[:end]
+            size *= 2
 
 
-def _whole_lines(file: BinaryIO, offset: int) -> bytes:
-    """Read a chunk that ends with a line; one line that is longer is read whole."""
-    size = _CHUNK_BYTES
-    while True:
-        file.seek(offset)
-        data = file.read(size)
-        end = data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
-        if len(data) < size or end:
-            return data if len(data) < size else data[:end]
-        size *= 2
+class TextTable:
+    """An open table of one series: knows its length and columns, and reads rows when asked."""
+
+    def __init__(self, rows: TextRows, columns: SeriesColumns, options: ReadOptions, sheet: Sheet) -> None:
+        self.rows, self.columns, self.options, self.path = rows, columns, options, rows.path
+        self.notes = columns.notes + self._layout_notes(sheet)
+
+    def _layout_notes(self, sheet: Sheet) -> tuple[Note, ...]:
+        notes = []
+        channels = len(self.columns.values)
+        if channels > self.count and self.options.layout is None:
+            notes.append(Note(
+                f"has more channels ({channels}) than samples ({self.count}); --layout rows takes each row as an item"
+            ))  # fmt: skip
+        if blank := self.rows.blank_lines:
+            missing = self.rows.form.blank_rows == "missing"
+            what = "stand for missing values" if missing else "between rows are skipped"
+            notes.append(Note(f"{blank} blank lines {what}", loss=not missing))
+        return tuple(notes)
+
+    @property
+    def count(self) -> int:
+        """Rows of numbers, which are the samples."""
+        return self.rows.count
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples) of the rows `start` to `stop - 1`, the step in seconds, and notes."""
+        values = np.empty((len(self.columns.values), stop - start), np.float32)
+        times = np.empty(stop - start)
+        odd_lines: list[int] = []
+        for first_row, numbers, texts, odd in self.rows.blocks(start, stop):
+            if self.columns.time in texts:
+                numbers[:, self.columns.time] = instants(texts[self.columns.time])
+                if self.columns.clock is not None:
+                    numbers[:, self.columns.time] += instants(texts[self.columns.clock])
+            skip = max(0, start - first_row)
+            kept = numbers[skip : stop - first_row]
+            target = slice(first_row + skip - start, first_row + skip - start + len(kept))
+            values[:, target] = kept[:, self.columns.values].T
+            if self.columns.time is not None:
+                times[target] = kept[:, self.columns.time]
+            odd_lines += odd
+        notes = self.notes + _odd_note(odd_lines)
+        if self.columns.time is None:
+            return values, None, notes
+        try:
+            values, step, more = evenly(values, times * self.columns.unit_s, resample=self.options.resample)
+        except UnevenTimeError as error:
+            raise self._uneven(error, start + error.row) from error
+        return values, step, notes + more
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "TextTable":
+        """Return the same with more notes."""
+        self.notes += notes
+        return self
+
+    def _uneven(self, error: UnevenTimeError, row: int) -> ReadError:
+        line, column = self.rows.line_of(row), (self.columns.time or 0) + 1
+        remedy = "resample to even steps, or take the time column out (--time none)"
+        if self.columns.time in self.columns.text and "missing" in str(error):
+            remedy = "write times as 2024-12-31 23:59:59, or take the column out (--time none)"
+        return ReadError(f"{self.path}: line {line}, column {column}: {error}; {remedy}")
+
+
+def _odd_note(lines: list[int]) -> tuple[Note, ...]:
+    if not lines:
+        return ()
+    some = ", ".join(map(str, lines[:5])) + (", ..." if len(lines) > 5 else "")
+    what = "line is" if len(lines) == 1 else "lines are"
+    return (
+        Note(f"{len(lines)} {what} no row of numbers like the others, and missing: line {some}", loss=True),
+    )
+
+
+def _read_rows(rows: TextRows, columns: SeriesColumns) -> "Archive | OneSeries":
+    """Read a table of a row an item whole."""
+    path, first = rows.path, rows.chunks[0]
+    data = rows.bytes_of(first, rows.chunks[-1])
+    numbers, texts, odd = parse_block(data, rows.form, path=path, first_line=first.line, ragged="padded")
+    lines = [n for n, line in enumerate(data.splitlines(), first.line) if line.strip(BLANKS.encode())]
+    if len(lines) != len(numbers):
+        raise ReadError(f"{path}: has quotes that span lines; take them out")
+    return row_items(path, numbers, texts, columns, lines, columns.notes + _odd_note(odd))
+
+
+def row_items(
+    path: Path,
+    numbers: np.ndarray,
+    texts: dict[int, list[str]],
+    columns: SeriesColumns,
+    lines: Sequence[int],
+    notes: tuple[Note, ...],
+) -> "Archive | OneSeries":
+    """Make an item of each row: NaN at its end is padding and is cut off, inside it is a missing value."""
+    width = max(columns.values[-1], *columns.values, columns.label or 0) + 1
+    wider = (
+        range(width, numbers.shape[1]) if not columns.text - {columns.label} else ()
+    )  # rows longer than the first
+    values = numbers[:, [*columns.values, *wider]].astype(np.float32)
+    if columns.layout == "row":
+        return OneSeries(path, without_padding(values), notes=notes)
+    labels = None
+    if columns.label is not None:
+        labels = tuple(
+            checked_label(label, path=path, line=line)
+            for label, line in zip(texts[columns.label], lines, strict=True)
+        )
+    items = tuple(without_padding(row[None]) for row in values)
+    return Archive(path, items, labels, tuple(lines), notes=notes)
+
+
+def _read_long(rows: TextRows, columns: SeriesColumns, options: ReadOptions) -> Archive:
+    """Read a table of a row a sample of an item whole."""
+    blocks = list(rows.blocks(0, rows.count))
+    numbers = np.concatenate([block[1] for block in blocks])
+    texts = {column: [text for block in blocks for text in block[2][column]] for column in columns.text}
+    if columns.time is not None:
+        if columns.time in columns.text:
+            numbers[:, columns.time] = instants(texts[columns.time])
+        numbers[:, columns.time] *= columns.unit_s
+    odd = [line for block in blocks for line in block[3]]
+    return long_items(rows.path, numbers, texts, columns, options, columns.notes + _odd_note(odd))
+
+
+def long_items(
+    path: Path,
+    numbers: np.ndarray,
+    texts: dict[int, list[str]],
+    columns: SeriesColumns,
+    options: ReadOptions,
+    notes: tuple[Note, ...],
+) -> Archive:
+    """Make an item of the rows of each id, in the order in which ids first come; times are in seconds."""
+    ids = [text.strip() for text in texts[columns.item or 0]]
+    known = {text: index for index, text in enumerate(dict.fromkeys(ids))}
+    of_item = np.array([known[text] for text in ids])
+    order = np.argsort(of_item, kind="stable")
+    bounds = np.searchsorted(of_item[order], range(len(known) + 1))
+    items, steps, labels, found = [], [], [], list(notes)
+    for index, name in enumerate(known):
+        inside = order[bounds[index] : bounds[index + 1]]
+        dimensions = None if columns.dimension is None else [texts[columns.dimension][k] for k in inside]
+        if (
+            columns.time is not None
+            and dimensions is None
+            and (np.diff(numbers[inside, columns.time]) < 0).any()
+        ):
+            inside = inside[np.argsort(numbers[inside, columns.time], kind="stable")]
+            found.append(Note("rows of an item that are not in the order of time are sorted"))
+        values, times = _long_item(numbers[inside], columns, dimensions)
+        step: float | None = None
+        if times is not None:
+            try:
+                values, step, more = evenly(values, times, resample=options.resample)
+            except UnevenTimeError as error:
+                raise ReadError(
+                    f"{path}: item {name!r}: {error}; sort its rows by time, or --time none"
+                ) from error
+            found += more
+        items.append(values)
+        steps.append(step)
+        if columns.label is not None:
+            labels.append(_only_label(path, name, {texts[columns.label][k].strip() for k in inside}))
+    return Archive(path, tuple(items), tuple(labels) or None, (), tuple(steps), tuple(dict.fromkeys(found)))
+
+
+def _only_label(path: Path, item: str, labels: set[str]) -> str:
+    if len(labels) > 1:
+        some = " and ".join(sorted(labels)[:2])
+        raise ReadError(f"{path}: item {item!r} has labels {some}; give each item one, or --label none")
+    label = next(iter(labels))
+    if not label:
+        raise ReadError(f"{path}: item {item!r} has no label; write one, or --label none")
+    return label
+
+
+def _long_item(
+    numbers: np.ndarray, columns: SeriesColumns, dimensions: list[str] | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return (channels, samples) and the times of the rows of one item."""
+    times = None if columns.time is None else numbers[:, columns.time]
+    if dimensions is None:
+        return numbers[:, columns.values].T.astype(np.float32), times
+    names = list(dict.fromkeys(dimensions))
+    parts = [np.array([name == other for other in dimensions]) for name in names]
+    length = max(int(part.sum()) for part in parts)
+    values = np.full((len(names), length), np.nan, np.float32)
+    for channel, part in enumerate(parts):
+        values[channel, : part.sum()] = numbers[part, columns.values[0]]
+    longest = next(part for part in parts if part.sum() == length)
+    return values, None if times is None else times[longest]

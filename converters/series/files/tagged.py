@@ -3,13 +3,14 @@
 import csv
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ...core.errors import ReadError
+from ...delimited import PlainText, allow_long_fields, parse_fields, text_lines
 from .archives import Archive, checked_label, without_padding
-from .text import parse_fields, text_lines
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
 Parsed = tuple[list[list[str]], str | None]
@@ -27,8 +28,10 @@ def read_ts(path: Path) -> Archive:
     tags = {line.split()[0].lower(): line.split()[1:] for _, line in head if line.startswith("@")}
     if _is_true(tags.get("@timestamps")):
         raise ReadError(f"{path}: holds its own timestamps; write it with @timeStamps false and even steps")
-    labelled = _is_true(tags.get("@classlabel")) or _is_true(tags.get("@targetlabel"))
-    return _archive(path, data, lambda line: _parse_ts(line, labelled=labelled), labelled=labelled)
+    targets = _is_true(tags.get("@targetlabel"))
+    labelled = _is_true(tags.get("@classlabel")) or targets
+    archive = _archive(path, data, lambda line: _parse_ts(line, labelled=labelled), labelled=labelled)
+    return replace(archive, targets=targets)
 
 
 def read_arff(path: Path) -> Archive:
@@ -43,8 +46,10 @@ def read_arff(path: Path) -> Archive:
         The file has no `@data`, is sparse, or holds no numbers.
     """
     head, data = _parted(path, comment="%")
-    kinds = [found[2].strip().lower() for _, line in head if (found := _ATTRIBUTE.match(line))]
-    labelled = bool(kinds) and kinds[-1].startswith("{")
+    attributes = [found for _, line in head if (found := _ATTRIBUTE.match(line))]
+    kinds = [found[2].strip().lower() for found in attributes]
+    targets = bool(kinds) and kinds[-1] in ("numeric", "real", "integer") and _is_target(attributes[-1][1])
+    labelled = targets or (bool(kinds) and kinds[-1].startswith("{"))
     relational = "relational" in kinds
     archive = _archive(
         path,
@@ -52,14 +57,18 @@ def read_arff(path: Path) -> Archive:
         lambda line: _parse_arff(line, labelled=labelled, relational=relational),
         labelled=labelled,
     )
-    return Archive(path, tuple(map(without_padding, archive.items)), archive.labels, archive.lines)
+    return replace(archive, items=tuple(map(without_padding, archive.items)), targets=targets)
+
+
+def _is_target(name: str) -> bool:
+    return name.strip("'\"").lower() in ("target", "class", "label")
 
 
 def _parted(path: Path, *, comment: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Return the numbered lines before `@data` and those behind it, without blank ones and comments."""
     lines = [
         (number, line.strip())
-        for number, line in enumerate(text_lines(path.read_bytes()), 1)
+        for number, line in enumerate(text_lines(PlainText(path).read()), 1)
         if line.strip() and not line.lstrip().startswith(comment)
     ]
     start = next((place for place, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
@@ -84,6 +93,7 @@ def _parse_arff(line: str, *, labelled: bool, relational: bool) -> Parsed:
     if line.startswith("{"):
         raise ValueError("is sparse; write every value")
     quote = '"' if '"' in line and "'" not in line else "'"
+    allow_long_fields()
     fields = next(csv.reader([line], quotechar=quote, skipinitialspace=True))
     label = fields.pop() if labelled else None
     if not relational:
@@ -98,8 +108,8 @@ def _archive(
     for line, text in data:
         try:
             dimensions, label = parse(text)
-        except ValueError as error:
-            raise ReadError(f"{path}: line {line} {error}") from error
+        except (ValueError, csv.Error) as error:
+            raise ReadError(f"{path}: line {line} {error}; mend the line") from error
         items.append(_item(dimensions, path, line))
         if labelled:
             labels.append(checked_label(label, path=path, line=line))
@@ -139,6 +149,9 @@ def tagged_format(head: bytes) -> str | None:
             "@timestamps",
             "@univariate",
             "@classlabel",
+            "@targetlabel",
+            "@missing",
+            "@equallength",
             "@serieslength",
             "@dimensions",
         ):

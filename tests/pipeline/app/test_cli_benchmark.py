@@ -47,7 +47,7 @@ def test_people_get_a_table(done, raw, cache, phosphene):
     told = phosphene("benchmark", raw / "raw", *QUICK)
     assert told.status == 0
     assert "summary + nearest" in told.out
-    assert "No verdict: there are no figures for images." in told.out
+    assert "No verdict: images not run" in told.out
     assert max(map(len, told.out.splitlines())) <= 100
 
 
@@ -66,9 +66,9 @@ def test_wrong_use_is_told_before_any_work(raw, cache, phosphene, options, words
 
 
 def test_missing_packages_are_named(raw, cache, phosphene, monkeypatch):
-    from phosphene.pipeline.compare import benchmark
+    from phosphene.pipeline.compare import run
 
-    monkeypatch.setattr(benchmark, "_EXTRA", ("lightgbm", "nosuchpackage"))
+    monkeypatch.setattr(run, "baseline_packages", lambda: ("lightgbm", "nosuchpackage"))
     wrong = phosphene("benchmark", raw / "raw", *QUICK)
     assert wrong.status == 2
     assert "needs nosuchpackage: pip install 'phosphene[baselines]'" in wrong.err

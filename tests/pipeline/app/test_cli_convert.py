@@ -42,7 +42,7 @@ def raw(tmp_path):
     for name, (content, _) in BROKEN.items():
         (folder / "audio" / name).write_bytes(content)
     sound = (folder / "audio" / "bird" / "000.wav").read_bytes()
-    (folder / "half.wav").write_bytes(sound[: len(sound) // 2])
+    (folder / "bare.wav").write_bytes(sound[:44])
     (folder / "head.wav").write_bytes(sound[:30])
     (folder / "link.wav").symlink_to("nowhere.wav")
     np.save(folder / "cut.npy", np.zeros((2, 50)))
@@ -52,7 +52,7 @@ def raw(tmp_path):
 
 MESSAGES = {
     **{f"audio/{name}": words for name, (_, words) in BROKEN.items()},
-    "half.wav": "cut short, the header promises 64000 bytes",
+    "bare.wav": "promises 64000 bytes",
     "head.wav": "no sound that can be decoded",
     "link.wav": "a link to nothing; check the path",
     "cut.npy": "cut short",

@@ -275,7 +275,7 @@ def test_a_sound_download_is_kept(monkeypatch, tmp_path):
     content = b"weights"
     digest = weights_module.hashlib.sha256(content).hexdigest()
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: Answer(content))
-    source = weights_module.Source("net", url=f"https://host/net-{digest[:8]}.pth")
+    source = weights_module.PublishedWeights("net", url=f"https://host/net-{digest[:8]}.pth")
     _, path, origin = weights_module.locate([source])
     assert (path.read_bytes(), origin) == (content, f"a download ({source.url})")
     assert weights_module.locate([source])[2].startswith("the cache of torchvision")

@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge, RidgeClassifierCV
 
 from phosphene.converters import ParameterError
 from phosphene.pipeline.baselines import rockets
-from phosphene.pipeline.baselines.rockets import RocketContender
+from phosphene.pipeline.baselines.rockets import RocketEstimator
 from phosphene.pipeline.strategies import ridge
 
 
@@ -28,10 +28,10 @@ def plain(monkeypatch):
 def fitted(plain):
     values, targets = waves()
     groups = np.arange(40) // 2
-    contender = RocketContender(values, "minirocket", seed=0)
+    estimator = RocketEstimator(values, "minirocket", seed=0)
     return (
-        contender,
-        contender.fit(np.arange(40), targets[:40], groups, n_classes=3),
+        estimator,
+        estimator.fit(np.arange(40), targets[:40], groups, n_classes=3),
         values[:, 0],
         targets,
         groups,
@@ -40,8 +40,8 @@ def fitted(plain):
 
 def test_ridge_of_single_rows_is_that_of_scikit_learn(plain):
     values, targets = waves()
-    contender = RocketContender(values, "minirocket", seed=0)
-    trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
+    estimator = RocketEstimator(values, "minirocket", seed=0)
+    trained = estimator.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
     oracle = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)).fit(values[:40, 0], targets[:40])
     assert trained.notes["setting"]["alpha"] == pytest.approx(oracle.alpha_)
     np.testing.assert_allclose(
@@ -53,8 +53,8 @@ def test_oof_errors_keep_their_digits_where_hardly_anything_is_left(plain):
     """With far more features than rows and a small penalty a whole fit is all but exact."""
     random = np.random.default_rng(0)
     values, targets = random.normal(scale=100.0, size=(30, 1, 20000)), np.arange(30) % 2
-    contender = RocketContender(values, "minirocket", seed=0)
-    trained = contender.fit(np.arange(30), targets, np.arange(30), n_classes=2)
+    estimator = RocketEstimator(values, "minirocket", seed=0)
+    trained = estimator.fit(np.arange(30), targets, np.arange(30), n_classes=2)
     wanted = np.where(targets == 1, 1.0, -1.0)
     for place in (0, 11):
         rest = np.arange(30) != place
@@ -70,10 +70,10 @@ def test_oof_errors_keep_their_digits_where_hardly_anything_is_left(plain):
 def test_two_classes_answer_as_scikit_learn(plain):
     values, targets = waves()
     targets = (targets > 0).astype(int)
-    contender = RocketContender(values, "minirocket", seed=0)
-    trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=2)
+    estimator = RocketEstimator(values, "minirocket", seed=0)
+    trained = estimator.fit(np.arange(40), targets[:40], np.arange(40), n_classes=2)
     oracle = RidgeClassifierCV(alphas=np.logspace(-3, 3, 10)).fit(values[:40, 0], targets[:40])
-    log_proba = contender.predict_log_proba(trained.model, np.arange(40, 60)).argmax(axis=1)
+    log_proba = estimator.predict_log_proba(trained.model, np.arange(40, 60)).argmax(axis=1)
     assert log_proba.tolist() == oracle.predict(values[40:, 0]).tolist()
 
 
@@ -90,9 +90,9 @@ def test_oof_log_proba_is_that_of_fits_without_the_group(fitted):
 
 
 def test_many_rows_are_learned_from_though_some_choose_the_penalty(fitted, monkeypatch):
-    contender, _, rows, targets, _ = fitted
+    estimator, _, rows, targets, _ = fitted
     monkeypatch.setattr(ridge, "MOST_OOF", 30)
-    trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
+    trained = estimator.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
     assert len(trained.oof_indices) == 30
     wanted = np.where(np.eye(3)[targets[:40]] > 0, 1.0, -1.0)
     oracle = Ridge(trained.notes["setting"]["alpha"]).fit(rows[:40], wanted)
@@ -101,15 +101,15 @@ def test_many_rows_are_learned_from_though_some_choose_the_penalty(fitted, monke
 
 def test_one_group_one_class_and_a_class_of_one_row(plain):
     values, targets = waves()
-    contender = RocketContender(values, "minirocket", seed=0)
-    alone = contender.fit(np.arange(9), targets[:9], np.zeros(9, int), n_classes=3)
+    estimator = RocketEstimator(values, "minirocket", seed=0)
+    alone = estimator.fit(np.arange(9), targets[:9], np.zeros(9, int), n_classes=3)
     assert len(alone.oof_indices) == 0 and alone.oof_log_proba.shape == (0, 3)
-    assert (contender.predict_log_proba(alone.model, np.arange(9)).argmax(axis=1) == targets[:9]).all()
-    only = contender.fit(np.arange(4), np.full(4, 2), np.arange(4), n_classes=3)
-    assert contender.predict_log_proba(only.model, np.arange(5)).argmax(axis=1).tolist() == [2] * 5
-    few = contender.fit(np.arange(5), np.array([0, 1, 0, 1, 2]), np.arange(5), n_classes=4)
+    assert (estimator.predict_log_proba(alone.model, np.arange(9)).argmax(axis=1) == targets[:9]).all()
+    only = estimator.fit(np.arange(4), np.full(4, 2), np.arange(4), n_classes=3)
+    assert estimator.predict_log_proba(only.model, np.arange(5)).argmax(axis=1).tolist() == [2] * 5
+    few = estimator.fit(np.arange(5), np.array([0, 1, 0, 1, 2]), np.arange(5), n_classes=4)
     assert few.oof_indices.tolist() == [0, 1, 2, 3]
-    log_proba = contender.predict_log_proba(few.model, np.arange(60))
+    log_proba = estimator.predict_log_proba(few.model, np.arange(60))
     assert np.isfinite(log_proba).all() and log_proba.shape == (60, 4)
 
 
@@ -121,16 +121,16 @@ def test_short_series_are_stretched_along_straight_lines(monkeypatch):
         lambda values, seed: lambda series: seen.append(series) or series[:, 0],
     )
     values = np.array([[[0.0, 9.0, 0.0]], [[9.0, 0.0, 9.0]]])
-    RocketContender(values, "minirocket", seed=0).fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
+    RocketEstimator(values, "minirocket", seed=0).fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
     np.testing.assert_allclose(seen[0][0, 0], [0, 2, 4, 6, 8, 8, 6, 4, 2, 0])
-    one = RocketContender(values[..., :1], "minirocket", seed=0)
+    one = RocketEstimator(values[..., :1], "minirocket", seed=0)
     one.fit(np.arange(2), np.arange(2), np.arange(2), n_classes=2)
     np.testing.assert_allclose(seen[-1][1, 0], [9] * 10)
 
 
 def test_unknown_method_is_told():
     with pytest.raises(ParameterError, match="must be minirocket or multirocket_hydra, got 'inception'"):
-        RocketContender(np.zeros((2, 1, 20)), "inception", seed=0)
+        RocketEstimator(np.zeros((2, 1, 20)), "inception", seed=0)
 
 
 @pytest.mark.slow  # aeon's loops are compiled at their first call
@@ -143,10 +143,10 @@ def test_log_proba_are_those_of_aeon(method, channels):
 
     owner = {"minirocket": MiniRocketClassifier, "multirocket_hydra": MultiRocketHydraClassifier}[method]
     values, targets = waves(channels=channels)
-    contender = RocketContender(values, method, seed=3)
+    estimator = RocketEstimator(values, method, seed=3)
     state, torchs, threads = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads()
-    trained = contender.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
-    log_proba = contender.predict_log_proba(trained.model, np.arange(40, 60))
+    trained = estimator.fit(np.arange(40), targets[:40], np.arange(40), n_classes=3)
+    log_proba = estimator.predict_log_proba(trained.model, np.arange(40, 60))
     assert (np.random.get_state()[1] == state).all() and torch.equal(torch.get_rng_state(), torchs)
     assert torch.get_num_threads() == threads
     oracle = owner(random_state=3).fit(values[:40], targets[:40])
@@ -164,7 +164,7 @@ def test_minirocket_reaches_on_chinatown_what_aeon_reaches(data):
     parts = [np.loadtxt(data / "ucr" / "Chinatown" / f"Chinatown_{part}.tsv") for part in ("TRAIN", "TEST")]
     n, rows = len(parts[0]), np.concatenate(parts)
     targets = np.unique(rows[:, 0], return_inverse=True)[1]
-    contender = RocketContender(rows[:, None, 1:], "minirocket", seed=0)
-    trained = contender.fit(np.arange(n), targets[:n], np.arange(n), n_classes=2)
-    log_proba = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
+    estimator = RocketEstimator(rows[:, None, 1:], "minirocket", seed=0)
+    trained = estimator.fit(np.arange(n), targets[:n], np.arange(n), n_classes=2)
+    log_proba = estimator.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
     assert (log_proba == targets[n:]).mean() == pytest.approx(0.9826, abs=0.002)

@@ -13,7 +13,7 @@ from phosphene.pipeline.baselines import tabular
 from phosphene.pipeline.baselines.tabular import (
     MODELS,
     SETTINGS,
-    TableContender,
+    TableEstimator,
     size_bytes,
     stratified_splits,
 )
@@ -32,16 +32,16 @@ def blobs(n=60, columns=8, classes=3, seed=0):
 
 def fitted(model, table, targets, n_train, *, groups=None, n_classes=3):
     groups = np.arange(n_train) if groups is None else groups
-    contender = TableContender(table, model, seed=0)
-    trained = contender.fit(np.arange(n_train), targets[:n_train], groups, n_classes=n_classes)
-    return contender, trained
+    estimator = TableEstimator(table, model, seed=0)
+    trained = estimator.fit(np.arange(n_train), targets[:n_train], groups, n_classes=n_classes)
+    return estimator, trained
 
 
 @pytest.mark.parametrize("model", LEARNERS)
 def test_learns_and_repeats(model):
     table, targets = blobs()
-    contender, trained = fitted(model, table, targets, 45)
-    answers = contender.predict_log_proba(trained.model, np.arange(45, 60))
+    estimator, trained = fitted(model, table, targets, 45)
+    answers = estimator.predict_log_proba(trained.model, np.arange(45, 60))
     assert (answers.argmax(axis=1) == targets[45:]).mean() > 0.7
     np.testing.assert_allclose(np.exp(answers).sum(axis=1), 1.0)
     assert trained.oof_indices.tolist() == list(range(45)) and trained.oof_log_proba.shape == (45, 3)
@@ -76,8 +76,8 @@ def test_hard_cases_are_answered(model, kind):
         groups = np.zeros(8, int)
     if kind == "one class":
         targets = np.full(12, 2)
-    contender, trained = fitted(model, table, targets, n, groups=groups, n_classes=5)
-    answers = contender.predict_log_proba(trained.model, np.arange(12))
+    estimator, trained = fitted(model, table, targets, n, groups=groups, n_classes=5)
+    answers = estimator.predict_log_proba(trained.model, np.arange(12))
     assert answers.shape == (12, 5) and np.isfinite(answers).all()
     unseen = np.setdiff1d(np.arange(5), targets[:n])
     assert (answers[:, unseen] < np.log(1e-3)).all()
@@ -109,9 +109,9 @@ def test_groups_are_left_out_whole():
 def test_majority_answers_with_shares_of_the_classes():
     table, _ = blobs(10)
     targets = np.array([0, 0, 0, 1] + [0] * 6)
-    contender, trained = fitted("majority", table, targets, 4, n_classes=3)
+    estimator, trained = fitted("majority", table, targets, 4, n_classes=3)
     np.testing.assert_allclose(
-        np.exp(contender.predict_log_proba(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
+        np.exp(estimator.predict_log_proba(trained.model, np.array([7])))[0], [0.75, 0.25, 0.0], atol=1e-5
     )
     assert trained.notes["settings"] == 1 and trained.oof_indices.tolist() == [0, 1, 2]
 
@@ -140,10 +140,10 @@ def without_temperature(log_proba, trained):
 @pytest.mark.parametrize("model", ["logistic", "nearest"])
 def test_predictions_are_those_of_scikit_learn(model, columns, classes):
     table, targets = blobs(80, columns, classes)
-    contender, trained = fitted(model, table, targets, 60, n_classes=classes)
+    estimator, trained = fitted(model, table, targets, 60, n_classes=classes)
     values = table.values.astype(float)
     expected = by_hand(model, values[:60], targets[:60], values[60:], trained.notes["setting"])
-    found = without_temperature(contender.predict_log_proba(trained.model, np.arange(60, 80)), trained)
+    found = without_temperature(estimator.predict_log_proba(trained.model, np.arange(60, 80)), trained)
     np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
@@ -178,10 +178,10 @@ def test_the_setting_is_that_of_the_best_brier_score():
 
 def test_the_forest_is_that_of_scikit_learn():
     table, targets = blobs(80)
-    contender, trained = fitted("random_forest", table, targets, 60)
+    estimator, trained = fitted("random_forest", table, targets, 60)
     forest = RandomForestClassifier(100, random_state=0, **trained.notes["setting"])
     forest.fit(table.values[:60], targets[:60])
-    log_proba = contender.predict_log_proba(trained.model, np.arange(60, 80))
+    log_proba = estimator.predict_log_proba(trained.model, np.arange(60, 80))
     proba = forest.predict_proba(table.values[60:])
     assert (log_proba.argmax(axis=1) == proba.argmax(axis=1)).all()
 
@@ -191,8 +191,8 @@ def test_probabilities_are_calibrated(model):
     # Labels of which one in five is wrong: nobody can be surer than that, however far the classes are apart.
     table, targets = blobs(300, 4, 2)
     noisy = np.where(np.random.default_rng(1).random(300) < 0.2, 1 - targets, targets)
-    contender, trained = fitted(model, table, noisy, 200, n_classes=2)
-    log_proba = contender.predict_log_proba(trained.model, np.arange(200, 300))
+    estimator, trained = fitted(model, table, noisy, 200, n_classes=2)
+    log_proba = estimator.predict_log_proba(trained.model, np.arange(200, 300))
     loss = -log_proba[np.arange(100), noisy[200:]].mean()
     best = -np.log(np.where(noisy == targets, 0.8, 0.2))[200:].mean()
     assert best - 0.1 < loss < best + 0.15
@@ -202,10 +202,10 @@ def test_probabilities_are_calibrated(model):
 def test_some_of_many_rows_choose(monkeypatch):
     monkeypatch.setattr(tabular, "MAX_ROWS", 20)
     table, targets = blobs()
-    contender, trained = fitted("nearest", table, targets, 60)
+    estimator, trained = fitted("nearest", table, targets, 60)
     assert len(trained.oof_indices) == 20 == len(trained.oof_log_proba)
     assert trained.size_bytes > table.values[:60].nbytes  # all are kept
-    nothing = contender.predict_log_proba(trained.model, np.zeros(0, int))
+    nothing = estimator.predict_log_proba(trained.model, np.zeros(0, int))
     assert nothing.shape == (0, 3)
 
 
@@ -253,4 +253,4 @@ def test_unknown_model_is_told():
     with pytest.raises(
         ParameterError, match="lightgbm, logistic, majority, nearest, random_forest, got 'svm'"
     ):
-        TableContender(blobs()[0], "svm", seed=0)
+        TableEstimator(blobs()[0], "svm", seed=0)

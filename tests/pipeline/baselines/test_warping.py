@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phosphene.pipeline.baselines import warping
-from phosphene.pipeline.baselines.warping import WarpingContender, dtw_distances
+from phosphene.pipeline.baselines.warping import DtwEstimator, dtw_distances
 
 pytest.importorskip("aeon")
 
@@ -93,7 +93,7 @@ def leave_out_by_hand(values, targets, groups, reach):
 def test_window_is_the_narrowest_of_those_with_the_fewest_mistakes():
     values, targets = bumps(12)
     groups = np.arange(12) // 2
-    trained = WarpingContender(values, seed=0).fit(np.arange(12), targets, groups, n_classes=2)
+    trained = DtwEstimator(values, seed=0).fit(np.arange(12), targets, groups, n_classes=2)
     by_hand = {
         percent: leave_out_by_hand(values, targets, groups, reach)
         for reach, percent in enumerate((0, 1, 3, 5, 7, 9, 12))  # the least that are so many of 50 steps
@@ -109,36 +109,47 @@ def test_window_is_the_narrowest_of_those_with_the_fewest_mistakes():
 def test_answers_are_the_class_of_the_nearest_and_surer_where_others_are_far():
     values = np.zeros((6, 1, 12))
     values[:, 0] += np.array([0.0, 0.1, 1.0, 1.1, 0.05, 0.45])[:, None]
-    contender = WarpingContender(values, seed=0)
-    trained = contender.fit(np.arange(4), np.array([0, 0, 2, 2]), np.arange(4), n_classes=3)
-    answers = np.exp(contender.predict_log_proba(trained.model, np.array([4, 5])))
+    estimator = DtwEstimator(values, seed=0)
+    trained = estimator.fit(np.arange(4), np.array([0, 0, 2, 2]), np.arange(4), n_classes=3)
+    answers = np.exp(estimator.predict_log_proba(trained.model, np.array([4, 5])))
     assert answers.argmax(axis=1).tolist() == [0, 0]
     assert answers[0, 0] > answers[1, 0] and (answers[:, 1] < 1e-5).all()
     np.testing.assert_allclose(answers.sum(axis=1), 1.0)
 
 
+def test_probabilities_do_not_depend_on_the_unit_of_the_values():
+    values, targets = bumps(16)
+    values = values + np.random.default_rng(0).normal(0, 0.3, values.shape)
+    by_unit = []
+    for unit in (1.0, 1000.0):
+        estimator = DtwEstimator(unit * values, seed=0)
+        trained = estimator.fit(np.arange(12), targets[:12], np.arange(12), n_classes=2)
+        by_unit.append(estimator.predict_log_proba(trained.model, np.arange(12, 16)))
+    np.testing.assert_allclose(by_unit[0], by_unit[1], rtol=1e-3)
+
+
 def test_nothing_to_leave_out_one_class_and_a_class_of_one_row():
     values, targets = bumps()
-    contender = WarpingContender(values, seed=0)
-    alone = contender.fit(np.arange(6), targets[:6], np.zeros(6, int), n_classes=2)
+    estimator = DtwEstimator(values, seed=0)
+    alone = estimator.fit(np.arange(6), targets[:6], np.zeros(6, int), n_classes=2)
     assert len(alone.oof_indices) == 0 and alone.oof_log_proba.shape == (0, 2)
     assert alone.notes["left_out_accuracy"] is None
     assert (
-        contender.predict_log_proba(alone.model, np.arange(6)).argmax(axis=1).tolist() == targets[:6].tolist()
+        estimator.predict_log_proba(alone.model, np.arange(6)).argmax(axis=1).tolist() == targets[:6].tolist()
     )
-    only = contender.fit(np.arange(3), np.full(3, 1), np.arange(3), n_classes=2)
-    assert contender.predict_log_proba(only.model, np.arange(4)).argmax(axis=1).tolist() == [1] * 4
-    few = contender.fit(np.arange(3), np.array([0, 0, 1]), np.arange(3), n_classes=2)
+    only = estimator.fit(np.arange(3), np.full(3, 1), np.arange(3), n_classes=2)
+    assert estimator.predict_log_proba(only.model, np.arange(4)).argmax(axis=1).tolist() == [1] * 4
+    few = estimator.fit(np.arange(3), np.array([0, 0, 1]), np.arange(3), n_classes=2)
     assert few.oof_indices.tolist() == [0, 1]
-    assert contender.predict_log_proba(few.model, np.arange(0)).shape == (0, 2)
+    assert estimator.predict_log_proba(few.model, np.arange(0)).shape == (0, 2)
 
 
 def test_what_is_computed_is_bounded(monkeypatch):
     values, targets = bumps()
-    contender = WarpingContender(values, seed=0)
+    estimator = DtwEstimator(values, seed=0)
 
     def fit():
-        return contender.fit(np.arange(24), targets, np.arange(24), n_classes=2)
+        return estimator.fit(np.arange(24), targets, np.arange(24), n_classes=2)
 
     full = 24 * 24 * 50
     monkeypatch.setattr(warping, "MAX_CELLS", full * 21)
@@ -149,7 +160,7 @@ def test_what_is_computed_is_bounded(monkeypatch):
     monkeypatch.setattr(warping, "MAX_CELLS_PREDICT", 8 * 50 * 11)
     fewer = fit()
     assert fewer.notes["rows_compared"] == 8 == len(fewer.model.rows)
-    assert np.isfinite(contender.predict_log_proba(fewer.model, np.arange(24))).all()
+    assert np.isfinite(estimator.predict_log_proba(fewer.model, np.arange(24))).all()
 
 
 @pytest.mark.slow
@@ -159,7 +170,7 @@ def test_errors_are_those_that_the_archive_publishes(data, name, error):
     parts = [np.loadtxt(data / "ucr" / name / f"{name}_{part}.tsv") for part in ("TRAIN", "TEST")]
     n, rows = len(parts[0]), np.concatenate(parts)
     targets = np.unique(rows[:, 0], return_inverse=True)[1]
-    contender = WarpingContender(rows[:, None, 1:], seed=0)
-    trained = contender.fit(np.arange(n), targets[:n], np.arange(n), n_classes=targets.max() + 1)
-    answers = contender.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
+    estimator = DtwEstimator(rows[:, None, 1:], seed=0)
+    trained = estimator.fit(np.arange(n), targets[:n], np.arange(n), n_classes=targets.max() + 1)
+    answers = estimator.predict_log_proba(trained.model, np.arange(n, len(rows))).argmax(axis=1)
     assert (answers != targets[n:]).mean() == pytest.approx(error, abs=0.005)

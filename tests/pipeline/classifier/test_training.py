@@ -7,7 +7,7 @@ import pytest
 
 from phosphene.converters import ParameterError, SignalError
 from phosphene.datasets import Item, Manifest, make_synthetic, open_manifest
-from phosphene.pipeline import Recipe, cross_validate, train
+from phosphene.pipeline import Classifier, Recipe, cross_validate, train
 
 PROBE = Recipe(views="gasf,gadf", workers=1)
 
@@ -147,3 +147,17 @@ def test_a_recipe_checks_itself(values, message):
 def test_scratch_takes_no_weights(series, tmp_path):
     with pytest.raises(ParameterError, match="starts from random weights"):
         train(series, Recipe(views="gasf", strategy="scratch", weights=tmp_path / "w.pth"), progress=False)
+
+
+def test_views_take_their_range_from_training_items_alone_and_keep_it(tmp_path):
+    """Sines of one size are for training; one a hundred times as large is held out."""
+    for index in range(8):
+        values = np.sin(np.arange(80) / (3 + 4 * (index % 2))) * (100 if index >= 6 else 1)
+        np.savetxt(tmp_path / f"{index}.csv", values)
+    items = tuple(
+        Item(tmp_path / f"{i}.csv", label="ab"[i % 2], split="test" if i >= 6 else "train") for i in range(8)
+    )
+    recipe = replace(PROBE, views="line(size=64,value_range=training),gasf(size=64)", strategy="probe")
+    train(Manifest(items, "series"), recipe, out=tmp_path / "model", progress=False)
+    view = Classifier.load(tmp_path / "model").views[0]
+    assert view.value_range == pytest.approx((-1, 1), abs=0.01)

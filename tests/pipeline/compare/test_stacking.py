@@ -33,36 +33,36 @@ def two_members(seed, *, n_rows, n_classes=4, **extra):
 
 def test_a_pool_by_hand():
     stack = Stack(np.array([2.0, 0.5]), np.log([1.0, 3.0]))
-    answers = stack.log_probabilities([np.log([[0.6, 0.4]]), np.log([[0.36, 0.64]])])
+    answers = stack.predict_log_proba([np.log([[0.6, 0.4]]), np.log([[0.36, 0.64]])])
     first, second = 0.6**2 * 0.6, 0.4**2 * 0.8 * 3
     assert np.exp(answers) == pytest.approx(np.array([[first, second]]) / (first + second))
 
 
 def test_independent_looks_are_added_up():
     """The product of calibrated, independent evidence is right with weights of 1: many rows find that."""
-    left_out, targets, _, _ = two_members(0, n_rows=4000)
-    assert fit_stack(left_out, targets).weights == pytest.approx([1, 1], abs=0.08)
+    oof, targets, _, _ = two_members(0, n_rows=4000)
+    assert fit_stack(oof, targets).weights == pytest.approx([1, 1], abs=0.08)
 
 
 @pytest.mark.parametrize("too_sure", [0.5, 3.0])
 def test_members_that_are_too_sure_or_too_timid_are_tempered(too_sure):
-    left_out, targets, _, _ = two_members(1, n_rows=4000, too_sure=too_sure)
-    assert fit_stack(left_out, targets).weights == pytest.approx([1 / too_sure] * 2, rel=0.1)
+    oof, targets, _, _ = two_members(1, n_rows=4000, too_sure=too_sure)
+    assert fit_stack(oof, targets).weights == pytest.approx([1 / too_sure] * 2, rel=0.1)
 
 
 @pytest.mark.parametrize("n_rows", [20, 60, 400])
 def test_together_they_beat_each_on_fresh_rows(n_rows):
     for seed in range(5):
-        left_out, targets, fresh, truth = two_members(seed, n_rows=n_rows, too_sure=1.5)
-        both = log_loss(fit_stack(left_out, targets).log_probabilities(fresh), truth)
+        oof, targets, fresh, truth = two_members(seed, n_rows=n_rows, too_sure=1.5)
+        both = log_loss(fit_stack(oof, targets).predict_log_proba(fresh), truth)
         assert both < min(log_loss(member, truth) for member in fresh) - 0.03
 
 
 def test_products_beat_averages_on_independent_looks():
     """Why this is no average of probabilities, with its weights found in the best way."""
-    left_out, targets, fresh, truth = two_members(2, n_rows=200)
-    product = log_loss(fit_stack(left_out, targets).log_probabilities(fresh), truth)
-    mixture = log_loss(average(np.stack(fresh), ensemble_weights(np.stack(left_out), targets)), truth)
+    oof, targets, fresh, truth = two_members(2, n_rows=200)
+    product = log_loss(fit_stack(oof, targets).predict_log_proba(fresh), truth)
+    mixture = log_loss(average(np.stack(fresh), ensemble_weights(np.stack(oof), targets)), truth)
     assert product < mixture - 0.1
 
 
@@ -81,15 +81,15 @@ def test_a_perfect_member_dominates():
     perfect = np.log(np.full((300, 3), 0.01) + np.eye(3)[targets] * 0.97)
     fair = evidence(targets, 3, rng)
     stack = fit_stack([perfect[:100], fair[:100]], targets[:100])
-    answers = stack.log_probabilities([perfect[100:], fair[100:]])
+    answers = stack.predict_log_proba([perfect[100:], fair[100:]])
     assert (fair[100:].argmax(axis=1) != targets[100:]).sum() > 50
     assert (answers.argmax(axis=1) == targets[100:]).all()
     assert log_loss(answers, targets[100:]) < log_loss(perfect[100:], targets[100:])
 
 
 def test_equal_members_get_equal_weights():
-    left_out, targets, _, _ = two_members(5, n_rows=50)
-    weights = fit_stack([left_out[0]] * 3, targets).weights
+    oof, targets, _, _ = two_members(5, n_rows=50)
+    weights = fit_stack([oof[0]] * 3, targets).weights
     assert weights == pytest.approx([weights[0]] * 3, rel=1e-6)
 
 
@@ -115,8 +115,8 @@ def test_a_bias_follows_classes_that_no_member_expects():
 
 def test_the_loss_is_least():
     """Against a slow search around the fit: no step in any direction that is allowed lowers the penalised loss."""
-    left_out, targets, _, _ = two_members(7, n_rows=30)
-    known, stack = np.stack(left_out), fit_stack(left_out, targets)
+    oof, targets, _, _ = two_members(7, n_rows=30)
+    known, stack = np.stack(oof), fit_stack(oof, targets)
 
     def loss(weights, bias):
         answers = log_softmax(np.einsum("m,mnc->nc", weights, known) + bias, axis=1)
@@ -134,12 +134,12 @@ numbers = st.floats(-60, 0) | st.just(-np.inf)
 @given(st.data())
 def test_answers_are_finite_and_add_up_to_one(data):
     n_members, n_rows, n_classes = (data.draw(st.integers(low, 5)) for low in (1, 0, 1))
-    left_out = data.draw(arrays(float, (n_members, n_rows, n_classes), elements=numbers))
+    oof = data.draw(arrays(float, (n_members, n_rows, n_classes), elements=numbers))
     targets = data.draw(arrays(int, n_rows, elements=st.integers(0, n_classes - 1)))
-    stack = fit_stack(list(left_out), targets)
+    stack = fit_stack(list(oof), targets)
     assert np.isfinite(stack.weights).all()
     assert (stack.weights >= 0).all()
-    answers = stack.log_probabilities(list(left_out))
+    answers = stack.predict_log_proba(list(oof))
     assert answers.shape == (n_rows, n_classes)
     assert np.isfinite(answers).all()
     assert np.exp(answers).sum(axis=1) == pytest.approx(np.ones(n_rows))
@@ -153,7 +153,7 @@ TWO = np.log([[0.5, 0.5], [0.9, 0.1]])
     [
         (
             lambda: fit_stack([], np.zeros(0, int)),
-            "answers must be of one member or more, each (n, n_classes)",
+            "log_proba must be of one member or more, each (n, n_classes)",
         ),
         (lambda: fit_stack([TWO, TWO[:1]], np.zeros(2, int)), "same rows and classes, got (2, 2), (1, 2)"),
         (lambda: fit_stack([TWO[0]], np.zeros(2, int)), "got (2,)"),
@@ -162,12 +162,12 @@ TWO = np.log([[0.5, 0.5], [0.9, 0.1]])
         (lambda: fit_stack([TWO], np.array([-1, 1])), "targets must be from 0 to 1, got -1"),
         (
             lambda: fit_stack([TWO * np.nan], np.array([0, 1])),
-            "got NaN or infinity; leave out rows that failed",
+            "NaN or infinity; leave out rows that failed",
         ),
         (lambda: fit_stack([TWO], np.array([0, 1]), ridge=0), "ridge must be a number > 0, got 0"),
         (
-            lambda: Stack(np.ones(2), np.zeros(2)).log_probabilities([TWO]),
-            "answers must be of 2 members for 2 classes, got 1 for 2",
+            lambda: Stack(np.ones(2), np.zeros(2)).predict_log_proba([TWO]),
+            "log_proba must be of 2 members for 2 classes, got 1 for 2",
         ),
     ],
 )

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from phosphene.datasets.scores import Scores, confusion_counts, macro_f1, share_interval
-from phosphene.pipeline.compare.summary import Cost, CurvePoint, Ranking, Row, SetSummary, Summary
+from phosphene.pipeline.compare.statistics import Ranking
+from phosphene.pipeline.compare.summary import Cost, CurvePoint, Row, SetSummary, Summary
 
 NAN = float("nan")
 # Method, side, what it scores at best, seconds to prepare and to train.
@@ -91,7 +92,14 @@ def make_set(
         "Images better: 0.930 against 0.905 without them, p = 0.012 (corrected resampled t-test, 5 folds)."
     )
     return SetSummary(
-        name, "accuracy", n_items, n_classes, tuple(rows), make_curves(n_items), verdict, tuple(warnings)
+        name,
+        "accuracy",
+        n_items,
+        n_classes,
+        tuple(rows),
+        make_curves(n_items),
+        warnings=tuple(warnings),
+        verdict=verdict,
     )
 
 
@@ -138,11 +146,11 @@ def make_summary(*, n_sets=1, n_methods=14, failed_items=0, **of_set):
     items = tuple((f"audio/{place}.ogg", "no sound in it") for place in range(failed_items))
     if n_sets == 1:
         (one,) = sets
-        return Summary(one.name, (one,), one.rows, one.curves, one.verdict, None, items, 412.5, ORIGIN)
+        return Summary(one.name, (one,), one.rows, one.curves, {}, None, items, 412.5, ORIGIN, one.verdict)
     rows = tuple(mean_row([one.rows[place] for one in sets]) for place in range(len(sets[0].rows)))
     verdict = "No difference seen: 0.904 with images, 0.905 without, p = 0.61 (Wilcoxon, Holm)."
     ranking = make_ranking(len(rows), n_sets=n_sets)
-    return Summary("ucr", tuple(sets), rows, sets[0].curves, verdict, ranking, items, 812.0, ORIGIN)
+    return Summary("ucr", tuple(sets), rows, sets[0].curves, {}, ranking, items, 812.0, ORIGIN, verdict)
 
 
 def mean_row(rows):

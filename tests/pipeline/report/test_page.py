@@ -156,7 +156,7 @@ def test_names_are_text_whatever_is_in_them(tmp_path):
     rows = (make_row(NASTY, "images", classes=(NASTY, "b")), make_failed("images", "images", error=NASTY))
     one = replace(make_set(n_methods=3), name=NASTY, rows=rows, verdict=NASTY, warnings=(NASTY,))
     ranking, failed = replace(make_ranking(3), methods=(NASTY, "b", "c")), ((NASTY, NASTY),)
-    summary = Summary(NASTY, (one, one), rows, (), NASTY, ranking, failed, 1.0, {NASTY: NASTY})
+    summary = Summary(NASTY, (one, one), rows, (), {}, ranking, failed, 1.0, {NASTY: NASTY}, NASTY)
     page = Page(write_page(tmp_path / "r.html", summary))
     assert "script" not in page.tags
     assert page.text.count(SHOWN) > 10
@@ -168,7 +168,7 @@ def test_names_are_text_whatever_is_in_them(tmp_path):
 def test_nothing_but_failures_is_a_page_too(tmp_path):
     rows = (make_failed("images", "images"), make_failed())
     one = replace(make_set(n_methods=3), rows=rows, curves=())
-    summary = Summary("x", (one,), rows, (), "All failed.", None, (), 1.0, {})
+    summary = Summary("x", (one,), rows, seconds=1.0, verdict="All failed.")
     page = Page(write_page(tmp_path / "r.html", summary))
     assert page.images == []
     assert "All failed." in page.text

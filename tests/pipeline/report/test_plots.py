@@ -11,7 +11,8 @@ import matplotlib as mpl
 import pytest
 from summaries import METHODS, make_curves, make_failed, make_ranking, make_row, make_set
 
-from phosphene.pipeline.compare.summary import Cost, Ranking
+from phosphene.pipeline.compare.statistics import Ranking
+from phosphene.pipeline.compare.summary import Cost
 from phosphene.pipeline.report.plots import (
     confusion_pair,
     critical_differences,

@@ -6,18 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from phosphene.pipeline.compare.ranking import rank_methods
-from phosphene.pipeline.compare.significance import Comparison
-from phosphene.pipeline.compare.summary import Cost, CurvePoint, Ranking, Row, SetSummary, Summary
-from phosphene.pipeline.report.verdict import (
-    Details,
-    common_metric,
+from phosphene.pipeline.compare.statistics import Comparison, Ranking, rank_methods
+from phosphene.pipeline.compare.summary import (
+    Cost,
+    CurvePoint,
+    Row,
+    SetSummary,
+    Summary,
     compare_over_sets,
-    overall_verdict,
+    summary_of,
+)
+from phosphene.pipeline.report.verdict import (
+    common_metric,
     p_words,
     set_verdict,
     summary_verdict,
-    verdict,
+    with_verdicts,
 )
 
 FOLDS = "corrected resampled t-test over 5 folds"
@@ -35,9 +39,9 @@ def failed(row, why):
 
 
 def lines(*rows, found=BETTER, tests=None, metric="accuracy", curves=()):
-    one = SetSummary("x", metric, 60, 2, rows, tuple(curves), "")
     main = {("images", "best baseline"): found} if found else {}
-    return set_verdict(one, main | (tests or {})).split("\n")
+    one = SetSummary("x", metric, 60, 2, rows, tuple(curves), main | (tests or {}))
+    return set_verdict(one).split("\n")
 
 
 def line(found, start):
@@ -186,16 +190,6 @@ def test_what_pretraining_is_worth():
     assert "random weights (failed: no memory)" in told
 
 
-def test_one_set_from_its_parts():
-    tests = {("images", "images, random weights"): Comparison(0.2, 0.15, 0.25, 0.0002, FOLDS)}
-    points = curve("images", [0.8, 0.9]) + curve("images, random weights", [0.6, 0.7])
-    details = Details("macro_f1", [IMAGES, TABLES, LIGHTGBM], tests)
-    told = verdict(IMAGES, TABLES, BOTH, BETTER, random=CONTROL, curves=points, details=details)
-    rows = (IMAGES, TABLES, LIGHTGBM, BOTH, CONTROL)
-    assert told.split("\n") == lines(*rows, tests=tests, metric="macro_f1", curves=points)
-    assert "not tested" in verdict(IMAGES, TABLES, None, None)
-
-
 # Learning curves
 
 
@@ -272,12 +266,13 @@ def sets_of(images, tables, both=None, chosen=("minirocket",)):
             for name, score in zip(names, scores, strict=True)
             if score is not None
         ]
-        found.append(SetSummary(f"set {index}", "accuracy", 60, 2, tuple(rows), (), ""))
+        found.append(SetSummary(f"set {index}", "accuracy", 60, 2, tuple(rows)))
     return found
 
 
 def overall(sets, rows=(), ranking=None):
-    return overall_verdict(sets, rows, ranking).split("\n")
+    tests = compare_over_sets(sets)
+    return summary_verdict(Summary("x", tuple(sets), tuple(rows), (), tests, ranking)).split("\n")
 
 
 GAINS = [0.06, 0.02, 0.05, 0.03, 0.07, 0.01, 0.04, 0.0]
@@ -368,10 +363,13 @@ def test_metrics_that_differ_are_scores():
     assert "mean score 0.900 for images" in overall(sets)[0]
 
 
-def test_the_words_are_those_of_a_summary():
+def test_a_summary_gets_the_verdict_of_each_set_and_of_all():
     sets = sets_of([0.8 + gain for gain in GAINS], [0.8] * 8)
-    summary = Summary("x", tuple(sets), (IMAGES,), (), "", None, (), 0.0, {})
-    assert summary_verdict(summary, compare_over_sets(sets)).split("\n") == overall(sets, [IMAGES])
+    several = with_verdicts(summary_of(sets, failed=(), seconds=1.0, origin={}))
+    assert several.verdict.startswith("Images are better over 8 sets")
+    assert [one.verdict for one in several.sets] == [set_verdict(one) for one in sets]
+    single = with_verdicts(summary_of(sets[:1], failed=(), seconds=1.0, origin={}))
+    assert single.verdict == single.sets[0].verdict == set_verdict(sets[0])
 
 
 # Ranks

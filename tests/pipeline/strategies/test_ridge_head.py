@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import RidgeClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from phosphene.converters import SignalError
 from phosphene.pipeline.strategies import ridge as ridge_module
@@ -154,10 +157,10 @@ def test_oof_predictions_say_how_good_the_head_is_for_new_items():
 def test_probabilities_are_calibrated():
     """Of the answers that are held for p likely, the share p is right: checked where many are unsure."""
     rng = np.random.default_rng(8)
-    features, targets, centres = _blobs(rng, spread=2.5, n_each=100)
+    features, targets, centres = _blobs(rng, spread=3.0, n_each=100)
     head = fit_head([features], targets, np.arange(len(targets))).head
     new_targets = np.repeat(np.arange(3), 1000)
-    new = (centres[new_targets] + 2.5 * rng.normal(size=(3000, 40))).astype(np.float32)
+    new = (centres[new_targets] + 3.0 * rng.normal(size=(3000, 40))).astype(np.float32)
     probabilities = np.exp(head.predict_log_proba(new))
     sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == new_targets
     assert 0.5 < right.mean() < 0.95
@@ -242,3 +245,21 @@ def test_where_all_rows_are_one_group_each_is_left_out_alone():
         for groups in (np.arange(len(targets)), np.zeros(len(targets), int))
     )
     assert together == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("strength", [1, 3, 6])
+def test_with_two_items_a_class_the_penalty_is_as_good_as_that_of_a_stock_ridge(strength):
+    """Something in common that is stronger than the classes drives the squared error out of fold to the heaviest."""
+    rng = np.random.default_rng(0)
+    centres, common = rng.normal(size=(40, 300)), rng.normal(size=(8, 300)) / 8**0.5
+
+    def draw(n_each):
+        targets = np.repeat(np.arange(40), n_each)
+        noise = strength * rng.normal(size=(len(targets), 8)) @ common + rng.normal(size=(len(targets), 300))
+        return (0.5 * centres[targets] + noise).astype(np.float32), targets
+
+    (features, targets), (new, new_targets) = draw(2), draw(6)
+    head = fit_head([features], targets, np.arange(len(targets))).head
+    stock = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 3, 13))).fit(features, targets)
+    accuracy = (head.predict_log_proba(new).argmax(axis=1) == new_targets).mean()
+    assert accuracy > stock.score(new, new_targets) - 0.02

@@ -153,7 +153,7 @@ class _Unlucky(Augmentation):
     ("options", "words"),
     [
         ({"arch": "lenet,lenet"}, "names a network twice"),
-        ({"arch": "lenet,"}, "must be names parted by commas"),
+        ({"arch": "lenet,"}, "must be names separated by commas"),
         ({"copies": 0}, "copies must be 1 or more, got 0"),
         ({"members": 0}, "members must be 1 or more, got 0"),
         ({"strategy": "auto", "epochs": 3}, "may make no epochs"),
@@ -170,3 +170,16 @@ def test_recipes_that_make_no_sense(options, words):
 def test_changes_of_another_kind_are_refused_before_any_work(series):
     with pytest.raises(ParameterError, match="no augmentation of series signals is called 'gain'"):
         train(series, Recipe(views="gasf", augment="gain", workers=1), progress=False)
+
+
+def test_a_probe_of_bytes_looks_with_random_weights_besides(tmp_path):
+    make_synthetic("binary", tmp_path / "data", items_per_class=6, seed=0)
+    recipe = Recipe(views="grid(size=64)", strategy="probe", workers=1)
+    done = train(tmp_path / "data", recipe, out=tmp_path / "model", progress=False)
+    model = Classifier.load(tmp_path / "model").model
+    assert [backbone.weights_source == "random" for backbone in done.classifier.model.backbones] == [
+        False,
+        True,
+    ]
+    first, second = (backbone.body.state_dict() for backbone in model.backbones)
+    assert any(not torch.equal(first[name], second[name]) for name in first)

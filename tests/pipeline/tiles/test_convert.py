@@ -217,6 +217,7 @@ def test_a_broken_part_is_made_again(src, tmp_path):
         ({"views": [make("grid"), make("mel")]}, "views must be one or more converters of one kind"),
         ({"workers": 0}, "workers must be an integer >= 1, got 0"),
         ({"engine": "spark"}, "engine must be local or ray, got 'spark'"),
+        ({"device": "abacus"}, "device must be one that torch can use here, got 'abacus'"),
     ],
 )
 def test_wrong_use(src, tmp_path, options, message):

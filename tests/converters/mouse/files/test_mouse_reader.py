@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from phosphene.converters.core.errors import ParameterError, ReadError
 from phosphene.converters.core.fragment import Fragment
+from phosphene.converters.core.options import ReadOptions
 from phosphene.converters.mouse.files.reader import MouseReader
 from phosphene.converters.mouse.signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
 from phosphene.converters.reading import read, recognise
@@ -85,6 +87,12 @@ def test_delimiters_units_and_usual_names(write, text, times, places):
         ("button_press", PRESS),
         ("mouse button down", PRESS),
         ("click", PRESS),
+        ("Left Click", PRESS),
+        ("left_button_down", PRESS),
+        ("RightUp", RELEASE),
+        ("513", PRESS),
+        ("514", RELEASE),
+        ("512", MOVE),
         ("mouseup", RELEASE),
         ("onmouseup", RELEASE),
         ("wheel", SCROLL),
@@ -168,7 +176,6 @@ GOOD = "time,x,y,event\n0,1,1,move\n"
             "no column of positions (x and y) among 0, 1, 1, move; name the columns",
         ),
         ("x,y,event\n1,1,move\n", "no column of times (time, t, timestamp, time_ms) among x, y, event"),
-        ("time,x,y\n0,1,1\n", "no column of events (event, state, type, action or button) among time, x, y"),
         ("time,x,X,y,event\n0,1,1,1,move\n", "two columns called x among time, x, X, y, event"),
         ("just text\n", "neither CSV with a header nor JSON Lines; name the columns in the first line"),
         (BALABIT + "0,0,NoButton,Move,65535,65535\n", "the pointer is lost (65535) in every row"),
@@ -211,6 +218,247 @@ def test_a_file_that_may_not_be_read(write):
     path.chmod(0)
     with pytest.raises(ReadError, match="may not be read"):
         MouseReader().extent(path)
+
+
+# Files as people have them.
+
+RNG = np.random.default_rng(2)
+MS = np.cumsum(RNG.integers(8, 40, 120))
+PX, PY = (np.clip(c + np.cumsum(RNG.normal(0, 9, 120)), 0, 1000).round().astype(int) for c in (500, 400))
+CLICKS = {k + j: word for k in (40, 80, 83) for j, word in enumerate(("mousedown", "mouseup", "click"))}
+LENGTH_S = (MS[-1] - MS[0]) / 1000
+
+
+def rows(form, *, events=None):
+    events = events or {}
+    return "".join(
+        form.format(ms=MS[k], s=MS[k] / 1000, x=PX[k], y=PY[k], event=events.get(k, "mousemove"), k=k) + "\n"
+        for k in range(120)
+    )
+
+
+def is_noted(signal, *words):
+    return any(all(word in note for word in words) for note in signal.notes)
+
+
+@pytest.mark.parametrize(
+    ("head", "form", "noted"),
+    [
+        ("client timestamp,button,state,x,y", "{ms},NoButton,Move,{x},{y}", "milliseconds"),
+        ("t,event,x,y", "{ms},move,{x},{y}", "milliseconds"),
+        ("t,event,x,y", "{ms}.25,move,{x},{y}", "milliseconds"),
+        ("t,event,x,y", "{ms}000,move,{x},{y}", "microseconds"),
+        ("t,event,x,y", "{ms}000000,move,{x},{y}", "nanoseconds"),
+        ("timestamp,event,x,y", "17000{ms:08d},move,{x},{y}", "milliseconds since 1970"),
+        ("timestamp,event,x,y", "17000{ms:08d}000,move,{x},{y}", "microseconds since 1970"),
+        ("timestamp,event,x,y", "17000{ms:08d}000000,move,{x},{y}", "nanoseconds since 1970"),
+        ("t;event;x;y", "{ms};move;{x};{y}", "milliseconds"),
+        ("t\tevent\tx\ty", "{ms}\tmove\t{x}\t{y}", "milliseconds"),
+        ("t event x y", "{ms} move {x} {y}", "milliseconds"),
+        ("t|event|x|y", "{ms}|move|{x}|{y}", "milliseconds"),
+        ("t_ms,event,x,y", "{ms},move,{x},{y}", None),
+        ("time,event,x,y", "{s:.3f},move,{x},{y}", None),
+    ],
+)
+def test_units_of_time_are_known_by_size_and_step(write, head, form, noted):
+    path = write(f"{head}\n{rows(form)}", "session.csv")
+    assert recognise(path) == "mouse"
+    session = read(path)
+    assert session.time_s[-1] == pytest.approx(LENGTH_S, abs=1e-3)
+    assert len(session.time_s) == 120
+    assert is_noted(session, noted, "--time") if noted else not session.notes
+
+
+def test_the_column_of_times_can_be_named(write):
+    path = write(BALABIT + rows("{k},{ms},NoButton,Move,{x},{y}"), "a")
+    named = read(path, options=ReadOptions(time="record timestamp"))
+    assert named.time_s[-1] == 119
+    assert read(path, options=ReadOptions(time="client timestamp:s")).time_s[-1] == MS[-1] - MS[0]
+    with pytest.raises(ReadError, match="no column of times"):
+        read(path, options=ReadOptions(time="tock"))
+
+
+def test_iso_times_are_read(write):
+    form = "2024-01-01T00:00:{sec:06.3f}Z,move,{x},{y}"
+    text = "".join(form.format(sec=MS[k] / 1000, x=PX[k], y=PY[k]) + "\n" for k in range(120))
+    session = read(write(f"time,event,x,y\n{text}", "a.csv"))
+    assert session.time_s[-1] == pytest.approx(LENGTH_S, abs=1e-3)
+    lines = [
+        json.dumps({"ts": f"2024-01-01T00:00:{MS[k] / 1000:06.3f}Z", "event": "move", "x": 1, "y": 2})
+        for k in range(120)
+    ]
+    assert read(write("\n".join(lines), "a.jsonl")).time_s[-1] == pytest.approx(LENGTH_S, abs=1e-3)
+
+
+def counts(session):
+    return np.bincount(session.event, minlength=len(EVENTS)).tolist()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("mousedown", "mouseup", "click"), ("press", "release", "click"), ("pointerdown", "pointerup", "click")],
+)
+def test_a_click_is_one_press_and_one_release(write, words):
+    events = {k: words[("mousedown", "mouseup", "click").index(word)] for k, word in CLICKS.items()}
+    session = read(write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=events), "clicks.csv"))
+    assert counts(session) == [111, 0, 3, 3, 0]
+    assert is_noted(session, "3 clicks")
+
+
+def test_a_double_click_adds_no_press(write):
+    events = dict(CLICKS)
+    events.update({86: "dblclick"})
+    session = read(write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=events), "a.csv"))
+    assert counts(session) == [110, 0, 3, 3, 0]
+    alone = read(
+        write(
+            "t,event,x,y\n" + rows("{s},{event},{x},{y}", events={50: "click", 55: "click", 56: "dblclick"}),
+            "b.csv",
+        )
+    )
+    assert counts(alone) == [117, 0, 2, 0, 0]
+
+
+def test_pointer_events_beside_mouse_events_count_once(write):
+    events = dict(CLICKS) | {k - 1: "pointerdown" for k in (40,)} | dict.fromkeys(range(10), "pointermove")
+    session = read(write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=events), "a.csv"))
+    assert counts(session)[2:] == [3, 3, 0]
+    assert is_noted(session, "11 events", "left out")
+
+
+@pytest.mark.parametrize("true", ["True", "1", "true", "yes"])
+def test_a_column_that_says_whether_a_button_is_pressed(write, true):
+    held = dict.fromkeys(range(50, 60), true)
+    text = "t,x,y,pressed\n" + rows("{s},{x},{y},{event}", events={k: held.get(k, "0") for k in range(120)})
+    assert counts(read(write(text, "a.csv"))) == [109, 9, 1, 1, 0]
+    events = {50: f"click,{true}", 60: "click,False"}
+    text = "time,x,y,event,pressed\n" + rows(
+        "{s},{x},{y},{event}", events={k: events.get(k, "move,") for k in range(120)}
+    )
+    assert counts(read(write(text, "pynput.csv"))) == [118, 0, 1, 1, 0]
+
+
+def test_a_pressed_column_that_only_rows_of_a_button_fill(write):
+    said = {40: "Button.left,True", 45: "Button.left,False"}
+    text = "time,x,y,button,pressed\n" + rows(
+        "{s},{x},{y},{event}", events={k: said.get(k, ",") for k in range(120)}
+    )
+    assert counts(read(write(text, "a.csv"))) == [118, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "mouseleave",
+        "contextmenu",
+        "mouseover",
+        "keydown",
+        "focus",
+        "visibilitychange",
+        "pointercancel",
+        "hiccup",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 5])
+def test_events_of_other_kinds_are_left_out_and_told(write, word, times):
+    path = write(
+        "t,event,x,y\n" + rows("{s},{event},{x},{y}", events={60 + k: word for k in range(times)}),
+        "leaves.csv",
+    )
+    assert recognise(path) == "mouse"
+    session = read(path)
+    assert len(session.time_s) == 120 - times == MouseReader().extent(path)
+    assert is_noted(session, f"{times} events", f"{word} {times}")
+    with pytest.raises(ReadError, match=f"leaves.csv: .*{word}.*--strict"):
+        read(path, options=ReadOptions(strict=True))
+
+
+@pytest.mark.parametrize("odd", ["garbage", "1,2", "{k},move,,", "x,move,1,1"])
+def test_one_odd_row_is_left_out_and_told(write, odd):
+    lines = ("t,event,x,y\n" + rows("{s},move,{x},{y}")).splitlines()
+    path = write("\n".join([*lines[:60], odd, *lines[60:]]) + "\n", "a.csv")
+    session = read(path)
+    assert len(session.time_s) == 120
+    assert is_noted(session, "1 rows", "line 61")
+    with pytest.raises(ReadError, match="line 61"):
+        read(path, options=ReadOptions(strict=True))
+
+
+@pytest.mark.parametrize("head", ["t,x,y", "timestamp,x,y", "y,x,time_ms"])
+def test_times_and_pixels_without_events_are_moves(write, head):
+    form = "{y},{x},{ms}" if head[0] == "y" else "{s},{x},{y}"
+    path = write(f"{head}\n{rows(form)}", "no_event.csv")
+    for kind in ("mouse", None):
+        session = read(path, kind)
+        assert session.kind == "mouse"
+        assert counts(session) == [120, 0, 0, 0, 0]
+        assert session.time_s[-1] == pytest.approx(LENGTH_S, abs=1e-3)
+        assert is_noted(session, "no column of events")
+    assert read(write("time,x,y\n0,1,1\n", "one.csv"), "mouse").event.tolist() == [MOVE]
+
+
+@pytest.mark.parametrize("form", ["{s},{x}.5,{y}.25", "{k},{x},{y}", "{s},-{x},{y}"])
+def test_other_times_and_values_stay_a_series(write, form):
+    assert recognise(write("t,x,y\n" + rows(form), "a.csv")) == "series"
+
+
+def test_positions_from_0_to_1_are_told(write):
+    text = "t,event,x,y\n" + "".join(
+        f"{k / 50},move,{PX[k] / 1001:.4f},{PY[k] / 1001:.4f}\n" for k in range(120)
+    )
+    assert is_noted(read(write(text, "a.csv")), "from 0 to 1", "screen")
+
+
+def event_objects():
+    return [
+        {
+            "type": CLICKS.get(k, "mousemove"),
+            "timestamp": int(1_700_000_000_000 + MS[k]),
+            "clientX": int(PX[k]),
+            "clientY": int(PY[k]),
+        }
+        for k in range(120)
+    ]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "wrap", [lambda e: e, lambda e: {"session": "a", "user": 3, "events": e}, lambda e: {"data": e}]
+)
+@pytest.mark.parametrize("name", ["array.json", "array.txt"])
+def test_json_arrays_of_events(write, wrap, indent, name):
+    path = write(json.dumps(wrap(event_objects()), indent=indent), name)
+    assert recognise(path) == "mouse"
+    session = read(path)
+    assert counts(session) == [111, 0, 3, 3, 0]
+    assert session.time_s[-1] == pytest.approx(LENGTH_S)
+
+
+def test_json_events_of_other_kinds_need_no_position(write):
+    events = event_objects()
+    events[7] = {"type": "keydown", "timestamp": events[7]["timestamp"], "key": "a"}
+    events[9] = {"type": "scroll", "timestamp": events[9]["timestamp"], "scrollY": 120}
+    for text in (json.dumps(events), "\n".join(map(json.dumps, events))):
+        session = read(write(text, "a.json"))
+        assert counts(session) == [109, 0, 3, 3, 1]
+        assert (
+            session.x[8] == session.x[7]
+        )  # a turn of the wheel without a position stays where the pointer was
+
+
+def test_utf16_gzip_preambles_and_units(write, tmp_path):
+    table = "time,event,x,y\n" + rows("{s},move,{x},{y}")
+    (tmp_path / "a.csv").write_bytes(table.encode("utf-16"))
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(table.encode()))
+    write("sep=;\n" + table.replace(",", ";"), "c.csv")
+    write("Recorder 7\nUser: ann, session 3\n\n" + table, "d.csv")
+    write(table.replace("x,y\n", "x,y\nms,,px,px\n", 1), "e.csv")
+    for name in ("a.csv", "b.csv.gz", "c.csv", "d.csv", "e.csv"):
+        assert recognise(tmp_path / name) == "mouse"
+        session = read(tmp_path / name)
+        assert counts(session) == [120, 0, 0, 0, 0]
+        assert session.time_s[-1] == pytest.approx(LENGTH_S * (0.001 if name == "e.csv" else 1), abs=1e-3)
+        assert bool(session.notes) is (name[0] in "cde")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,26 @@ import pytest
 from phosphene.converters import ParameterError
 from phosphene.datasets import Item, Manifest
 from phosphene.pipeline import Recipe
-from phosphene.pipeline.compare.benchmark import benchmark
-from phosphene.pipeline.compare.cells import CellStore, cells_folder
-from phosphene.pipeline.compare.jobs import Job, fit_cell
-from phosphene.pipeline.compare.methods import Ready, Setting, chosen_methods, methods_of
+from phosphene.pipeline.baselines.tabular import MODELS
+from phosphene.pipeline.compare.estimators import (
+    SERIES_MODELS,
+    TABLE_MODELS,
+    BenchmarkData,
+    EstimatorSpec,
+    PreparedEstimator,
+    baseline_packages,
+    chosen_specs,
+    specs_of,
+)
+from phosphene.pipeline.compare.fold_results import (
+    EstimatorRun,
+    FoldResult,
+    FoldStore,
+    ItemPredictions,
+    benchmark_folder,
+    fit_fold,
+)
+from phosphene.pipeline.report.benchmark import benchmark
 from phosphene.pipeline.strategies.estimator import Estimator, Fit
 
 RECIPE = Recipe(views="line(size=32)", strategy="probe", workers=1)
@@ -45,9 +61,11 @@ def write_series(folder, *, n=24, folds=True, seed=0):
     return table
 
 
-def cells():
+def kept():
     return {
-        path: path.stat().st_mtime_ns for path in cells_folder().rglob("*.npz") if "work" not in path.parts
+        path: path.stat().st_mtime_ns
+        for path in benchmark_folder().rglob("*.npz")
+        if "work" not in path.parts
     }
 
 
@@ -84,11 +102,11 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
 def test_nothing_is_computed_twice(tmp_path):
     table = write_series(tmp_path / "waves")
     first = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
-    before = cells()
+    before = kept()
     moved = write_series(tmp_path / "elsewhere")
     again = benchmark(moved, RECIPE, methods="summary + nearest", progress=False)
     assert before
-    assert cells() == before
+    assert kept() == before
     assert [row.folds for row in again.rows] == [row.folds for row in first.rows]
 
 
@@ -98,54 +116,44 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     names = "summary + random_forest; summary + logistic; catch22 + random_forest"
     code = (
         "from phosphene.pipeline import Recipe\n"
-        "from phosphene.pipeline.compare.benchmark import benchmark\n"
+        "from phosphene.pipeline.report.benchmark import benchmark\n"
         f"benchmark({str(table)!r}, Recipe(views='line(size=32)', strategy='probe', workers=1),\n"
         f"          methods={names!r}, progress=False)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 200
-        while not cells() and process.poll() is None and time.monotonic() < deadline:
+        while not kept() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     time.sleep(2.5)  # its worker sees that it is alone, and ends
-    before = cells()
+    before = kept()
     assert before
     benchmark(table, RECIPE, methods=names, progress=False)
-    after = cells()
+    after = kept()
     assert len(after) > len(before)
     assert {path: after[path] for path in before} == before
 
 
-@dataclass(frozen=True)
-class Fatal:
-    """A method whose process dies."""
-
-    name: str = "fatal"
-    side: str = "tables"
-    stages: tuple = ()
-
-    @property
-    def config(self):
-        return {"name": self.name}
-
-    def make(self, setting):
-        os._exit(3)
+def die(data):
+    os._exit(3)
 
 
-@dataclass(frozen=True)
-class Faulty(Fatal):
-    """A method that raises in its second fold."""
+def prepare_faulty(data):
+    return PreparedEstimator(_Faulty())
 
-    name: str = "faulty"
 
-    def make(self, setting):
-        return Ready(_Faulty(), (), dict, {})
+FATAL, FAULTY = (
+    EstimatorSpec(name, "tables", {"name": name}, prepare)
+    for name, prepare in (("fatal", die), ("faulty", prepare_faulty))
+)
 
 
 class _Faulty(Estimator):
+    """Raises in its second fold."""
+
     def __init__(self):
         self.n_fits = 0
 
@@ -160,10 +168,10 @@ class _Faulty(Estimator):
 
 
 def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
-    from phosphene.pipeline.compare import benchmark as module
+    from phosphene.pipeline.compare import run
 
-    usual = methods_of("series", RECIPE)
-    monkeypatch.setattr(module, "methods_of", lambda *_: (*usual, Fatal(), Faulty()))
+    usual = specs_of("series", RECIPE)
+    monkeypatch.setattr(run, "specs_of", lambda *_: (*usual, FATAL, FAULTY))
     summary = benchmark(
         write_series(tmp_path / "waves"),
         RECIPE,
@@ -178,7 +186,7 @@ def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
     assert summary.verdict.startswith("No verdict")
 
 
-def test_data_without_a_split_is_dealt_into_folds_and_told_so(tmp_path):
+def test_data_without_a_split_gets_folds_and_a_warning(tmp_path):
     table = write_series(tmp_path / "waves", folds=False)
     summary = benchmark(table, RECIPE, methods="majority", progress=False)
     assert len(summary.rows[-1].folds) == 5
@@ -245,7 +253,7 @@ def test_one_table_stands_for_all_sets(tmp_path):
 
 @pytest.mark.parametrize("kind", ["audio", "series", "mouse", "binary"])
 def test_every_kind_has_its_methods(kind):
-    names = [method.name for method in methods_of(kind, Recipe())]
+    names = [spec.name for spec in specs_of(kind, Recipe())]
     assert names[:2] == ["images", "images, random weights"]
     assert names[-1] == "majority"
     assert len(set(names)) == len(names)
@@ -255,51 +263,64 @@ def test_every_kind_has_its_methods(kind):
 
 def test_names_of_methods_that_are_none():
     with pytest.raises(ParameterError, match="'forrest', which is none of: images; "):
-        chosen_methods(methods_of("audio", Recipe()), "images; forrest")
+        chosen_specs(specs_of("audio", Recipe()), "images; forrest")
 
 
 def test_other_weights_in_a_file_of_the_same_name_are_another_method(tmp_path):
     file = tmp_path / "weights.safetensors"
     file.write_bytes(b"one")
-    images = methods_of("series", Recipe(weights=file))[0]
-    before = images.config
+    before = specs_of("series", Recipe(weights=file))[0].config
     file.write_bytes(b"another")
-    assert images.config != before
-    assert images.config == methods_of("series", Recipe(weights=file, workers=7))[0].config
+    after = specs_of("series", Recipe(weights=file))[0].config
+    assert after != before
+    assert after == specs_of("series", Recipe(weights=file, workers=7))[0].config
 
 
-def test_items_cut_in_another_way_are_other_cells(tmp_path):
+def test_other_windows_are_other_fold_results(tmp_path):
     items = tuple(Item(Path(f"{n}.csv"), label="ab"[n % 2], fold=str(n // 4)) for n in range(8))
     manifest = Manifest(items, "series")
-    (method,) = chosen_methods(methods_of("series", RECIPE), "minirocket")
+    (spec,) = chosen_specs(specs_of("series", RECIPE), "minirocket")
     keys = set()
     for windows in (None, "samples=10", "samples=20"):
-        setting = Setting(manifest, manifest.splits(), replace(RECIPE, windows=windows))
-        job = Job(setting, "digest", method, setting.splits, CellStore(tmp_path))
-        keys |= {job.key(setting.splits[0]), job.stage_key("features raw")}
+        data = BenchmarkData(manifest, manifest.splits(), replace(RECIPE, windows=windows), "digest")
+        run = EstimatorRun(data, spec, data.splits, FoldStore(tmp_path))
+        keys |= {run.key(data.splits[0]), run.stage_key("features raw")}
     assert len(keys) == 6
 
 
-def test_left_out_answers_are_those_of_the_right_items(tmp_path):
+def test_out_of_fold_predictions_are_those_of_the_right_items(tmp_path):
     from phosphene.datasets import open_manifest
 
     manifest = open_manifest(write_series(tmp_path / "waves"))
-    setting = Setting(manifest, manifest.splits(), RECIPE, progress=False)
-    (method,) = chosen_methods(methods_of("series", RECIPE), "summary + nearest")
-    cell = fit_cell(method.make(setting), setting.cut, setting.splits[0], failed=frozenset())
-    np.testing.assert_array_equal(cell.test.items, setting.splits[0].test)
-    np.testing.assert_array_equal(cell.left_out.items, setting.splits[0].train)
-    labels = np.array([manifest.items[place].label for place in cell.left_out.items])
-    answers = np.array(manifest.classes)[cell.left_out.log_probabilities.argmax(axis=1)]
-    assert (answers == labels).mean() > 0.9
-    assert cell.n_train == 16
+    data = BenchmarkData(manifest, manifest.splits(), RECIPE, progress=False)
+    (spec,) = chosen_specs(specs_of("series", RECIPE), "summary + nearest")
+    result = fit_fold(spec.prepare(data), data, data.splits[0])
+    np.testing.assert_array_equal(result.test.indices, data.splits[0].test)
+    np.testing.assert_array_equal(result.oof.indices, data.splits[0].train)
+    labels = np.array([manifest.items[index].label for index in result.oof.indices])
+    predicted = np.array(manifest.classes)[result.oof.log_proba.argmax(axis=1)]
+    assert (predicted == labels).mean() > 0.9
+    assert result.n_train == 16
 
 
-def test_jobs_with_all_cells_have_nothing_to_do(tmp_path):
+def test_what_is_missing(tmp_path):
     manifest = Manifest(
         tuple(Item(Path(f"{n}.csv"), label="ab"[n % 2], fold=str(n // 4)) for n in range(8)), "series"
     )
-    setting = Setting(manifest, manifest.splits(), RECIPE)
-    (method,) = chosen_methods(methods_of("series", RECIPE), "majority")
-    job = Job(setting, "digest", method, setting.splits, CellStore(tmp_path))
-    assert [part.name for part in job.missing] == ["0", "1"]
+    data = BenchmarkData(manifest, manifest.splits(), RECIPE, "digest")
+    (spec,) = chosen_specs(specs_of("series", RECIPE), "majority")
+    run = EstimatorRun(data, spec, data.splits, FoldStore(tmp_path))
+    assert [split.name for split in run.missing] == ["0", "1"]
+    predictions = ItemPredictions(np.array([0]), np.zeros((1, 2)))
+    run.store.results.put(run.key(data.splits[0]), FoldResult(predictions, predictions, 3, 0.1, 0.2, 10))
+    assert [split.name for split in run.missing] == ["1"]
+
+
+def test_names_of_estimators_in_the_registry():
+    assert tuple(name for name in MODELS if name != "majority") == TABLE_MODELS
+    names = {spec.name for spec in specs_of("series", RECIPE)}
+    assert {f"catch22 + {model}" for model in TABLE_MODELS} | set(SERIES_MODELS) < names
+
+
+def test_the_packages_of_baselines_are_those_of_the_extra():
+    assert baseline_packages() == ("aeon", "lightgbm", "pycatch22")

@@ -87,3 +87,35 @@ def mpeg_frame_bytes(header: bytes) -> int:
     if layer == 1:
         return (12 * bits_hz // rate_hz + padding) * 4
     return (72 if layer == 3 and version != 3 else 144) * bits_hz // rate_hz + padding
+
+
+def adts_frame_bytes(header: bytes) -> int:
+    """Return how long the AAC frame of a seven-byte ADTS header is; 0 where it is no header.
+
+    Examples
+    --------
+    >>> adts_frame_bytes(bytes([0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC]))
+    16
+    """
+    if len(header) < 7 or header[0] != 0xFF or header[1] & 0xF6 != 0xF0 or (header[2] >> 2) & 15 > 12:
+        return 0
+    length = (header[3] & 3) << 11 | header[4] << 3 | header[5] >> 5
+    return length if length > 7 else 0
+
+
+def xing_frame(header: bytes, frames: int) -> bytes:
+    r"""Return the frame that states how many frames an MP3 file has, made after the header of its first frame.
+
+    Examples
+    --------
+    >>> xing_frame(bytes([0xFF, 0xFB, 0x90, 0x00]), 100)[36:48]
+    b'Xing\x00\x00\x00\x01\x00\x00\x00d'
+    """
+    mono, mpeg1 = header[3] >> 6 == 3, (header[1] >> 3) & 3 == 3
+    tag = 4 + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
+    for bit_rate in range(1, 15):
+        head = bytes([0xFF, header[1] | 1, bit_rate << 4 | header[2] & 0x0C, header[3]])  # without a checksum
+        length = mpeg_frame_bytes(head)
+        if length >= tag + 12:
+            break
+    return (head + bytes(tag - 4) + b"Xing\0\0\0\1" + frames.to_bytes(4, "big")).ljust(length, b"\0")

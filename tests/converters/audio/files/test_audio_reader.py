@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from phosphene.converters import Audio, Fragment, ParameterError, ReadError, read
-from phosphene.converters.audio.magic import sounds_like
-from phosphene.converters.audio.reader import AudioReader
+from phosphene.converters import Audio, Fragment, MissingExtra, ParameterError, ReadError, read
+from phosphene.converters.audio.files.magic import mpeg_frame_bytes, sounds_like
+from phosphene.converters.audio.files.reader import AudioReader
+from phosphene.converters.core.options import ReadOptions
 from phosphene.converters.reading import recognise
 
 READER = AudioReader()
+STRICT = ReadOptions(strict=True)
 NOISE = np.random.default_rng(0).standard_normal(44100).astype(np.float32) * 0.1
 
 
@@ -51,7 +54,6 @@ BAD = {
     "rate 0": (wav(rate_hz=0), "the header states no sample rate"),
     "rate 2^31": (wav(rate_hz=2**31), "the header states no sample rate"),
     "rate 2^31 - 1": (wav(rate_hz=2**31 - 1), "must be from 1 to 10000000, got 2147483647"),
-    "truncated data": (wav(promised=9000), "promises 9000 bytes and the file holds 200; get the whole file"),
 }
 
 
@@ -67,13 +69,134 @@ def test_bad_file_is_named_with_its_fault(tmp_path, name):
         read(path)
 
 
-@pytest.mark.parametrize("format_", ["FLAC", "MP3", "AIFF", "CAF", "AU", "W64", "RF64"])
-def test_file_cut_in_half_is_refused(tmp_path, format_):
-    path = tmp_path / "half"
+def cut_in_half(folder, format_):
+    path = folder / "half"
     soundfile.write(path, NOISE, 44100, format=format_)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return path
+
+
+@pytest.mark.parametrize("format_", ["WAV", "FLAC", "MP3", "AIFF", "CAF", "AU", "W64", "RF64"])
+def test_a_file_cut_in_half_is_refused_where_reading_is_strict(tmp_path, format_):
+    path = cut_in_half(tmp_path, format_)
     with pytest.raises(ReadError, match=r"half: (cut short|damaged|no sound that can be decoded)"):
-        READER.read(path, None)
+        READER.read(path, None, STRICT)
+
+
+@pytest.mark.parametrize("format_", ["WAV", "FLAC", "MP3", "AIFF", "AU", "W64", "RF64"])
+def test_of_a_file_cut_in_half_what_is_there_is_read_and_noted(tmp_path, format_):
+    sound = READER.read(path := cut_in_half(tmp_path, format_), None)
+    assert 0.4 < sound.duration_s < 0.55
+    assert READER.extent(path) == pytest.approx(sound.duration_s, abs=0.03)
+    assert "cut short" in sound.notes[0]
+    if format_ not in ("MP3",):
+        assert np.abs(sound.samples[0] - NOISE[: sound.samples.shape[1]]).max() < 1e-4
+
+
+def test_a_recording_that_says_it_is_longer_gives_what_is_there(tmp_path):
+    path = tmp_path / "card_full.wav"
+    path.write_bytes(wav(promised=9000))
+    sound = READER.read(path, None)
+    assert sound.samples.shape == (1, 100)
+    assert "9000" in sound.notes[0]
+    assert "200" in sound.notes[0]
+    with pytest.raises(ReadError, match="9000 bytes and the file holds 200"):
+        READER.read(path, None, STRICT)
+
+
+@pytest.mark.parametrize("riff", [0, 36])
+def test_a_header_whose_sizes_were_never_written_is_mended(tmp_path, riff):
+    path = tmp_path / "power_lost.wav"
+    data = bytearray(wav(b"\1\2" * 16_000))
+    data[4:8], data[40:44] = riff.to_bytes(4, "little"), bytes(4)
+    path.write_bytes(data)
+    sound = read(path)
+    assert sound.samples.shape == (1, 16_000)
+    assert len(set(sound.samples[0].tolist())) == 1
+    assert "16000 samples" in sound.notes[0]
+    assert READER.read(path, Fragment("t", 0.1, 0.2)).samples.shape == (1, 4410)
+    with pytest.raises(ReadError, match="empty"):
+        READER.read(path, None, STRICT)
+
+
+def test_flac_that_was_streamed_states_no_length_and_is_read(tmp_path):
+    path = tmp_path / "streamed.flac"
+    data = bytearray(flac(path, kept=1))
+    packed = int.from_bytes(data[18:26], "big")
+    data[18:26] = (packed >> 36 << 36).to_bytes(8, "big")
+    path.write_bytes(data)
+    assert READER.extent(path) == 1.0
+    np.testing.assert_allclose(READER.read(path, None).samples[0], NOISE, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate_hz", [44100, 22050])
+def test_an_mp3_without_a_xing_header_has_its_real_length(tmp_path, mode, channels, rate_hz):
+    path = tmp_path / "a.mp3"
+    loud_late = (
+        np.tile(NOISE, 4) * np.linspace(0, 1, 4 * len(NOISE)) ** 6
+    )  # the bit rate of its start says little
+    soundfile.write(path, np.stack([loud_late] * channels, 1), rate_hz, format="MP3", bitrate_mode=mode)
+    whole = READER.read(path, None).duration_s
+    data = path.read_bytes()
+    path.write_bytes(data[mpeg_frame_bytes(data[:4]) :])  # without the first frame, which holds the length
+    sound = READER.read(path, None)
+    assert whole <= sound.duration_s < whole + 0.15  # and the silence that an encoder puts around
+    assert READER.extent(path) == sound.duration_s
+    path.write_bytes(
+        b"ID3\4\0\0\0\0\1\0" + bytes(128) + data[mpeg_frame_bytes(data[:4]) :] + b"TAG" + bytes(125)
+    )
+    assert READER.read(path, None).duration_s == sound.duration_s
+
+
+def test_sound_that_only_ffmpeg_decodes(tmp_path):
+    av = pytest.importorskip("av")
+    for name, codec, rate_hz in (
+        ("a.m4a", "aac", 44100),
+        ("a.webm", "libopus", 48000),
+        ("a.mp4", "aac", 44100),
+    ):
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=rate_hz, layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.tile(NOISE, 2)[None, : 2 * rate_hz].copy(), format="fltp", layout="mono"
+            )
+            frame.sample_rate = rate_hz
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                container.mux(packet)
+        sound = read(path)
+        assert sound.kind == "audio"
+        assert sound.rate_hz == rate_hz
+        assert sound.duration_s == pytest.approx(len(np.tile(NOISE, 2)[: 2 * rate_hz]) / rate_hz, abs=0.1)
+        assert read(f"{path}#t=0.5,1").samples.shape == (1, rate_hz // 2)
+        assert READER.extent(path) == sound.duration_s
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"#!AMR\n", "AMR sound"),
+        (b"\0\0\0\x20ftyp3gp5", "3GP"),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\1\x42\x82\x84webm", "WebM"),
+    ],
+)
+@pytest.mark.parametrize("installed", [True, False])
+def test_sound_that_cannot_be_decoded_is_named_with_what_to_do(tmp_path, monkeypatch, head, name, installed):
+    path = tmp_path / "call"
+    path.write_bytes(head + np.random.default_rng(3).bytes(4000))
+    assert recognise(path) == "audio"
+    if installed:
+        pytest.importorskip("av")
+    else:
+        monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(ReadError if installed else MissingExtra) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert name in str(caught.value)
+    assert "convert it to WAV" in str(caught.value)
+    assert installed or "pip install 'phosphene[files]'" in str(caught.value)
 
 
 def test_flac_that_lies_about_its_length_takes_no_memory(tmp_path):

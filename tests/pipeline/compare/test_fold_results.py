@@ -1,4 +1,4 @@
-"""Cells are found again by what they depend on, and by nothing else."""
+"""Fold results are found again by what they depend on, and by nothing else."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,17 +8,24 @@ import pytest
 
 from phosphene.datasets import Item, Manifest
 from phosphene.datasets.splits import Split
-from phosphene.pipeline.compare.cells import Answers, Cell, CellStore, Spent, cell_key, items_digest
+from phosphene.pipeline.compare.fold_results import (
+    FoldResult,
+    FoldStore,
+    ItemPredictions,
+    SharedCost,
+    fold_key,
+    items_digest,
+)
 
 SPLIT = Split("1", np.array([0, 1]), np.array([2]))
 
 
-def answers(*items):
-    return Answers(np.array(items), np.log(np.full((len(items), 2), 0.5)))
+def predictions(*items):
+    return ItemPredictions(np.array(items), np.log(np.full((len(items), 2), 0.5)))
 
 
-def cell():
-    return Cell(answers(2), answers(0, 1), 2, 0.5, 0.25, 100, {"setting": {"C": 1.0}})
+def result():
+    return FoldResult(predictions(2), predictions(0, 1), 2, 0.5, 0.25, 100, {"setting": {"C": 1.0}})
 
 
 def write_files(folder, *contents):
@@ -31,49 +38,49 @@ def write_files(folder, *contents):
     return Manifest(tuple(items), "binary")
 
 
-def test_a_cell_comes_back_as_it_was(tmp_path):
-    store = CellStore(tmp_path)
-    store.put("abcd", cell())
-    back = store.get("abcd")
-    np.testing.assert_array_equal(back.test.log_probabilities, cell().test.log_probabilities)
-    np.testing.assert_array_equal(back.left_out.items, [0, 1])
+def test_a_fold_result_comes_back_as_it_was(tmp_path):
+    store = FoldStore(tmp_path)
+    store.results.put("abcd", result())
+    back = store.results.find("abcd")
+    np.testing.assert_array_equal(back.test.log_proba, result().test.log_proba)
+    np.testing.assert_array_equal(back.oof.indices, [0, 1])
     assert (back.n_train, back.train_s, back.test_s, back.size_bytes) == (2, 0.5, 0.25, 100)
     assert back.notes == {"setting": {"C": 1.0}}
 
 
 @pytest.mark.parametrize("harm", [b"", b"PK\x03\x04", b"nonsense"])
-def test_a_broken_cell_counts_as_missing(tmp_path, harm):
-    store = CellStore(tmp_path)
-    store.put("abcd", cell())
+def test_a_broken_one_counts_as_missing(tmp_path, harm):
+    store = FoldStore(tmp_path)
+    store.results.put("abcd", result())
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(harm)
-    assert store.get("abcd") is None
+    assert store.results.find("abcd") is None
 
 
-def test_a_cut_off_cell_counts_as_missing(tmp_path):
-    store = CellStore(tmp_path)
-    store.put("abcd", cell())
+def test_a_cut_off_one_counts_as_missing(tmp_path):
+    store = FoldStore(tmp_path)
+    store.results.put("abcd", result())
     (path,) = tmp_path.rglob("*.npz")
     path.write_bytes(path.read_bytes()[:-30])
-    assert store.get("abcd") is None
+    assert store.results.find("abcd") is None
 
 
 def test_objects_are_not_unpickled(tmp_path):
-    store = CellStore(tmp_path)
+    store = FoldStore(tmp_path)
     (tmp_path / "ab").mkdir()
-    np.savez(tmp_path / "ab" / "cd.npz", told=np.array([{"a": 1}], object))
-    assert store.get("abcd") is None
+    np.savez(tmp_path / "ab" / "cd.npz", about=np.array([{"a": 1}], object))
+    assert store.results.find("abcd") is None
 
 
-def test_of_what_was_spent_the_most_stays(tmp_path):
-    store = CellStore(tmp_path)
-    assert store.spent("abcd") == Spent()
-    store.spend("abcd", Spent(2.0, 200.0, ((1, "broken"),)))
-    store.spend("abcd", Spent(0.5, 300.0))
-    assert store.spent("abcd") == Spent(2.0, 300.0)
+def test_of_costs_the_highest_stays(tmp_path):
+    store = FoldStore(tmp_path)
+    assert store.cost("abcd") == SharedCost()
+    store.add_cost("abcd", SharedCost(2.0, 200.0, ((1, "broken"),)))
+    store.add_cost("abcd", SharedCost(0.5, 300.0))
+    assert store.cost("abcd") == SharedCost(2.0, 300.0)
 
 
-def test_items_are_told_apart_by_bytes_labels_and_groups_not_by_place(tmp_path):
+def test_items_are_told_apart_by_bytes_labels_and_groups_not_by_folder(tmp_path):
     here = write_files(tmp_path / "here", b"one", b"two")
     there = write_files(tmp_path / "there", b"one", b"two")
     assert items_digest(here) == items_digest(there)
@@ -89,14 +96,14 @@ def test_missing_files_have_a_digest_too():
 
 
 def test_everything_that_matters_makes_another_key():
-    def key(items="x", split=SPLIT, method=None, seed=0):
-        return cell_key(items, split, method or {"name": "images"}, seed)
+    def key(items="x", split=SPLIT, config=None, seed=0):
+        return fold_key(items, split, config or {"name": "images"}, seed)
 
     others = [
         key("y"),
         key(split=Split("1", np.array([0]), SPLIT.test)),
         key(split=Split("1", SPLIT.train, np.array([1]))),
-        key(method={"name": "tables"}),
+        key(config={"name": "tables"}),
         key(seed=1),
     ]
     assert len({key(), *others}) == 6

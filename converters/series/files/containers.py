@@ -1,0 +1,231 @@
+"""Series in the files of other programs: MATLAB, Excel, HDF5, EDF and WFDB, each read by its own well-kept library."""
+
+import csv
+import importlib
+import io
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.errors import MissingExtra, ReadError
+from ...core.options import Note, ReadOptions
+from ...delimited import PlainText
+from .archives import Archive, Recording
+from .stores import arranged, finite
+from .tables import open_table
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HEA = re.compile(rb"^[^\s#]\S*[ \t]+\d+([ \t]+[\d./()]+)*", re.MULTILINE)
+_MOST_ARRAYS = 64
+
+
+def container_of(head: bytes, path: Path) -> str | None:
+    """Tell `mat`, `hdf5`, `xlsx`, `edf`, `bdf` and `wfdb` files by first bytes, or by name where these are weak."""
+    suffix = path.suffix.lower()
+    tests = {
+        "hdf5": head.startswith(_HDF5) or head[512:520] == _HDF5,
+        "mat": head.startswith(b"MATLAB 5.0 MAT-file") or (suffix == ".mat" and _is_mat4(head)),
+        "xlsx": head.startswith(b"PK\x03\x04") and (b"xl/" in head or suffix in (".xlsx", ".xlsm")),
+        "edf": head.startswith(b"0       ") and bool(re.fullmatch(rb"\d+ *", head[184:192])),
+        "bdf": head.startswith(b"\xffBIOSEMI"),
+        "wfdb": (suffix == ".hea" and bool(_HEA.search(head[:4000])))
+        or (suffix == ".dat" and path.with_suffix(".hea").is_file()),
+    }
+    return next((kind for kind, is_one in tests.items() if is_one), None)
+
+
+def _is_mat4(head: bytes) -> bool:
+    kind = int.from_bytes(head[:4], "little")
+    return (
+        len(head) > 20 and kind < 5000 and head[4:8] != b"\0\0\0\0" and head[1] < 20 and head[2:4] == b"\0\0"
+    )
+
+
+def open_container(kind: str, path: Path, options: ReadOptions) -> "Recording | Archive":
+    """Open such a file.
+
+    Raises
+    ------
+    MissingExtra
+        The library that reads it is not installed.
+    ReadError
+        The file is damaged, or holds no series.
+    """
+    openers: dict[str, Callable[[Path, ReadOptions], Recording | Archive]] = {
+        "mat": _open_mat, "hdf5": _open_hdf5, "xlsx": _open_xlsx, "edf": EdfRecording, "bdf": EdfRecording,
+        "wfdb": WfdbRecording,
+    }  # fmt: skip
+    try:
+        return openers[kind](path, options)
+    except (ReadError, MissingExtra):
+        raise
+    except Exception as error:  # of a damaged file each library has errors of its own
+        why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ReadError(f"{path}: is damaged or cut short ({why}); write it again, or as CSV") from error
+
+
+def library(name: str, path: Path, what: str) -> Any:
+    """Import a library of the extra `files`.
+
+    Raises
+    ------
+    MissingExtra
+        It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtra(f"{path}: {what}, which needs {name}: pip install 'phosphene[files]'") from error
+
+
+def _open_mat(path: Path, options: ReadOptions) -> "Recording | Archive":
+    import scipy.io
+
+    found = scipy.io.loadmat(path, squeeze_me=False)
+    arrays = {name: array for name, array in found.items() if not name.startswith("__")}
+    return arranged(
+        {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}, path, options
+    )
+
+
+def _open_hdf5(path: Path, options: ReadOptions) -> "Recording | Archive":
+    h5py = library("h5py", path, "an HDF5 file")
+    file = h5py.File(path, "r")
+    found: dict[str, Any] = {}
+
+    def keep(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and len(found) < _MOST_ARRAYS and node.dtype.kind in "biufSO":
+            found[name] = node
+
+    file.visititems(keep)
+    matlab = file.userblock_size >= 512
+    arrays = {}
+    for name, node in found.items():
+        if node.dtype.kind in "SO" and node.ndim != 1:
+            continue
+        if node.dtype.kind in "SO":
+            arrays[name] = np.array([_text(value) for value in node[()]])
+        elif not name.startswith("#"):  # MATLAB's own
+            arrays[name] = np.asarray(node[()]).T if matlab else np.asarray(node[()])
+    file.close()
+    return arranged(arrays, path, options)
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _open_xlsx(path: Path, options: ReadOptions) -> "Recording | Archive":
+    """Read the first sheet as the table that it would be as CSV."""
+    openpyxl = library("openpyxl", path, "an Excel workbook")
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        sheet = book.worksheets[0]
+        plain = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the table does)
+        file = io.TextIOWrapper(plain, encoding="utf-8", newline="")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([_cell(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+        file.flush()
+        file.detach()
+        plain.seek(0)
+        opened = open_table(path, options, text=PlainText(path, plain))
+    finally:
+        book.close()
+    if len(book.sheetnames) > 1:
+        note = Note(
+            f"its first sheet, {book.sheetnames[0]!r}, is read; there are {len(book.sheetnames)}", loss=True
+        )
+        return opened.with_notes((note,))
+    return opened
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return (
+        repr(float(value))
+        if isinstance(value, float)
+        else str(int(value) if isinstance(value, bool) else value)
+    )
+
+
+class EdfRecording:
+    """An open EDF or BDF file: the channels of its commonest rate."""
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        edfio = library("edfio", path, "an EDF recording")
+        with path.open("rb") as file:
+            bdf = file.read(8) == b"\xffBIOSEMI"
+        edf = (edfio.read_bdf if bdf else edfio.read_edf)(path)
+        signals = [signal for signal in edf.signals if not options.columns or signal.label in options.columns]
+        if not signals:
+            found = ", ".join(edf.labels[:12])
+            raise ReadError(f"{path}: has no such channels, it has {found}; name some with --columns")
+        rates = [signal.sampling_frequency for signal in signals]
+        self.path, self.rate_hz = path, max(rates, key=rates.count)
+        self.signals = [signal for signal in signals if signal.sampling_frequency == self.rate_hz]
+        self.notes = self._found(edf, signals)
+        self.count = round(edf.num_data_records * edf.data_record_duration * self.rate_hz)
+
+    def _found(self, edf: Any, signals: list[Any]) -> tuple[Note, ...]:
+        names = [signal.label for signal in signals if signal not in self.signals]
+        notes = []
+        if names:
+            some = ", ".join(names[:8])
+            notes.append(Note(
+                f"{len(self.signals)} channels at {self.rate_hz:g} Hz are read; {some} are at other rates and "
+                "left out; --columns names others", loss=True,
+            ))  # fmt: skip
+        if not edf.is_continuous:
+            notes.append(Note("the recording has gaps, which are taken out", loss=True))
+        return tuple(notes)
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step in seconds, and notes."""
+        ends = (start / self.rate_hz, stop / self.rate_hz)
+        rows = [
+            np.asarray(signal.get_data_slice(*ends), np.float32)[: stop - start] for signal in self.signals
+        ]
+        return np.stack(rows), 1 / self.rate_hz, self.notes
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "EdfRecording":
+        """Return the same with more notes."""
+        self.notes += notes
+        return self
+
+
+class WfdbRecording:
+    """An open WFDB record, named by its header or its data."""
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self.wfdb = library("wfdb", path, "a WFDB record")
+        self.path, self.record = path, str(path.with_suffix(""))
+        header = self.wfdb.rdheader(self.record)
+        if not header.n_sig or not header.sig_len:
+            raise ReadError(f"{path}: a WFDB header without signals; give one that has some")
+        names = list(header.sig_name or ())
+        wrong = [name for name in options.columns if name not in names]
+        if wrong:
+            raise ReadError(f"{path}: has no channel {wrong[0]!r}, it has {', '.join(names[:12])}")
+        self.channels = [names.index(name) for name in options.columns] or None
+        self.count, self.rate_hz = int(header.sig_len), float(header.fs)
+
+    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+        """Return float32 (channels, samples), the step in seconds, and notes."""
+        try:
+            record = self.wfdb.rdrecord(self.record, sampfrom=start, sampto=stop, channels=self.channels)
+        except Exception as error:  # what is wrong with the data shows only here
+            raise ReadError(
+                f"{self.path}: its data cannot be read ({error}); get the whole record"
+            ) from error
+        return finite(record.p_signal.T, self.path), 1 / self.rate_hz, ()
+
+    def with_notes(self, notes: tuple[Note, ...]) -> "WfdbRecording":
+        """Return the same; a record has no notes."""
+        return self

@@ -1,0 +1,131 @@
+"""Image classifiers against tabular baselines: the same items, folds, seeds and budget."""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from phosphene.converters import MissingExtra, ParameterError
+from phosphene.datasets.leaks import find_leaks, require_no_leaks
+from phosphene.datasets.manifest import Manifest
+from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.subsets import SHARES, subset_of
+from phosphene.pipeline.strategies.recipe import Recipe
+from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
+
+from .estimators import (
+    BenchmarkData,
+    baseline_packages,
+    chosen_specs,
+    package_version,
+    specs_of,
+)
+from .fold_results import (
+    BenchmarkRun,
+    EstimatorRun,
+    FoldStore,
+    benchmark_folder,
+    compute_missing,
+    items_digest,
+)
+from .results import best_baseline, summarise
+from .summary import CONTROL, IMAGES, Summary
+
+FOLDS = 5
+
+
+def run_benchmark(
+    src: str | Path | Manifest | Sequence[Manifest],
+    recipe: Recipe,
+    *,
+    methods: str | None,
+    on_leak: Literal["refuse", "tell"],
+    progress: bool,
+) -> Summary:
+    """Compare estimators, as `phosphene.benchmark` does, without words and pages."""
+    begin = time.monotonic()
+    _require_baselines()
+    manifests = _manifests(src)
+    specs = chosen_specs(specs_of(manifests[0].kind, recipe), methods)
+    data = tuple(_data(manifest, recipe, on_leak, progress=progress) for manifest in manifests)
+    run = BenchmarkRun(data, specs, FoldStore(benchmark_folder()))
+    _compute(run, progress=progress)
+    summary = summarise(run, seconds=time.monotonic() - begin)
+    if not run.errors:
+        shutil.rmtree(run.store.folder / "work", ignore_errors=True)
+    return summary
+
+
+def _compute(run: BenchmarkRun, *, progress: bool) -> None:
+    """Compute all fold results: of networks with their learning curves, of others whole, then the best baseline's."""
+    runs = [
+        run.of(data, spec, SHARES if spec.name in (IMAGES, CONTROL) else SHARES[-1:])
+        for spec in run.specs
+        for data in run.data
+    ]
+    _compute_runs(run, runs, progress=progress)
+    best = best_baseline(run)
+    if best is not None:
+        _compute_runs(run, [run.of(data, best, SHARES[:-1]) for data in run.data], progress=progress)
+
+
+def _compute_runs(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
+    waiting = [one for one in runs if one.missing]
+    with tqdm(total=len(waiting), unit="method", desc="benchmark", disable=None if progress else True) as bar:
+        for one, outcome in _outcomes(waiting):
+            bar.update()
+            title = f"{one.data.name}: {one.spec.name}"
+            if isinstance(outcome, TaskError):
+                run.errors[one.data.name, one.spec.name] = outcome.why
+                bar.write(f"{title} failed: {outcome.why}")
+            else:
+                bar.set_postfix_str(title)
+
+
+def _outcomes(runs: Sequence[EstimatorRun]) -> Iterator[tuple[EstimatorRun, int | TaskError]]:
+    """Compute the runs of each estimator one after the other in a process of its own; one that dies costs one run."""
+    by_name: dict[str, list[EstimatorRun]] = {}
+    for one in runs:
+        by_name.setdefault(one.spec.name, []).append(one)
+    for some in by_name.values():
+        engine = LocalEngine(1, limit_s=float("inf"), threads=None)
+        # One process computes them in their order.
+        outcomes = engine.map(compute_missing, [some], where="apart")
+        yield from ((one, outcome) for one, (_, outcome) in zip(some, outcomes, strict=True))
+
+
+def _data(
+    manifest: Manifest, recipe: Recipe, on_leak: Literal["refuse", "tell"], *, progress: bool
+) -> BenchmarkData:
+    split = manifest if manifest.is_split else manifest.with_folds(FOLDS, seed=recipe.seed)
+    splits = split.splits()
+    warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
+    subsets = {
+        share: tuple(subset_of(one, split, share, seed=recipe.seed) for one in splits) for share in SHARES
+    }
+    return BenchmarkData(split, splits, recipe, items_digest(split), subsets, tuple(warnings), progress)
+
+
+def _manifests(src: str | Path | Manifest | Sequence[Manifest]) -> tuple[Manifest, ...]:
+    if isinstance(src, str | Path):
+        src = open_manifest(src)
+    manifests = (src,) if isinstance(src, Manifest) else tuple(src)
+    if not manifests or len({manifest.kind for manifest in manifests}) > 1:
+        raise ParameterError("a benchmark needs one or more manifests of one kind; name data of one kind")
+    for manifest in manifests:
+        if len(manifest.classes) < 2:
+            found = ", ".join(manifest.classes) or "no labels"
+            raise ParameterError(
+                f"{manifest.name}: a benchmark needs items of two classes or more, found {found}; "
+                "lay the files out as one folder a class, or name a CSV with path,label"
+            )
+    return manifests
+
+
+def _require_baselines() -> None:
+    missing = [name for name in baseline_packages() if package_version(name) == "none"]
+    if missing:
+        raise MissingExtra(f"the benchmark needs {', '.join(missing)}: pip install 'phosphene[baselines]'")
