@@ -91,10 +91,13 @@ def test_files_that_cannot_be_read_are_failures_and_the_rest_is_answered(saved, 
 
 def test_an_archive_is_answered_row_by_row(saved, tmp_path):
     classifier, _ = saved
-    rows = np.random.default_rng(0).normal(size=(3, 60))
-    text = "\n".join("\t".join(["1", *(f"{value:.4f}" for value in row)]) for row in rows)
-    archive = tmp_path / "New_TEST.tsv"
-    archive.write_text(text + "\n")
+    rows = np.random.default_rng(0).normal(size=(3, 2, 60))  # of two channels, as it learned from
+    lines = [":".join([*(",".join(f"{v:.4f}" for v in channel) for channel in row), "1"]) for row in rows]
+    head = (
+        "@problemName New\n@timeStamps false\n@univariate false\n@dimensions 2\n@classLabel true 1 2\n@data"
+    )
+    archive = tmp_path / "New_TEST.ts"
+    archive.write_text("\n".join([head, *lines]) + "\n")
     done = classifier.predict([archive], workers=1)
     assert [str(answer.item.fragment) for answer in done.answers] == ["row=0", "row=1", "row=2"]
     one = classifier.predict([f"{archive}#row=1"], workers=1).answers[0]
