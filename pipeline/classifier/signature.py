@@ -302,7 +302,7 @@ def item_facts(
 def _read_facts(task: tuple[int, Item, Kind]) -> Facts | None:
     _, item, kind = task
     try:
-        return facts_of(readers()[kind].read(item.path, item.fragment))
+        return facts_of(readers()[kind].read(item.path, item.fragment, item.options))
     except Exception:  # told when it is drawn
         return None
 
