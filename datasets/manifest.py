@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.signal import Kind, Signal
+from phosphene.converters.reading import read_source
 
 from .splits import (
     Split,
@@ -46,6 +47,8 @@ class Item:
     kind, extent
         What its file was found to be, and how long it is in what windows of that kind count; None where nobody has
         looked. Two items are equal whatever these are.
+    signal
+        What it holds, where it is in memory; `path` is then a name for messages, such as `array[3]`.
     """
 
     path: Path
@@ -57,9 +60,19 @@ class Item:
     claim: str | None = None
     kind: Kind | None = field(default=None, compare=False, repr=False)
     extent: float | None = field(default=None, compare=False, repr=False)
+    signal: Signal | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}#{self.fragment}" if self.fragment else str(self.path)
+
+    @property
+    def source(self) -> Path | Signal:
+        """What is read: its signal, where it is in memory, else its file."""
+        return self.path if self.signal is None else self.signal
+
+    def read(self, kind: Kind) -> Signal:
+        """Return its signal, read as a kind."""
+        return read_source(self.source, self.fragment, kind)
 
     @property
     def group_key(self) -> str | None:
@@ -146,10 +159,11 @@ class Manifest:
 
     def summary(self) -> str:
         """Return one line: the kind, how many files or items, and the classes with their counts, ten at most."""
-        n_files = len({item.path for item in self.items})
-        text = f"{self.kind}: {_count(n_files, 'file')}"
+        noun = "signal" if any(item.signal is not None for item in self.items) else "file"
+        n_files = len({item.source for item in self.items})
+        text = f"{self.kind}: {_count(n_files, noun)}"
         if n_files != len(self):
-            text = f"{self.kind}: {_count(len(self), 'item')} in {_count(n_files, 'file')}"
+            text = f"{self.kind}: {_count(len(self), 'item')} in {_count(n_files, noun)}"
         counts = Counter(item.label for item in self.items if item.label is not None)
         if not counts:
             return f"{text}, no labels"

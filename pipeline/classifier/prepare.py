@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from phosphene.converters import Converter, default_views, parse_views
+from phosphene.converters import Converter, default_views
 from phosphene.converters.core.parameters import rules
+from phosphene.converters.views import as_views
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split
@@ -105,7 +106,9 @@ def _changed_views(
     """Return the views of every changed copy."""
     if recipe.augment is None:
         return ()
-    changes = parse_augmentations(recipe.augment, kind=manifest.kind)
+    changes = recipe.augment
+    if isinstance(changes, str):
+        changes = parse_augmentations(changes, kind=manifest.kind)
     return augmented_views(views, changes, copies=recipe.copies, seed=recipe.seed)
 
 
@@ -173,4 +176,4 @@ def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Conv
 
 
 def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
-    return parse_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)
+    return as_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)

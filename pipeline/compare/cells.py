@@ -18,6 +18,7 @@ import numpy as np
 
 from phosphene.converters import ReadError
 from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.splits import Split
 from phosphene.pipeline.tiles.store import Store, default_folder
@@ -183,7 +184,7 @@ def items_digest(manifest: Manifest) -> str:
     A file that cannot be read counts by its name.
     """
     rows = [
-        (_digest(item.path), str(item.fragment or ""), item.label, item.claim, item.group_key)
+        (_digest(item.source), str(item.fragment or ""), item.label, item.claim, item.group_key)
         for item in manifest.items
     ]
     return _hash({"kind": manifest.kind, "metric": manifest.metric, "items": _relative(rows)})
@@ -213,11 +214,13 @@ def stage_key(items: str, stage: str, method: Mapping[str, Any]) -> str:
     return _hash({"format": FORMAT, "items": items, "stage": stage, "versions": versions})
 
 
-def _digest(path: Path) -> str:
+def _digest(source: Path | Signal) -> str:
+    if isinstance(source, Signal):
+        return signal_digest(source).hex()
     try:
-        return content_digest(path)
+        return content_digest(source)
     except ReadError:
-        return f"unreadable {path.name}"
+        return f"unreadable {source.name}"
 
 
 def _relative(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from phosphene.converters import Fragment, MissingExtra, SignalError
-from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.reading import readers
+from phosphene.converters.reading import read_source
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.item_map import Planned, Progress, map_items, plan_items
@@ -142,12 +141,13 @@ class Gauge:
     kind: Kind
     measure: Callable[[Signal], Record]
 
-    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> list[Kept]:
+    def __call__(
+        self, source: Path | Signal, fragment: Fragment | None, numbers: Sequence[int]
+    ) -> list[Kept]:
         """Return the one record."""
         del numbers
         begin = time.monotonic()
-        read_head(path)
-        record = self.measure(readers()[self.kind].read(path, fragment))
+        record = self.measure(read_source(source, fragment, self.kind))
         return [Kept(_checked(record), time.monotonic() - begin)]
 
 

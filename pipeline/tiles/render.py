@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Converter, Fragment, ParameterError
-from phosphene.converters.core.reader import read_head
-from phosphene.converters.reading import readers
+from phosphene.converters import Converter, Fragment, ParameterError, Signal
+from phosphene.converters.reading import read_source
+from phosphene.converters.views import Views, as_views
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 
@@ -101,7 +101,7 @@ class Tiles:
     def _drawn_again(self, index: int, key: str, view: int) -> np.ndarray:
         """Draw a tile that somebody removed or broke since it was drawn."""
         item = self.items[index]
-        (pixels,) = Draw(self.views, self.device)(item.path, item.fragment, [view])
+        (pixels,) = Draw(self.views, self.device)(item.source, item.fragment, [view])
         self.store.put(key, pixels)
         return pixels
 
@@ -128,10 +128,11 @@ class Draw:
             for number in numbers
         ]
 
-    def __call__(self, path: Path, fragment: Fragment | None, numbers: Sequence[int]) -> Iterator[np.ndarray]:
+    def __call__(
+        self, source: Path | Signal, fragment: Fragment | None, numbers: Sequence[int]
+    ) -> Iterator[np.ndarray]:
         """Yield the pixels of some views, uint8 (height, width, channels)."""
-        read_head(path)
-        signal = readers()[self.views[numbers[0]].kind].read(path, fragment)
+        signal = read_source(source, fragment, self.views[numbers[0]].kind)
         for number in numbers:
             view = self.views[number]
             if self.device and self._on_device(number):
@@ -145,7 +146,7 @@ class Draw:
 
 def render(
     items: Sequence[Item],
-    views: Sequence[Converter],
+    views: Views,
     *,
     store: TileStore | None = None,
     workers: int | None = None,
@@ -160,7 +161,7 @@ def render(
     items
         Files, or parts of files.
     views
-        One or more converters of one kind, as which every file is read.
+        One or more converters of one kind, as which every file is read, or text such as `gasf,gadf`.
     store
         Where tiles are kept and found again; the user's cache by default.
     workers
@@ -230,11 +231,12 @@ def one_on_gpu(workers: int | None, device: str | None) -> int | None:
     return workers if device is None or check_device(device).type == "cpu" else 1
 
 
-def check_views(views: Sequence[Converter]) -> tuple[Converter, ...]:
+def check_views(views: Views) -> tuple[Converter, ...]:
     """Return views if there is one at least, and all draw one kind."""
+    views = as_views(views)
     kinds = sorted({view.kind for view in views})
     if len(kinds) != 1:
         raise ParameterError(
             f"views must be one or more converters of one kind, got {' and '.join(kinds) or 'none'}"
         )
-    return tuple(views)
+    return views
