@@ -1,11 +1,12 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.tiles.render import render
 
 from .card import model_card
+from .inputs import ArrayForm, input_items
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT = 3
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -42,6 +47,37 @@ class Predictions:
 
     answers: tuple[Prediction, ...]
     failures: tuple[Failure, ...]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.answers)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
+        return self.answers[index]
+
+    def __repr__(self) -> str:
+        counts = Counter(answer.label for answer in self.answers)
+        labels = shortened([f"{label} {count}" for label, count in counts.most_common()])
+        failed = f"; {len(self.failures)} failed" if self.failures else ""
+        return f"Predictions({len(self)} items: {labels or 'none'}{failed})"
+
+    def _repr_html_(self) -> str:
+        """Return a table, as a notebook shows it."""
+        return str(self.to_frame()._repr_html_())
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame: path, label, and the probability of each class."""
+        import pandas as pd
+
+        columns = {"path": [str(answer.item) for answer in self], "label": [answer.label for answer in self]}
+        proba = [answer.probabilities for answer in self]
+        return pd.DataFrame(columns).join(pd.DataFrame(proba).add_prefix("proba_"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +114,39 @@ class Classifier:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def predict(
-        self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
+        self,
+        source: Any,
+        *,
+        rate_hz: float | None = None,
+        step_s: float | None = None,
+        workers: int | None = None,
     ) -> Predictions:
-        """Name the class of raw files, or of parts of files written `path#fragment`; one need not be in a list.
+        """Name the class of files, signals or arrays.
 
-        An archive of many items is predicted row by row. Files that cannot be read are in `failures`.
+        Parameters
+        ----------
+        source
+            A path, or `path#fragment` for a part of a file; a folder, table or archive; a signal; an array or tensor
+            (samples,), (items, samples), (channels, samples) where more channels were learned from, or (items,
+            channels, samples); a data frame with a column of paths; or a list of these.
+        rate_hz, step_s
+            Samples a second of arrays, or seconds from one to the next; sound needs it.
+        workers
+            Processes that render; None takes one a core.
+
+        Returns
+        -------
+        Predictions
+            What cannot be read is in its `failures`.
+
+        Raises
+        ------
+        ParameterError
+            Anything else was given.
         """
-        some = (paths,) if isinstance(paths, str | Path | Item) else paths
-        items = [item for path in some for item in self._items(path)]
+        channels = getattr(getattr(self, "signature", None), "channels", ())
+        form = ArrayForm(kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels)
+        items = input_items(source, form)
         log_probabilities, failures = self.log_probabilities(items, workers=workers)
         failed = {failure.item for failure in failures}
         answers = [
@@ -193,28 +254,22 @@ class Classifier:
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
 
-    def _items(self, path: str | Path | Item) -> tuple[Item, ...]:
-        if isinstance(path, Item):
-            return (path,)
-        return items_of(path, self.kind)
+    def __repr__(self) -> str:
+        views = ", ".join(view.spec for view in self.views)
+        return (
+            f"Classifier({self.kind}, {len(self.classes)} classes: {shortened(self.classes)}; views: {views})"
+        )
 
 
-def items_of(path: str | Path, kind: Kind) -> tuple[Item, ...]:
-    """Return the items of a file named by a user: itself, the part it names, or the rows of an archive."""
-    from phosphene.converters import PhospheneError
-    from phosphene.converters.core.fragment import parse_address
-    from phosphene.converters.reading import readers
+def shortened(words: Sequence[str], most: int = 8) -> str:
+    """Join words by commas, the first few where they are many.
 
-    file, fragment = parse_address(path)
-    if fragment or not file.is_file():
-        return (Item(file, fragment=fragment),)
-    try:
-        labels = readers()[kind].labels(file)
-    except PhospheneError:
-        labels = None  # the file fails by name when it is read
-    if labels is None:
-        return (Item(file),)
-    return open_manifest(file, kind=kind).items
+    Examples
+    --------
+    >>> shortened("abcd", 2)
+    'a, b, ...'
+    """
+    return ", ".join(words[:most]) + (", ..." if len(words) > most else "")
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:
