@@ -7,4 +7,4 @@ from .patches import Patches as Patches
 from .recurrence import RecurrencePlot as RecurrencePlot
 from .scalogram import Scalogram as Scalogram
 from .signal import Series as Series
-from .windows import Windows as Windows
+from .windows import OverlappingWindows as OverlappingWindows

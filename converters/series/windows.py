@@ -17,7 +17,7 @@ _FINEST = 8  # samples of a window for each column of pixels; of more, neighbour
 
 
 @register
-class Windows(RangedPicture):
+class OverlappingWindows(RangedPicture):
     """Windows of a series written in rows, each a little later than the one above.
 
     With x the series, L the length of a window and h the hop, the image is the matrix x[i h + j] with i from the top
@@ -79,7 +79,7 @@ class Windows(RangedPicture):
 
 
 def window_starts(count: int, length: float, hop: float) -> tuple[int, np.ndarray]:
-    """Return the samples of a window and where each begins, int64 (n,), for `length` and `hop` as of `Windows`.
+    """Return the samples of a window and where each begins, int64 (n,), for `length` and `hop` as of the converter.
 
     Examples
     --------
