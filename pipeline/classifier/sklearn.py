@@ -16,7 +16,7 @@ from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 from .training import train
 
 
-class PhospheneClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class PhospheneClassifier(ClassifierMixin, BaseEstimator):
     """Images of series or sounds, classified by a pretrained network, as an estimator of scikit-learn.
 
     What it has learned is `classifier_`, which is saved by `classifier_.save(folder)`. joblib and pickle may carry it
