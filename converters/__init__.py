@@ -14,9 +14,9 @@ from .core.reader import Reader
 from .core.signal import Signal
 from .mouse.signal import MouseTrace
 from .reading import read
-from .registry import converters, make
+from .registry import converters
 from .series.signal import Series
-from .views import default_views, from_config, parse_views
+from .views import default_views, from_config, make, parse_views
 
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "KindSpec",

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
+from .core.errors import SignalError
 from .core.formats import refuse_foreign
-from .core.fragment import parse_address
+from .core.fragment import Fragment, parse_address
 from .core.options import DEFAULTS, ReadOptions
 from .core.reader import Reader, read_head
 from .core.signal import Kind, Signal
@@ -84,3 +85,27 @@ def read(path: str | Path, kind: Kind | None = None, options: ReadOptions | None
     else:
         read_head(path)
     return readers()[kind].read(path, fragment, options or DEFAULTS)
+
+
+def read_source(
+    source: Path | Signal, fragment: Fragment | None, kind: Kind, options: ReadOptions = DEFAULTS
+) -> Signal:
+    """Return the signal of a file, or one that is in memory already, or a part of either.
+
+    Raises
+    ------
+    ReadError, SignalError
+        The file cannot be read, the signal is of another kind, or there is no such part.
+
+    Examples
+    --------
+    >>> from phosphene.converters import Series
+    >>> read_source(Series([1.0, 2.0, 4.0]), Fragment("samples", 1, 3), "series").values.tolist()
+    [[2.0, 4.0]]
+    """
+    if isinstance(source, Signal):
+        if source.kind != kind:
+            raise SignalError(f"{source!r} is {source.kind}, not {kind}; give {kind} signals")
+        return source.part(fragment) if fragment else source
+    read_head(source)
+    return readers()[kind].read(source, fragment, options)

@@ -7,9 +7,7 @@ import functools
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
 
-from .core import parameters
 from .core.converter import Converter, loaded_first, registered
 from .core.errors import ParameterError, PhospheneError
 from .core.kind import KindSpec, register_kind, registered_kinds
@@ -106,17 +104,3 @@ def converter_class(name: str, *, kind: Kind | None = None) -> type[Converter]:
     known = sorted({c.name for c in converters(kind)})
     of_kind = f" of {kind} signals" if kind else ""
     raise ParameterError(f"no converter{of_kind} is called {name!r}; there are {', '.join(known)}")
-
-
-def make(name: str, *, kind: Kind | None = None, **values: Any) -> Converter:
-    """Make a converter by its registered name.
-
-    Examples
-    --------
-    >>> from phosphene.converters import make
-    >>> make("gasf", size=64).fingerprint == make("gasf", size=64).fingerprint
-    True
-    """
-    owner = converter_class(name, kind=kind)
-    parameters.check_names(owner, values)
-    return owner(**values)

@@ -12,7 +12,10 @@ from .core import parameters
 from .core.converter import Converter
 from .core.errors import ParameterError
 from .core.signal import Kind
-from .registry import converter_class, kinds, make
+from .registry import converter_class, kinds
+
+Views = str | Converter | Sequence[str | Converter]
+"""Views as text, as objects, or as a list of either."""
 
 _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
@@ -20,6 +23,41 @@ _TERM = re.compile(r"\s*([A-Za-z_]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 def default_views(kind: Kind) -> tuple[Converter, ...]:
     """Return the views that a kind is drawn as when none are named."""
     return parse_views(kinds()[kind].views, kind=kind)
+
+
+def make(name: str, *, kind: Kind | None = None, **values: Any) -> Converter:
+    """Make a converter by its registered name; parameters may stand in parentheses behind it.
+
+    Examples
+    --------
+    >>> make("gasf", size=64).fingerprint == make("gasf(size=64)").fingerprint
+    True
+    """
+    if not any(mark in name for mark in "(+,"):
+        owner = converter_class(name, kind=kind)
+        parameters.check_names(owner, values)
+        return owner(**values)
+    views = parse_views(name, kind=kind)
+    if len(views) > 1:
+        raise ParameterError(f"make takes one converter, got {len(views)} in {name!r}; use parse_views")
+    return views[0].replace(**values) if values else views[0]
+
+
+def as_views(views: Views, *, kind: Kind | None = None) -> tuple[Converter, ...]:
+    """Return converters that are given as text, as objects, or as a list of either.
+
+    Examples
+    --------
+    >>> [view.spec for view in as_views(["gasf", make("gadf", size=64)])]
+    ['gasf', 'gadf(size=64)']
+    """
+    if isinstance(views, str):
+        return parse_views(views, kind=kind)
+    if isinstance(views, Converter):
+        return (views,)
+    if not isinstance(views, Sequence) or not all(isinstance(view, str | Converter) for view in views):
+        raise ParameterError(f"views must be text such as 'gasf,gadf' or converters, got {views!r:.80}")
+    return tuple(one for view in views for one in as_views(view, kind=kind))
 
 
 def parse_views(text: str, *, kind: Kind | None = None) -> tuple[Converter, ...]:

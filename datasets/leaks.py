@@ -12,6 +12,7 @@ import numpy as np
 
 from phosphene.converters import ParameterError, PhospheneError
 from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.converters.reading import readers
 from phosphene.converters.series.signal import Series
 
@@ -305,16 +306,16 @@ def digests_of(items: Sequence[Item], indices: Sequence[int]) -> tuple[list[str 
     >>> contents[0] == contents[1], contents[0] == contents[2]
     (True, False)
     """
-    known = _file_digests([items[index].path for index in indices if not _is_row(items[index])])
+    known = _digests([items[index].source for index in indices if not _is_row(items[index])])
     files: list[str | None] = [None] * len(items)
     contents: list[str | None] = [None] * len(items)
     for index in sorted(indices, key=lambda index: str(items[index].path)):  # one archive is open at a time
         item = items[index]
         if item.fragment and item.fragment.unit == "row":
             contents[index] = _row_digest(item)
-        elif item.path in known:
-            files[index] = known[item.path]
-            contents[index] = f"{known[item.path]}#{item.fragment or ''}"
+        elif item.source in known:
+            files[index] = known[item.source]
+            contents[index] = f"{known[item.source]}#{item.fragment or ''}"
     return files, contents
 
 
@@ -322,18 +323,20 @@ def _is_row(item: Item) -> bool:
     return item.fragment is not None and item.fragment.unit == "row"
 
 
-def _file_digests(paths: Sequence[Path]) -> dict[Path, str]:
-    some = list(dict.fromkeys(paths))
+def _digests(sources: Sequence[Path | Signal]) -> dict[Path | Signal, str]:
+    some = list(dict.fromkeys(sources))
 
-    def digest(path: Path) -> str | None:
+    def digest(source: Path | Signal) -> str | None:
+        if isinstance(source, Signal):
+            return signal_digest(source).hex()
         try:
-            return content_digest(path).partition(".")[0]  # without the suffix
+            return content_digest(source).partition(".")[0]  # without the suffix
         except (PhospheneError, OSError):
             return None
 
     with ThreadPoolExecutor(4) as pool:
         known = zip(some, pool.map(digest, some), strict=True)
-        return {path: found for path, found in known if found}
+        return {source: found for source, found in known if found}
 
 
 def _row_digest(item: Item) -> str | None:

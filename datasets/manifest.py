@@ -10,7 +10,8 @@ import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
 from phosphene.converters.core.options import DEFAULTS, ReadOptions
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.signal import Kind, Signal
+from phosphene.converters.reading import read_source
 
 from .splits import (
     Split,
@@ -49,6 +50,8 @@ class Item:
         looked.
     options
         How its file is read. Two items are equal whatever kind, extent and options are.
+    signal
+        What it holds, where it is in memory; `path` is then a name for messages, such as `array[3]`.
     """
 
     path: Path
@@ -61,9 +64,19 @@ class Item:
     kind: Kind | None = field(default=None, compare=False, repr=False)
     extent: float | None = field(default=None, compare=False, repr=False)
     options: ReadOptions = field(default=DEFAULTS, compare=False, repr=False)
+    signal: Signal | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.path}#{self.fragment}" if self.fragment else str(self.path)
+
+    @property
+    def source(self) -> Path | Signal:
+        """What is read: its signal, where it is in memory, else its file."""
+        return self.path if self.signal is None else self.signal
+
+    def read(self, kind: Kind) -> Signal:
+        """Return its signal, read as a kind."""
+        return read_source(self.source, self.fragment, kind, self.options)
 
     @property
     def group_key(self) -> str | None:
@@ -291,8 +304,8 @@ def summarise(items: Sequence[Item]) -> str:
 
 
 def _how_many(items: Sequence[Item]) -> str:
-    n_files = len({item.path for item in items})
-    files = _count(n_files, "file")
+    n_files = len({item.source for item in items})
+    files = _count(n_files, "signal" if any(item.signal is not None for item in items) else "file")
     return files if n_files == len(items) else f"{_count(len(items), 'item')} in {files}"
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from phosphene.converters import ParameterError, SignalError
 
 from .manifest import Item, Metric
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,21 @@ class Scores:
     auc: float | None
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        auc = "" if self.auc is None else f", auc {self.auc:.3f}"
+        return f"Scores(n {self.n}, accuracy {self.accuracy:.3f}, macro_f1 {self.macro_f1:.3f}{auc})"
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """The numbers: n, accuracy, macro_f1 and auc."""
+        return {"n": self.n, "accuracy": self.accuracy, "macro_f1": self.macro_f1, "auc": self.auc}
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame of one row: n, accuracy, macro_f1 and auc."""
+        import pandas as pd
+
+        return pd.DataFrame([self.figures])
 
     def metric(self, name: Metric) -> float:
         """Return the protocol's own metric, NaN where the items do not tell it."""

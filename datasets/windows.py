@@ -10,7 +10,7 @@ import numpy as np
 
 from phosphene.converters import Fragment, MouseTrace, ParameterError, PhospheneError, SignalError
 from phosphene.converters.core.fragment import Unit
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import readers, recognise
 from phosphene.converters.registry import kinds
 
@@ -139,7 +139,7 @@ class Windows:
 
     def _of_session(self, item: Item) -> list[Item]:
         try:
-            session = cast(MouseTrace, readers()["mouse"].read(item.path, item.fragment, item.options))
+            session = cast(MouseTrace, item.read("mouse"))
         except PhospheneError:
             return [item]  # the file fails by name when it is read
         first = item.fragment.start if item.fragment else 0
@@ -203,17 +203,19 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
     """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
     reader = readers()[kind]
-    unknown = {item.path: item.options for item in items if item.fragment is None and item.extent is None}
+    unknown = {item.source: item.options for item in items if item.fragment is None and item.extent is None}
 
-    def measure(path: Path) -> float | None:
+    def measure(source: Path | Signal) -> float | None:
         try:
-            return reader.extent(path, unknown[path])
+            return source.extent if isinstance(source, Signal) else reader.extent(source, unknown[source])
         except (PhospheneError, NotImplementedError):
             return None  # the file fails by name when it is read
 
     with ThreadPoolExecutor(4) as pool:
         known = dict(zip(unknown, pool.map(measure, unknown), strict=True))
-    return [_length(item.fragment) if item.fragment else known.get(item.path, item.extent) for item in items]
+    return [
+        _length(item.fragment) if item.fragment else known.get(item.source, item.extent) for item in items
+    ]
 
 
 def with_extents(items: Sequence[Item], kind: Kind) -> tuple[Item, ...]:
@@ -484,7 +486,7 @@ class WindowedManifest:
         return items, combined[items]
 
 
-def cut_manifest(manifest: Manifest, how: str | None, splits: Sequence[Split]) -> WindowedManifest:
+def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence[Split]) -> WindowedManifest:
     """Cut the items of a manifest.
 
     Parameters
@@ -492,7 +494,7 @@ def cut_manifest(manifest: Manifest, how: str | None, splits: Sequence[Split]) -
     manifest
         The items.
     how
-        Text such as `t=5,2.5`; None for what suits the kind.
+        Windows, or text such as `t=5,2.5`; None for what suits the kind.
     splits
         Of items that are cut, those that one of the splits learns from keep at most MAX_WINDOWS_PER_CLASS windows
         a class.
@@ -503,7 +505,7 @@ def cut_manifest(manifest: Manifest, how: str | None, splits: Sequence[Split]) -
         items = with_extents(items, kind) if readers()[kind].cut_by == "t" else items
         windows = plan_windows(items, kind)
     else:
-        windows = parse_windows(how, kind=kind)
+        windows = parse_windows(how, kind=kind) if isinstance(how, str) else how
     cut_up, source = cut(items, windows, kind)
     kept = _thinned(cut_up, source, manifest, splits)
     return WindowedManifest(manifest, windows, tuple(cut_up[index] for index in kept), source[kept])
@@ -548,7 +550,7 @@ def _thinned(
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
         least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
-        if item.fragment or item.path.stat().st_size < least:
+        if item.fragment or item.signal is not None or item.path.stat().st_size < least:
             return (item,)
         if (kind or item.kind or recognise(item.path)) != "audio":
             return (item,)

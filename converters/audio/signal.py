@@ -1,16 +1,17 @@
 """Sound in memory."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..core.arrays import channels_first
 from ..core.errors import SignalError
+from ..core.fragment import Fragment
 from ..core.signal import Kind, Signal
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Audio(Signal):
     """Sound: samples and their rate.
 
@@ -46,6 +47,26 @@ class Audio(Signal):
     def duration_s(self) -> float:
         """Length in seconds."""
         return float(self.samples.shape[1] / self.rate_hz)
+
+    @property
+    def extent(self) -> float:
+        """Length in seconds."""
+        return self.duration_s
+
+    def part(self, fragment: Fragment) -> Self:
+        """Return the sound of some seconds."""
+        return replace(
+            self, samples=self.samples[:, self._bounds(fragment, "t", self.samples.shape[1], self.rate_hz)]
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a player where IPython is installed."""
+        try:
+            from IPython.display import Audio as Player
+        except ImportError:
+            return super()._repr_html_()
+        player = Player(self.samples, rate=int(self.rate_hz))
+        return super()._repr_html_() + str(player._repr_html_())
 
     def describe(self) -> str:
         """Say length, channels and rate."""

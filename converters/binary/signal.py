@@ -3,16 +3,17 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from ..core.errors import SignalError
+from ..core.fragment import Fragment
 from ..core.signal import Kind, Signal
 from .files.sections import Format, Section, Structure, parse_bytes, parse_file
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Binary(Signal):
     """Bytes, and where in the file they stand.
 
@@ -76,6 +77,16 @@ class Binary(Signal):
     def name(self, start: float, stop: float) -> list[tuple[float, float, str]]:
         """Cut a stretch of the file where sections begin and end; outside of sections the name is empty."""
         return self.structure.cut(start, stop)
+
+    @property
+    def extent(self) -> float:
+        """Number of bytes."""
+        return float(len(self.data))
+
+    def part(self, fragment: Fragment) -> Self:
+        """Return some of the bytes."""
+        part = self._bounds(fragment, "bytes", len(self.data))
+        return replace(self, data=self.data[part], offset=self.offset + part.start)
 
     def describe(self) -> str:
         """Say how many bytes."""

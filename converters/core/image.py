@@ -6,6 +6,7 @@ pixel is a place in a sequence (bytes laid out in rows, a folded series). A conv
 layout of its own.
 """
 
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -195,6 +196,32 @@ class Image:
             raise SignalError(
                 f"an image must be uint8 (height, width, 1 or 3), got {self.pixels.dtype} {self.pixels.shape}"
             )
+
+    def __repr__(self) -> str:
+        axes = self.layout.axes()
+        of = f", {axes[0].title} across, {axes[1].title} down" if axes else ""
+        colour = "grey" if self.pixels.shape[2] == 1 else "RGB"
+        return f"Image({self.width} x {self.height} pixels, {colour}{of})"
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows: the pixels, with axes where they are on such a grid."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5, 4), layout="constrained")
+        plot = figure.subplots()
+        grey = self.pixels.shape[2] == 1
+        plot.imshow(self.pixels[:, :, 0] if grey else self.pixels, cmap="gray", vmin=0, vmax=255)
+        axes = self.layout.axes()
+        if axes:
+            for axis, own in zip(axes, (plot.xaxis, plot.yaxis), strict=True):
+                at = np.linspace(0, len(axis.edges) - 1, 5).astype(int)
+                own.set_ticks(at - 0.5, [f"{axis.edges[k]:.4g}" for k in at])
+            plot.set(xlabel=axes[0].title, ylabel=axes[1].title)
+        else:
+            plot.set_axis_off()
+        file = io.BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
 
     @property
     def height(self) -> int:

@@ -1,19 +1,20 @@
 """A mouse session in memory."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..core.arrays import frozen_vector
 from ..core.errors import SignalError
+from ..core.fragment import Fragment
 from ..core.signal import Kind, Signal
 
 EVENTS = ("move", "drag", "press", "release", "scroll")
 MOVE, DRAG, PRESS, RELEASE, SCROLL = range(len(EVENTS))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MouseTrace(Signal):
     """What a mouse did: when, where, and what happened there.
 
@@ -63,6 +64,16 @@ class MouseTrace(Signal):
             raise SignalError(f"MouseTrace.event must be from 0 to {len(EVENTS) - 1}, got {self.event.max()}")
         if self.screen is not None and min(self.screen) < 1:
             raise SignalError(f"MouseTrace.screen must be at least 1 x 1, got {self.screen}")
+
+    @property
+    def extent(self) -> float:
+        """Number of events."""
+        return float(len(self.time_s))
+
+    def part(self, fragment: Fragment) -> Self:
+        """Return some of the events."""
+        part = self._bounds(fragment, "events", len(self.time_s))
+        return replace(self, time_s=self.time_s[part], x=self.x[part], y=self.y[part], event=self.event[part])
 
     def describe(self) -> str:
         """Say how many events, of which sorts, in what time, on what screen."""

@@ -1,16 +1,17 @@
 """A time series in memory."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..core.arrays import channels_first
 from ..core.errors import SignalError
-from ..core.signal import Kind, Signal
+from ..core.fragment import Fragment
+from ..core.signal import Kind, Signal, line_plot
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Series(Signal):
     """Evenly spaced measurements of one or more channels.
 
@@ -40,6 +41,19 @@ class Series(Signal):
         object.__setattr__(self, "values", channels_first(self.values, "Series.values", missing="allowed"))
         if self.step_s is not None and not 0 < self.step_s < float("inf"):
             raise SignalError(f"Series.step_s must be a number > 0 or None, got {self.step_s!r}")
+
+    @property
+    def extent(self) -> float:
+        """Number of samples."""
+        return float(self.values.shape[1])
+
+    def part(self, fragment: Fragment) -> Self:
+        """Return some of the samples."""
+        return replace(self, values=self.values[:, self._bounds(fragment, "samples", self.values.shape[1])])
+
+    def _repr_html_(self) -> str:
+        """Return a line plot of every channel."""
+        return super()._repr_html_() + line_plot(self.values)
 
     def describe(self) -> str:
         """Say length, channels, step and how many values are missing."""

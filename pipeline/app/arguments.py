@@ -13,7 +13,7 @@ from phosphene.converters.core.fragment import parse_address
 from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.registry import kinds
-from phosphene.converters.views import set_parameters
+from phosphene.converters.views import as_views, set_parameters
 from phosphene.datasets.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
     for name in recipe.archs:
         blueprint(name)
     if recipe.views:
-        parse_views(recipe.views, kind=options.kind)
+        as_views(recipe.views, kind=options.kind)
     if recipe.weights and recipe.weights != RANDOM and not recipe.weights.is_file():
         raise ParameterError(f"{recipe.weights}: no such file of weights; check the path")
     return recipe

@@ -1,17 +1,15 @@
 """Views of signals that were changed at random first: augmented copies of items are tiles like any other."""
 
-import dataclasses
 import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from phosphene.converters import Converter, Image, ParameterError, Signal
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.signal import Kind, signal_digest
 
 from .base import Augmentation
 from .registry import augment
@@ -158,28 +156,6 @@ def augmented_views(
         tuple(Augmented(view=view, changes=tuple(changes), seed=seed, copy=copy) for view in views)
         for copy in range(copies)
     )
-
-
-def signal_digest(signal: Signal) -> bytes:
-    """Return a digest of what a signal holds, not of the file that it came from.
-
-    Examples
-    --------
-    >>> from phosphene.converters import Audio
-    >>> signal_digest(Audio([0.0, 1.0], 8)) == signal_digest(Audio([0.0, 1.0], 8))
-    True
-    >>> signal_digest(Audio([0.0, 1.0], 8)) == signal_digest(Audio([0.0, 1.0], 9))
-    False
-    """
-    digest = hashlib.blake2b(signal.kind.encode(), digest_size=16)
-    for field in dataclasses.fields(signal):  # every signal is a dataclass
-        value = getattr(signal, field.name)
-        if isinstance(value, np.ndarray):
-            digest.update(f"|{field.name}:{value.dtype.str}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).data)
-        elif not isinstance(value, Path):
-            digest.update(f"|{field.name}:{value!r}".encode())
-    return digest.digest()
 
 
 # The views of an item are drawn one after the other, so that a cache of one entry serves them all.

@@ -2,20 +2,19 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from phosphene.converters import Converter, Fragment, ParameterError, ReadError, ReadOptions, from_config
+from phosphene.converters import Converter, ParameterError, ReadError, ReadOptions, from_config
 from phosphene.converters.core.files import atomic_write
 from phosphene.converters.core.options import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
-from phosphene.datasets.rows import rows_of
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
@@ -25,7 +24,11 @@ from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.tiles.render import render
 
 from .card import model_card
+from .inputs import ArrayForm, input_items
 from .signature import Signature, item_facts
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT = 3
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -56,6 +59,37 @@ class Predictions:
         """Each note of the predictions once, the most frequent first: `3 of 40 files are at 8 kHz, ...`."""
         counts = Counter(note for answer in self.answers for note in answer.notes)
         return count_notes(counts, len(self.answers) + len(self.failures))
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return iter(self.answers)
+
+    @overload
+    def __getitem__(self, index: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
+    def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
+        return self.answers[index]
+
+    def __repr__(self) -> str:
+        counts = Counter(answer.label for answer in self.answers)
+        labels = shortened([f"{label} {count}" for label, count in counts.most_common()])
+        failed = f"; {len(self.failures)} failed" if self.failures else ""
+        return f"Predictions({len(self)} items: {labels or 'none'}{failed})"
+
+    def _repr_html_(self) -> str:
+        """Return a table, as a notebook shows it."""
+        return str(self.to_frame()._repr_html_())
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame: path, label, and the probability of each class."""
+        import pandas as pd
+
+        columns = {"path": [str(answer.item) for answer in self], "label": [answer.label for answer in self]}
+        proba = [answer.probabilities for answer in self]
+        return pd.DataFrame(columns).join(pd.DataFrame(proba).add_prefix("proba_"))
 
 
 def count_notes(counts: Counter[str], total: int) -> tuple[str, ...]:
@@ -112,15 +146,42 @@ class Classifier:
     options: ReadOptions = DEFAULTS
 
     def predict(
-        self, paths: str | Path | Item | Iterable[str | Path | Item], *, workers: int | None = None
+        self,
+        source: Any,
+        *,
+        rate_hz: float | None = None,
+        step_s: float | None = None,
+        workers: int | None = None,
     ) -> Predictions:
-        """Name the class of raw files, or of parts of files written `path#fragment`; one need not be in a list.
+        """Name the class of files, signals or arrays.
 
-        An archive of many items is predicted row by row. Files that cannot be read are in `failures`, as are those
-        with another number of channels than the training items, unless the views mix all channels.
+        Parameters
+        ----------
+        source
+            A path, or `path#fragment` for a part of a file; a folder, table or archive; a signal; an array or tensor
+            (samples,), (items, samples), (channels, samples) where more channels were learned from, or (items,
+            channels, samples); a data frame with a column of paths; or a list of these.
+        rate_hz, step_s
+            Samples a second of arrays, or seconds from one to the next; sound needs it.
+        workers
+            Processes that render; None takes one a core.
+
+        Returns
+        -------
+        Predictions
+            What cannot be read is in its `failures`, as is what has another number of channels than the training
+            items, unless the views mix all channels.
+
+        Raises
+        ------
+        ParameterError
+            Anything else was given.
         """
-        some = (paths,) if isinstance(paths, str | Path | Item) else paths
-        items = [item for path in some for item in self._items(path)]
+        channels = self.signature.channels if self.signature else ()
+        form = ArrayForm(
+            kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
+        )
+        items = input_items(source, form)
         log_probabilities, failures, notes = self._predicted(items, workers, progress=True)
         failed = {failure.item for failure in failures}
         answers = [
@@ -263,31 +324,22 @@ class Classifier:
         except (KeyError, TypeError, RuntimeError, ParameterError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
 
-    def _items(self, path: str | Path | Item) -> tuple[Item, ...]:
-        if isinstance(path, Item):
-            return (path,)
-        return items_of(path, self.kind, self.options)
+    def __repr__(self) -> str:
+        views = ", ".join(view.spec for view in self.views)
+        return (
+            f"Classifier({self.kind}, {len(self.classes)} classes: {shortened(self.classes)}; views: {views})"
+        )
 
 
-def items_of(path: str | Path, kind: Kind, options: ReadOptions = DEFAULTS) -> tuple[Item, ...]:
-    """Return the items of a file named by a user: itself, the part it names, or the rows of an archive."""
-    from phosphene.converters import PhospheneError
-    from phosphene.converters.core.fragment import parse_address
-    from phosphene.converters.reading import readers
+def shortened(words: Sequence[str], most: int = 8) -> str:
+    """Join words by commas, the first few where they are many.
 
-    file, fragment = parse_address(path)
-    if fragment or not file.is_file():
-        return (Item(file, fragment=fragment, options=options),)
-    try:
-        rows, _ = rows_of(file, readers()[kind], options)
-    except PhospheneError:
-        rows = None  # the file fails by name when it is read
-    if rows is None:
-        return (Item(file, options=options),)
-    return tuple(
-        Item(file, label, Fragment("row", row, row + 1), group=group, kind=kind, options=options)
-        for row, (label, group) in enumerate(rows)
-    )
+    Examples
+    --------
+    >>> shortened("abcd", 2)
+    'a, b, ...'
+    """
+    return ", ".join(words[:most]) + (", ..." if len(words) > most else "")
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from phosphene.converters import Converter, Signal, default_views, parse_views
+from phosphene.converters import Converter, Signal, default_views
 from phosphene.converters.core.parameters import rules
+from phosphene.converters.views import as_views
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split
@@ -112,7 +113,9 @@ def _changed_views(
     """Return the views of every changed copy."""
     if recipe.augment is None:
         return ()
-    changes = parse_augmentations(recipe.augment, kind=manifest.kind)
+    changes = recipe.augment
+    if isinstance(changes, str):
+        changes = parse_augmentations(changes, kind=manifest.kind)
     return augmented_views(views, changes, copies=recipe.copies, seed=recipe.seed)
 
 
@@ -187,4 +190,4 @@ def resolve_views(views: Sequence[Converter], signals: Sequence[Signal]) -> tupl
 
 
 def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
-    return parse_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)
+    return as_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)

@@ -9,7 +9,6 @@ import numpy as np
 from phosphene.converters import Audio, Binary, MouseTrace, Series, Signal
 from phosphene.converters.audio.dsp.mixing import mean_weights
 from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import evenly_spaced
 from phosphene.pipeline.tiles.engines import TaskError, make_engine
@@ -262,7 +261,7 @@ def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
         if number % every:
             continue
         try:
-            signal = readers()[kind].read(items[index].path, items[index].fragment, items[index].options)
+            signal = items[index].read(kind)
         except Exception:  # also a fault of the reader, which is told when it is drawn
             continue
         kept.append(signal)
@@ -302,7 +301,7 @@ def item_facts(
 def _read_facts(task: tuple[int, Item, Kind]) -> Facts | None:
     _, item, kind = task
     try:
-        return facts_of(readers()[kind].read(item.path, item.fragment, item.options))
+        return facts_of(item.read(kind))
     except Exception:  # told when it is drawn
         return None
 

@@ -1,22 +1,28 @@
 """From a manifest to a classifier, and to an honest figure for how good such a classifier is."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from phosphene.converters import ParameterError
+from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest, Metric
 from phosphene.datasets.scores import Scores
-from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.splits import Split
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
 from .classifier import Classifier
+from .inputs import input_manifest
 from .prepare import Prepared, prepare
 
+if TYPE_CHECKING:
+    import pandas
+
+Labels = Sequence[Any] | np.ndarray
 DEFAULT_VALID = "0.2"
 DEFAULT_FOLDS = 5
 
@@ -29,6 +35,11 @@ class Training:
     scores: Scores | None
     failures: tuple[Failure, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        how = f"accuracy {self.scores.accuracy:.3f} on {self.scores.n} items" if self.scores else "not judged"
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"Training({self.classifier!r}, {how}{failed}, {self.seconds:.1f} s)"
 
 
 @dataclass(frozen=True)
@@ -69,14 +80,31 @@ class CrossValidation:
         """The mean macro-F1 over the folds."""
         return self._mean("macro_f1")
 
+    def __repr__(self) -> str:
+        return (
+            f"CrossValidation({len(self.folds)} folds, {self.strategy}: accuracy {self.accuracy:.3f}, "
+            f"macro_f1 {self.macro_f1:.3f}, {self.seconds:.1f} s)"
+        )
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame, one row a fold: fold, n, accuracy, macro_f1 and auc."""
+        import pandas as pd
+
+        rows = [{"fold": fold.name} | fold.scores.figures for fold in self.folds]
+        return pd.DataFrame(rows)
+
     def _mean(self, metric: Metric) -> float:
         return float(np.mean([fold.scores.metric(metric) for fold in self.folds]))
 
 
-def train(
-    src: str | Path | Manifest,
+def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say what arrays are)
+    src: Any,
+    y: Labels | Recipe | None = None,
     recipe: Recipe | None = None,
     *,
+    kind: Kind | None = None,
+    rate_hz: float | None = None,
+    step_s: float | None = None,
     valid: str | None = None,
     out: str | Path | None = None,
     progress: bool = True,
@@ -86,9 +114,17 @@ def train(
     Parameters
     ----------
     src
-        A folder of class folders, a CSV with `path,label`, an archive of labelled items, or a manifest.
+        A folder of class folders, a CSV with `path,label`, an archive of labelled items, or a manifest. Or with `y` an
+        array or tensor (items, samples) or (items, channels, samples), a list of arrays of any length, of signals or of
+        paths, or a data frame of paths, which may have a column of labels instead.
+    y
+        The label of each item; the recipe may stand in its place where there are none.
     recipe
         Views, backbone, strategy and the rest; None for the defaults.
+    kind
+        What files and arrays are read as; None asks files, and takes arrays for `series`.
+    rate_hz, step_s
+        Samples a second of arrays, or seconds from one to the next; sound needs it.
     valid
         What is held out to judge the classifier by: `0.2` (a share of each class), `fold=5`, `split=test`, `none`.
         None takes the official test split where there is one, else a fifth.
@@ -109,8 +145,8 @@ def train(
     0.95
     """
     begin = time.monotonic()
-    recipe = recipe or Recipe()
-    manifest = _labelled(src)
+    y, recipe = _in_order(y, recipe)
+    manifest = _labelled(src, y, kind, rate_hz, step_s)
     split = _holdout(manifest, valid, recipe.seed)
     table = prepare(manifest, recipe, [split], progress=progress)
     fitted = table.fit(split)
@@ -124,7 +160,14 @@ def train(
 
 
 def cross_validate(
-    src: str | Path | Manifest, recipe: Recipe | None = None, *, progress: bool = True
+    src: Any,
+    y: Labels | Recipe | None = None,
+    recipe: Recipe | None = None,
+    *,
+    kind: Kind | None = None,
+    rate_hz: float | None = None,
+    step_s: float | None = None,
+    progress: bool = True,
 ) -> CrossValidation:
     """Train and judge once a fold of the manifest, or once on its official split.
 
@@ -137,8 +180,8 @@ def cross_validate(
     0.94
     """
     begin = time.monotonic()
-    recipe = recipe or Recipe()
-    manifest = _labelled(src)
+    y, recipe = _in_order(y, recipe)
+    manifest = _labelled(src, y, kind, rate_hz, step_s)
     if not manifest.is_split:
         manifest = manifest.with_folds(DEFAULT_FOLDS, seed=recipe.seed)
     splits = manifest.splits()
@@ -156,12 +199,23 @@ def _fold(table: Prepared, split: Split) -> Fold:
     return Fold(split.name, table.judge(fitted.model, split), fitted.notes)
 
 
-def _labelled(src: str | Path | Manifest) -> Manifest:
-    manifest = src if isinstance(src, Manifest) else open_manifest(src)
+def _in_order(y: "Labels | Recipe | None", recipe: Recipe | None) -> "tuple[Labels | None, Recipe]":
+    """Return labels and recipe; the recipe may have been given in the place of the labels."""
+    if not isinstance(y, Recipe):
+        return y, recipe or Recipe()
+    if recipe is not None:
+        raise ParameterError("y must be labels, got a second recipe; give one")
+    return None, y
+
+
+def _labelled(
+    src: Any, y: "Labels | None", kind: Kind | None, rate_hz: float | None, step_s: float | None
+) -> Manifest:
+    manifest = input_manifest(src, y, kind=kind, rate_hz=rate_hz, step_s=step_s)
     if len(manifest.classes) < 2:
         found = ", ".join(manifest.classes) or "no labels"
         raise ParameterError(
-            f"{manifest.name or src}: training needs items of two classes or more, found {found}; "
+            f"{manifest.title}: training needs items of two classes or more, found {found}; "
             "lay the files out as one folder a class, or name a CSV with path,label"
         )
     return manifest
@@ -181,7 +235,7 @@ def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, An
         "strategy": recipe.strategy,
         "why": table.choice.why,
         "epochs": recipe.passes,
-        "augment": recipe.augment,
+        "augment": _augment_spec(recipe),
         "copies_failed": table.copies_failed,
         "seed": recipe.seed,
         "data": table.manifest.name,
@@ -189,6 +243,13 @@ def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, An
         "held_out": split.name,
         "metrics": _metrics(scores),
     }
+
+
+def _augment_spec(recipe: Recipe) -> str | None:
+    """Return the augmentation as text."""
+    if recipe.augment is None or isinstance(recipe.augment, str):
+        return recipe.augment
+    return ",".join(change.spec for change in recipe.augment)
 
 
 def _metrics(scores: Scores | None) -> dict[str, float | None] | None:

@@ -10,9 +10,7 @@ from importlib import metadata
 import numpy as np
 
 from phosphene.converters import MissingExtra, SignalError
-from phosphene.converters.core.reader import read_head
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.reading import readers
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.item_map import Planned, Progress, map_items, plan_items
@@ -146,8 +144,7 @@ class Gauge:
         """Return the one record."""
         del numbers
         begin = time.monotonic()
-        read_head(item.path)
-        record = self.measure(readers()[self.kind].read(item.path, item.fragment, item.options))
+        record = self.measure(item.read(self.kind))
         return [Kept(_checked(record), time.monotonic() - begin)]
 
 

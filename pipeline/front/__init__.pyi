@@ -8,6 +8,7 @@ from .converters import make as make
 from .converters import read as read
 from .datasets.sources import open_manifest as open_manifest
 from .pipeline.classifier.classifier import Classifier as Classifier
+from .pipeline.classifier.sklearn import PhospheneClassifier as PhospheneClassifier
 from .pipeline.classifier.training import cross_validate as cross_validate
 from .pipeline.classifier.training import train as train
 from .pipeline.report.benchmark import benchmark as benchmark

@@ -23,6 +23,9 @@ from phosphene.converters.core.errors import ParameterError
 from phosphene.pipeline.networks.schedule import Schedule
 
 if TYPE_CHECKING:
+    from phosphene.converters.views import Views
+    from phosphene.datasets.windows import Windows
+    from phosphene.pipeline.augment.base import Augmentation
     from phosphene.pipeline.backbones.domain_shift import DomainShift
 
 Strategy = Literal["auto", "probe", "head", "finetune", "scratch"]
@@ -50,11 +53,11 @@ class Recipe:
     Parameters
     ----------
     views
-        Text such as `mel` or `gasf,gadf`; None for the default views of the kind.
+        Converters, or text such as `mel` or `gasf,gadf`; None for the default views of the kind.
     windows
-        How recordings are cut, `t=5,2.5` or `pause=1`, as for `convert`; None for what suits the kind.
+        How recordings are cut: `Windows`, or text such as `t=5,2.5`, `pause=1` or `none`; None for what suits the kind.
     arch
-        Name of the backbone, or several separated by commas: one model each, their predictions averaged.
+        Name of the backbone, or several, in a list or separated by commas: one model each, their predictions averaged.
     weights
         A file with its weights; `RANDOM` for random ones; None for published ones.
     strategy
@@ -62,7 +65,7 @@ class Recipe:
     epochs
         Passes over the training items; None for the strategy's default. A probe makes none.
     augment
-        Augmentation of the raw signals, such as `time_shift,noise`; `default` for that of the kind.
+        Augmentation of the raw signals: a list, or text such as `time_shift,noise`; `default` for that of the kind.
     copies
         Augmented copies of every training item, where there is `augment`.
     members
@@ -75,13 +78,13 @@ class Recipe:
         Processes that render; None for one per core.
     """
 
-    views: str | None = None
-    windows: str | None = None
-    arch: str = "efficientnet_lite0"
+    views: "Views | None" = None
+    windows: "str | Windows | None" = None
+    arch: str | Sequence[str] = "efficientnet_lite0"
     weights: Path | None = None
     strategy: Strategy = "auto"
     epochs: int | None = None
-    augment: str | None = None
+    augment: "str | Sequence[Augmentation] | None" = None
     copies: int = 3
     members: int = 1
     schedule: Schedule = field(default_factory=Schedule)
@@ -95,6 +98,9 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ParameterError(f"{name} must be 1 or more, got {value}")
+        for name in ("views", "arch", "augment"):  # a recipe is a key, lists are none
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         if not all(self.archs):
             raise ParameterError(f"arch must be names separated by commas, got {self.arch!r}")
         if len(set(self.archs)) < len(self.archs):
@@ -122,7 +128,8 @@ class Recipe:
     @property
     def archs(self) -> tuple[str, ...]:
         """The names of the backbones."""
-        return tuple(name.strip() for name in self.arch.split(","))
+        names = self.arch.split(",") if isinstance(self.arch, str) else self.arch
+        return tuple(name.strip() for name in names)
 
     @property
     def passes(self) -> int:

@@ -10,8 +10,9 @@ from typing import Literal
 
 from phosphene.converters import Converter, ParameterError, PhospheneError, ReadOptions, default_views
 from phosphene.converters.core.options import DEFAULTS
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.reading import recognise
+from phosphene.converters.views import Views, as_views
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import find_files, root_of
 from phosphene.datasets.windows import cut_each
@@ -50,7 +51,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     src: str | Path | Manifest,
     out: str | Path,
     *,
-    views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None = None,
+    views: Views | Mapping[Kind, Views] | None = None,
     kind: Kind | None = None,
     windows: str | None = None,
     workers: int | None = None,
@@ -73,8 +74,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         there are several views. `parquet`: files with the columns path, fragment, label, view, png.
         `webdataset`: tar files with a .png, .json and (of labelled items) .cls for each item.
     views
-        What to draw; every file is then read as their kind. Views by kind, or None for the default ones, let each
-        file decide.
+        What to draw, converters or text such as `gasf,gadf`; every file is then read as their kind. Views by kind,
+        or None for the default ones, let each file decide.
     kind
         What every file is read as; None asks each file.
     windows
@@ -112,6 +113,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     if to not in FORMATS:
         raise ParameterError(f"to must be one of {', '.join(FORMATS)}, got {to!r}")
     pool, out = make_engine(engine, one_on_gpu(workers, device)), Path(out)
+    if views is not None and not isinstance(views, Mapping):
+        views = as_views(views, kind=kind)
     kind = kind or _kind_of(views)
     items, root = _items(src, out, kind, options)
     with pool.started(len(items)) if isinstance(pool, LocalEngine) else nullcontext():
@@ -130,7 +133,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     )
 
 
-def _kind_of(views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None) -> Kind | None:
+def _kind_of(views: Sequence[Converter] | Mapping[Kind, Views] | None) -> Kind | None:
     return views[0].kind if views and isinstance(views, Sequence) else None
 
 
@@ -151,13 +154,13 @@ def _plan(
     device: str | None,
 ) -> tuple[Draw, list[Planned], list[Entry]]:
     """Decide what is drawn of each item, and under which name and keys."""
-    of_path: dict[Path, tuple[Converter, ...] | str] = {}
+    of_path: dict[Path | Signal, tuple[Converter, ...] | str] = {}
     by_views: dict[tuple[Converter, ...], list[int]] = {}
     planned: dict[int, Planned] = {}
     for index, item in enumerate(items):
-        if item.path not in of_path:
-            of_path[item.path] = views_of(item)
-        found = of_path[item.path]
+        if item.source not in of_path:
+            of_path[item.source] = views_of(item)
+        found = of_path[item.source]
         if isinstance(found, str):
             planned[index] = Planned(item, error=found)
         else:
@@ -170,24 +173,26 @@ def _plan(
     entries = [
         Entry(index, item, _name(item, root), numbers[views], planned[index].keys)
         for index, item in enumerate(items)
-        if not isinstance(views := of_path[item.path], str) and planned[index].error is None
+        if not isinstance(views := of_path[item.source], str) and planned[index].error is None
     ]
     _check_names(entries)
     return draw, [planned[index] for index in range(len(items))], entries
 
 
 def _chooser(
-    views: Sequence[Converter] | Mapping[Kind, Sequence[Converter]] | None, kind: Kind | None
+    views: Sequence[Converter] | Mapping[Kind, Views] | None, kind: Kind | None
 ) -> Callable[[Item], tuple[Converter, ...] | str]:
     """Return what tells the views of an item, or why it has none."""
     if views and isinstance(views, Sequence):
         named = check_views(views)
         return lambda _item: named
-    by_kind: Mapping[Kind, Sequence[Converter]] = views if isinstance(views, Mapping) else {}
+    by_kind: Mapping[Kind, Views] = views if isinstance(views, Mapping) else {}
 
     def choose(item: Item) -> tuple[Converter, ...] | str:
         try:
-            found = kind or item.kind or recognise(item.path)
+            found = (
+                kind or item.kind or (item.signal.kind if item.signal is not None else recognise(item.path))
+            )
         except PhospheneError as error:
             return str(error)
         except Exception as error:  # a fault of a reader costs this file only

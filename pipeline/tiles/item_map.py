@@ -17,6 +17,7 @@ import tqdm
 
 from phosphene.converters import PhospheneError, ReadError
 from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
 
 from .engines import Engine, TaskError, Where
@@ -100,12 +101,13 @@ class ResultStore(Protocol):
 
 def plan_items(items: Sequence[Item], fingerprints: Sequence[str]) -> list[Planned]:
     """Hash the files of items, for each item's keys: one a fingerprint."""
-    paths = list(dict.fromkeys(item.path for item in items))
-    batches = [paths[first : first + _HASHED_AT_A_TIME] for first in range(0, len(paths), _HASHED_AT_A_TIME)]
+    sources = list(dict.fromkeys(item.source for item in items))
+    firsts = range(0, len(sources), _HASHED_AT_A_TIME)
+    batches = [sources[first : first + _HASHED_AT_A_TIME] for first in firsts]
     with ThreadPoolExecutor(4) as pool:
         found = chain.from_iterable(pool.map(lambda batch: list(map(_hashed, batch)), batches))
-        by_path = dict(zip(paths, found, strict=True))
-    return [_planned(item, by_path[item.path], fingerprints) for item in items]
+        by_source = dict(zip(sources, found, strict=True))
+    return [_planned(item, by_source[item.source], fingerprints) for item in items]
 
 
 def map_items(
@@ -200,7 +202,9 @@ class _Attempt:
         results = _without_notes(self.function(task.item, numbers), notes)
         for output, value in zip(task.outputs, results, strict=True):
             data = self.codec.encode(value, output.key) if self.codec else value
-            if _stamp(task.item.path) != task.stamp:  # its key is that of other bytes
+            if (
+                task.item.signal is None and _stamp(task.item.path) != task.stamp
+            ):  # its key is that of other bytes
                 raise ReadError(f"{task.item.path}: changed while it was read; run again when it is complete")
             if output.target:
                 write_bytes(output.target, data)
@@ -260,11 +264,13 @@ def with_bar(outcomes: Iterable[T], total: int, progress: Progress) -> Iterator[
             yield outcome
 
 
-def _hashed(path: Path) -> tuple[str, Stamp] | str:
+def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:
     """Return digest and stamp of a file; the stamp is taken first, so that a change between the two is seen later."""
+    if isinstance(source, Signal):
+        return signal_digest(source).hex(), (-1, -1)
     try:
-        stamp = _stamp(path)
-        return content_digest(path), stamp
+        stamp = _stamp(source)
+        return content_digest(source), stamp
     except PhospheneError as error:
         return str(error)
     except Exception as error:

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Converter, ParameterError
-from phosphene.converters.core.reader import read_head
-from phosphene.converters.reading import readers
+from phosphene.converters.views import Views, as_views
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 
@@ -131,8 +130,7 @@ class Draw:
 
     def __call__(self, item: Item, numbers: Sequence[int]) -> Iterator[np.ndarray | Notes]:
         """Yield what the reader noted, then the pixels of some views, uint8 (height, width, channels)."""
-        read_head(item.path)
-        signal = readers()[self.views[numbers[0]].kind].read(item.path, item.fragment, item.options)
+        signal = item.read(self.views[numbers[0]].kind)
         yield Notes(signal.notes)
         for number in numbers:
             view = self.views[number]
@@ -147,7 +145,7 @@ class Draw:
 
 def render(
     items: Sequence[Item],
-    views: Sequence[Converter],
+    views: Views,
     *,
     store: TileStore | None = None,
     workers: int | None = None,
@@ -162,7 +160,7 @@ def render(
     items
         Files, or parts of files.
     views
-        One or more converters of one kind, as which every file is read.
+        One or more converters of one kind, as which every file is read, or text such as `gasf,gadf`.
     store
         Where tiles are kept and found again; the user's cache by default.
     workers
@@ -233,11 +231,12 @@ def one_on_gpu(workers: int | None, device: str | None) -> int | None:
     return workers if device is None or check_device(device).type == "cpu" else 1
 
 
-def check_views(views: Sequence[Converter]) -> tuple[Converter, ...]:
+def check_views(views: Views) -> tuple[Converter, ...]:
     """Return views if there is one at least, and all draw one kind."""
+    views = as_views(views)
     kinds = sorted({view.kind for view in views})
     if len(kinds) != 1:
         raise ParameterError(
             f"views must be one or more converters of one kind, got {' and '.join(kinds) or 'none'}"
         )
-    return tuple(views)
+    return views

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from phosphene.converters import ParameterError, Series, SignalError, default_views, make, parse_views, read
+from phosphene.converters.core.signal import signal_digest
 from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.augment.registry import augmentations, default_augmentations, parse_augmentations
-from phosphene.pipeline.augment.views import Augmented, augmented_views, signal_digest
+from phosphene.pipeline.augment.views import Augmented, augmented_views
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 
