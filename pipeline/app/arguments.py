@@ -78,6 +78,19 @@ def manifest_of(
     ParameterError
         SRC is none, its items have no labels, or they are of another kind than wanted.
     """
+    return items_of_source(options, kind=kind, saved=saved).require_labels()
+
+
+def items_of_source(
+    options: argparse.Namespace, *, kind: Kind | None = None, saved: ReadOptions = DEFAULTS
+) -> Manifest:
+    """Return the items of SRC, labelled or not.
+
+    Raises
+    ------
+    ParameterError
+        SRC is none, or its items are of another kind than wanted.
+    """
     from phosphene.datasets.sources import open_manifest
 
     kind = kind or options.kind
@@ -89,7 +102,7 @@ def manifest_of(
         manifest = open_manifest(source, kind=kind, label=options.label, group=options.group, options=how)
     if kind and manifest.kind != kind:
         raise ParameterError(f"{options.src} holds {manifest.kind} files, not {kind}")
-    return manifest.require_labels()
+    return manifest
 
 
 def _read_so(manifest: Manifest, options: argparse.Namespace, how: ReadOptions) -> Manifest:

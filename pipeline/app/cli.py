@@ -182,6 +182,24 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_reading(parser)
 
 
+def _add_embed(parser: argparse.ArgumentParser) -> None:
+    _add_source(parser)
+    parser.add_argument("out", type=Path, metavar="OUT", help="file to write: OUT.parquet")
+    parser.add_argument(
+        "--as", dest="views", metavar="VIEW[,VIEW]", help="views the network sees (default views of the kind)"
+    )
+    _add_kind(parser, "kind of all files")
+    _add_windows(parser, "default: sound over ten minutes t=5, all else whole")
+    parser.add_argument(
+        "--arch", default="efficientnet_lite0", metavar="NAME", help="backbone (efficientnet_lite0)"
+    )
+    parser.add_argument(
+        "--layer", metavar="NAME", help="layer of the backbone whose features are taken (last)"
+    )
+    _add_workers(parser)
+    _add_reading(parser, labelled=True)
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     _add_source(parser)
@@ -339,6 +357,7 @@ _COMMANDS = {
         _add_cross_validate,
     ),
     "predict": ("predict the labels of raw files", _add_predict),
+    "embed": ("write the features of a frozen backbone as a table", _add_embed),
     "evaluate": ("score a saved classifier on labelled files", _add_evaluate),
     "benchmark": (
         "compare image classifiers with tabular baselines",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from phosphene.converters import parse_views
 from phosphene.converters.core.errors import ParameterError
 from phosphene.datasets.manifest import Failure
 
@@ -13,6 +14,7 @@ from .arguments import (
     check_folder,
     check_target,
     converter_settings,
+    items_of_source,
     manifest_of,
     manifests_of,
     read_options,
@@ -185,6 +187,26 @@ def _predict(options: argparse.Namespace) -> Outcome:
     return _outcome({"predictions": some}, words, done.failures)
 
 
+def _embed(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.classifier.embed import EmbedOptions, embed
+
+    check_target(options.out, ".parquet")
+    views = parse_views(options.views, kind=options.kind) if options.views else None
+    manifest = items_of_source(options, kind=views[0].kind if views else None)
+    chosen = EmbedOptions(views, options.arch, options.layer, options.windows, workers=options.workers)
+    done = embed(manifest, options.out, chosen)
+    result = {
+        "n": done.n,
+        "features": done.n_features,
+        "layer": done.layer,
+        "seconds": round(done.seconds, 3),
+    }
+    words = (
+        f"{done.n} rows of {done.n_features} features of {done.layer}, in {done.seconds:.1f} s: {options.out}"
+    )
+    return _outcome(result, words, done.failures)
+
+
 def _evaluate(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
     from phosphene.pipeline.report.page import write_report
@@ -246,6 +268,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "train": _train,
     "cross-validate": _cross_validate,
     "predict": _predict,
+    "embed": _embed,
     "evaluate": _evaluate,
     "benchmark": _benchmark,
     "demo": _demo,

@@ -10,7 +10,7 @@ from .text import clean
 _log = logging.getLogger("phosphene")
 
 
-class Notes(logging.Handler):
+class NoteHandler(logging.Handler):
     """Collects what is logged, and writes each line once.
 
     Parameters
@@ -41,9 +41,9 @@ class Notes(logging.Handler):
 
 
 @contextlib.contextmanager
-def collected() -> Iterator[Notes]:
+def collected() -> Iterator[NoteHandler]:
     """Collect what is logged meanwhile."""
-    notes, level = Notes(), _log.level
+    notes, level = NoteHandler(), _log.level
     _log.addHandler(notes)
     _log.setLevel(logging.INFO)
     try:

@@ -90,6 +90,7 @@ def measure(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> raw = feature_sets("series")[2]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder, "series.csv")

@@ -187,6 +187,7 @@ def render(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from phosphene.converters import Binary, Image, Offsets
     >>> class Square(Converter):
     ...     name, accepts = "square", Binary

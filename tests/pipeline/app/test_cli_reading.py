@@ -187,3 +187,29 @@ def test_notes_are_collected_only_meanwhile(capsys):
         logging.getLogger("phosphene").warning("twice")
     assert notes.result == {"summary": "", "notes": ["twice"]}
     assert capsys.readouterr().err == "twice\n"
+
+
+def test_embed_writes_a_row_for_each_item(phosphene, tmp_path):
+    import pyarrow.parquet as pq
+
+    make_synthetic("series", tmp_path / "raw", items_per_class=2)
+    (tmp_path / "raw" / "normal" / "bad.csv").write_text("a,b\n1,2\noops\n")
+    out = tmp_path / "features.parquet"
+    done = phosphene(
+        "embed", tmp_path / "raw", out, "--as", "gasf(size=32),gadf(size=32)", "--workers", "1", "--json"
+    )
+    assert done.status == 1
+    assert [failure["path"] for failure in done.json["failed"]] == [
+        str(tmp_path / "raw" / "normal" / "bad.csv")
+    ]
+    table = pq.read_table(out)
+    assert table.column_names == ["path", "fragment", "label", "embedding"]
+    assert (len(table), done.json["n"]) == (6, 6)
+    features = np.array(table["embedding"].to_pylist())
+    assert features.shape == (6, done.json["features"])
+    assert np.isfinite(features).all()
+    assert np.ptp(features, axis=0).max() > 0
+    assert set(table["label"].to_pylist()) == {"bearing", "imbalance", "normal"}
+    wrong = phosphene("embed", tmp_path / "raw", out, "--as", "gasf", "--layer", "nowhere")
+    assert wrong.status == 2
+    assert "layer of efficientnet_lite0 must be one of" in wrong.err

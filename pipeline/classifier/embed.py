@@ -1,0 +1,151 @@
+"""Features of a frozen backbone for raw files, as a table: for search, clustering, and models of one's own."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
+from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.options import DEFAULTS
+from phosphene.converters.core.signal import Kind
+from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.sources import open_manifest
+from phosphene.datasets.windows import cut_each
+from phosphene.pipeline.backbones.backbone import load_backbone
+from phosphene.pipeline.backbones.frozen import Frozen, freeze
+from phosphene.pipeline.tiles.render import Tiles, render
+
+CHUNK = 4096
+_AT_A_TIME = 128
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What was written: how many rows of how many features, of which layer, and the items that failed."""
+
+    n: int
+    n_features: int
+    layer: str
+    failures: tuple[Failure, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """What is embedded, and by what.
+
+    Parameters
+    ----------
+    views
+        Converters of one kind, whose features stand one after the other; None takes the default ones of the kind.
+    arch
+        Name of the backbone.
+    layer
+        Name of its layer; None takes the last.
+    windows
+        How items are cut, a row for each window; None keeps items whole but sound longer than ten minutes.
+    read
+        How files are read where their content does not settle it.
+    workers
+        Processes that draw; None for one a core.
+    """
+
+    views: tuple[Converter, ...] | None = None
+    arch: str = "efficientnet_lite0"
+    layer: str | None = None
+    windows: str | None = None
+    read: ReadOptions = field(default=DEFAULTS)
+    workers: int | None = None
+
+
+def embed(
+    src: str | Path | Manifest,
+    out: str | Path,
+    options: EmbedOptions | None = None,
+    *,
+    kind: Kind | None = None,
+) -> Embedding:
+    """Write the features of items as Parquet: the columns path, fragment, label and embedding (float32), an item a row.
+
+    The features are the averages of the maps of one layer. The file is written whole or not at all; items are rendered
+    and computed some thousands at a time.
+
+    Raises
+    ------
+    ParameterError
+        There is no such backbone or layer, or nothing could be drawn.
+    """
+    begin = time.monotonic()
+    options = options or EmbedOptions()
+    manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=kind, options=options.read)
+    backbone = load_backbone(options.arch)
+    layer = options.layer or backbone.layers[-1]
+    if layer not in backbone.layers:
+        raise ParameterError(
+            f"layer of {options.arch} must be one of {', '.join(backbone.layers)}, got {layer!r}"
+        )
+    options = replace(options, views=options.views or default_views(manifest.kind))
+    items = cut_each(manifest.items, options.windows, kind=manifest.kind)
+    frozen, failures, n, width = freeze(backbone, (layer,)), list[Failure](), 0, 0
+    with atomic_write(out) as file:
+        writer = None
+        for start in range(0, len(items), CHUNK):
+            tiles = render(items[start : start + CHUNK], options.views or (), workers=options.workers)
+            failures += tiles.failures
+            if not len(tiles.drawn):
+                continue
+            rows = _features(frozen, tiles)
+            writer = writer or _Writer(file, rows.shape[1])
+            writer.write([tiles.items[index] for index in tiles.drawn], rows)
+            n, width = n + len(rows), rows.shape[1]
+        if writer is None:
+            raise ParameterError(f"{manifest.title}: nothing could be drawn; {failures[0].error}")
+        writer.close()
+    return Embedding(n, width, layer, tuple(failures), time.monotonic() - begin)
+
+
+def _features(frozen: Frozen, tiles: Tiles) -> np.ndarray:
+    """Return the averages of the maps of one layer, views side by side: float32 (n, n_features)."""
+    parts = []
+    for view in range(len(tiles.views)):
+        starts = range(0, len(tiles.drawn), _AT_A_TIME)
+        batches = (tiles.pixels(tiles.drawn[start : start + _AT_A_TIME], view) for start in starts)
+        parts.append(np.concatenate([frozen.pooled(batch)[0][0][:, 0, 0] for batch in batches]))
+    return np.concatenate(parts, axis=1)
+
+
+class _Writer:
+    """Rows of a Parquet file, some at a time."""
+
+    def __init__(self, file: BinaryIO, n_features: int) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        text = dict.fromkeys(("path", "fragment", "label"), pa.string())
+        self._schema: Any = pa.schema({**text, "embedding": pa.list_(pa.float32(), n_features)})
+        self._writer: Any = pq.ParquetWriter(file, self._schema)
+
+    def write(self, items: Sequence[Item], rows: np.ndarray) -> None:
+        """Append rows."""
+        import pyarrow as pa
+
+        columns = [
+            pa.array([_text(str(item.path)) for item in items], pa.string()),
+            pa.array([item.fragment and str(item.fragment) for item in items], pa.string()),
+            pa.array([item.label and _text(item.label) for item in items], pa.string()),
+            pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), rows.shape[1]),
+        ]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Write what stands at the end of the file."""
+        self._writer.close()
+
+
+def _text(name: str) -> str:
+    """Return a name as UTF-8 can hold it; other bytes become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
