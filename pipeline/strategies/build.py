@@ -49,7 +49,7 @@ def make_estimator(
     so unlike photographs that the random network alone is right more often (0.967 against 0.950 of 480 program files).
     """
     if recipe.strategy == "probe" and tiles.views[0].kind == "binary" and _is_plain(recipe, backbones):
-        backbones = [*backbones, load_backbone(recipe.arch, pretrained=False, seed=recipe.seed)]
+        backbones = [*backbones, load_backbone(recipe.archs[0], pretrained=False, seed=recipe.seed)]
     estimators = [_estimator(recipe, backbone, tiles, copies, progress=progress) for backbone in backbones]
     return estimators[0] if len(estimators) == 1 else EnsembleEstimator(estimators)
 
