@@ -114,7 +114,7 @@ def test_fragment_of_another_unit(file, unit):
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
 def test_endless_device():
-    with pytest.raises(ReadError, match=r"^/dev/zero: not a regular file; copy what it gives into one$"):
+    with pytest.raises(ReadError, match=r"^/dev/zero: a device, not a file; save what it gives as a file first$"):
         READER.read(Path("/dev/zero"), None)
 
 
