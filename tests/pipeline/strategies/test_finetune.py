@@ -237,7 +237,7 @@ def test_a_fastai_user_takes_the_tiles_and_goes_on_as_always(series, tmp_path):
     assert targets.tolist() == [manifest.classes.index(manifest.items[place].label) for place in split.test]
 
 
-def test_grey_tiles_stay_grey_on_their_way_to_the_network(monkeypatch, series):
+def test_grey_tiles_reach_the_network_as_three_equal_channels(monkeypatch, series):
     from phosphene.pipeline.strategies import finetune as module
 
     tiles = render(open_manifest(series).items[:8], [make("gasf", size=64)], workers=1, progress=False)
@@ -246,14 +246,18 @@ def test_grey_tiles_stay_grey_on_their_way_to_the_network(monkeypatch, series):
 
     def watched(self, view, seed):
         made = loaders(self, view, seed)
-        seen.append(made.train.one_batch()[0].shape[1])
+        seen.append(made.train.one_batch()[0])
         return made
 
     monkeypatch.setattr(module._Work, "_loaders", watched)
     recipe = Recipe(arch="lenet", strategy="scratch", epochs=1)
     backbone = load_backbone("lenet", pretrained=False)
     model = fit_networks(backbone, tiles, np.arange(8), np.arange(8) % 2, recipe=recipe, progress=False)
-    assert set(seen) == {1}
+    assert seen
+    for batch in seen:
+        assert batch.shape[1] == 3
+        assert torch.equal(batch[:, 0], batch[:, 1])
+        assert torch.equal(batch[:, 0], batch[:, 2])
     colours = {name: value.shape for name, value in model.networks[0].state_dict().items() if value.ndim == 4}
     assert (
         next(iter(colours.values()))[1] == 3

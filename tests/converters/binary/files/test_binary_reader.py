@@ -114,7 +114,9 @@ def test_fragment_of_another_unit(file, unit):
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no devices here")
 def test_endless_device():
-    with pytest.raises(ReadError, match=r"^/dev/zero: a device, not a file; save what it gives as a file first$"):
+    with pytest.raises(
+        ReadError, match=r"^/dev/zero: a device, not a file; save what it gives as a file first$"
+    ):
         READER.read(Path("/dev/zero"), None)
 
 
