@@ -243,7 +243,7 @@ sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" e
 from phosphene.converters import make
 from phosphene.pipeline.tiles import convert as module
 src, out = sys.argv[1:]
-kept = module._items(src, module.Path(out))
+kept = module._items(src, module.Path(out), None, module.DEFAULTS)
 listed = len([path for path in opened if str(path) == src])
 module._items = lambda *_: kept
 done = module.convert(src, out, views=[make("gasf", size=32)], progress=False)
