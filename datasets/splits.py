@@ -114,7 +114,8 @@ def share_split(items: Sequence[Splittable], spec: str, title: str, *, seed: int
     some = [items[index] for index in indices]
     held = assign_bins(some, np.array([1 - share, share]), title, seed=seed).astype(bool)
     if not held.any() or held.all():
-        hint = "; overrule: --group none" if any(item.group_key for item in some) else ""
+        hint = "; hold more out (--valid 0.5) or nothing (--valid none)"
+        hint += ", or overrule: --group none" if any(item.group_key for item in some) else ""
         raise ParameterError(f"{title} has too few items or groups to hold {share:g} of them out{hint}")
     return Split(spec, indices[~held], indices[held])
 

@@ -156,7 +156,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     _add_recipe(parser)
     parser.add_argument(
         "--valid", metavar="SPEC",
-        help="validation items: 0.2, fold=5, split=test or none (default: the test split, else 0.2)",
+        help="validation items: 0.2, fold=5, split=test or none (default: the test or valid split, else 0.2)",
     )  # fmt: skip
     _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
 

@@ -1,5 +1,6 @@
 """From a manifest to a classifier, and to an honest figure for how good such a classifier is."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     import pandas
 
 Labels = Sequence[Any] | np.ndarray
-DEFAULT_VALID = "0.2"
+DEFAULT_VALID = ("0.2", "0.34", "0.5")
+"""The first share that leaves groups whole is held out."""
 DEFAULT_FOLDS = 5
 
 
@@ -127,7 +129,8 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
         Samples a second of arrays, or seconds from one to the next; sound needs it.
     valid
         What is held out to judge the classifier by: `0.2` (a share of each class), `fold=5`, `split=test`, `none`.
-        None takes the official test split where there is one, else a fifth.
+        None takes the official test split where there is one, else the validation split, else a fifth, or more where
+        few groups are large.
     out
         A folder to save the classifier in, and the plots of searches for learning rates.
     progress
@@ -222,10 +225,17 @@ def _labelled(
 
 
 def _holdout(manifest: Manifest, valid: str | None, seed: int) -> Split:
-    if valid is None:
-        has_test = any(item.split == "test" for item in manifest.items)
-        valid = "split=test" if has_test else DEFAULT_VALID
-    return manifest.valid_split(valid, seed=seed)
+    """Return the split that is named, else an official one, else a fifth, or more where few groups are large."""
+    if valid is not None:
+        return manifest.valid_split(valid, seed=seed)
+    for name in ("test", "valid"):
+        if any(item.split == name for item in manifest.items):
+            return manifest.valid_split(f"split={name}", seed=seed)
+    *shares, last = DEFAULT_VALID
+    for share in shares:
+        with contextlib.suppress(ParameterError):
+            return manifest.valid_split(share, seed=seed)
+    return manifest.valid_split(last, seed=seed)
 
 
 def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, Any]:

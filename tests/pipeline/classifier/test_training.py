@@ -1,6 +1,7 @@
 """Training and cross-validation on small files made for it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from phosphene.converters import ParameterError, SignalError
 from phosphene.datasets import Item, Manifest, make_synthetic, open_manifest
 from phosphene.pipeline import Classifier, Recipe, cross_validate, train
+from phosphene.pipeline.classifier import training as training_module
 
 PROBE = Recipe(views="gasf,gadf", workers=1)
 
@@ -161,3 +163,26 @@ def test_views_take_their_range_from_training_items_alone_and_keep_it(tmp_path):
     train(Manifest(items, "series"), recipe, out=tmp_path / "model", progress=False)
     view = Classifier.load(tmp_path / "model").views[0]
     assert view.value_range == pytest.approx((-1, 1), abs=0.01)
+
+
+def test_the_validation_split_is_held_out_where_there_is_no_test_split():
+    items = tuple(
+        Item(Path(f"{k}.wav"), label="ab"[k % 2], split="valid" if k < 4 else "train") for k in range(12)
+    )
+    split = training_module._holdout(Manifest(items, "audio"), None, 0)
+    assert split.test.tolist() == [0, 1, 2, 3]
+    assert split.train.tolist() == list(range(4, 12))
+
+
+def test_more_than_a_fifth_is_held_out_where_groups_are_few_and_large():
+    items = tuple(Item(Path(f"{k}.wav"), label="ab"[k % 2], group=f"s{k % 4}") for k in range(24))
+    split = training_module._holdout(Manifest(items, "audio"), None, 0)
+    held = {items[index].group for index in split.test}
+    assert held
+    assert not held & {items[index].group for index in split.train}
+
+
+def test_one_group_cannot_be_split():
+    items = tuple(Item(Path(f"{k}.wav"), label="ab"[k % 2], group="s") for k in range(8))
+    with pytest.raises(ParameterError, match="--valid none"):
+        training_module._holdout(Manifest(items, "audio"), None, 0)
