@@ -421,7 +421,8 @@ class _Source:
         )
         kinds = [kind for kind, _ in counts.most_common() if kind != "binary"]
         if kinds:
-            clutter += [file for file in rest if self._is_clutter(file, kinds)]
+            usual = Counter(file.suffix.lower() for file in rest).most_common(1)[0][0]
+            clutter += [file for file in rest if self._is_clutter(file, kinds, usual)]
         if clutter:
             names = ", ".join(dict.fromkeys(file.name for file in clutter[:_SHOWN])) + (
                 ", ..." * (len(clutter) > _SHOWN)
@@ -447,15 +448,15 @@ class _Source:
         left_out = set(notes)
         return [file for file in files if file not in left_out]
 
-    def _is_clutter(self, file: Path, kinds: Sequence[Kind]) -> bool:
-        """Tell whether a file among others of some kinds, the most frequent first, is a note, a cover or the like."""
+    def _is_clutter(self, file: Path, kinds: Sequence[Kind], usual: str) -> bool:
+        """Tell whether a file among others is a note, a cover or the like: by their kinds and their usual suffix."""
         kind, suffix = self.kind_of(file), file.suffix.lower()
         if _ABOUT.fullmatch(file.name):
             return True
         if suffix not in _CLUTTER or suffix in readers()[kinds[0]].suffixes:
             return False
-        if self.kind:
-            return True
+        if self.kind:  # what most files are called like is what was meant
+            return suffix != usual and not readers()[self.kind].recognises(read_head(file), file)
         if kind is None:  # one that might be data fails by name when it is read
             return not any(suffix in reader.suffixes for reader in readers().values())
         # A file that is surely of another kind is no clutter: its folder holds several kinds.

@@ -431,3 +431,18 @@ def test_each_file_is_opened_once(tmp_path, monkeypatch, opened, find):
         opened.clear()
         cut_each(getattr(found, "items", found), None)
         assert not (opened and find is find_files)
+
+
+def test_a_kind_that_is_named_makes_no_clutter_of_its_own_files(tmp_path):
+    for label in ("bot", "person"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            rows = "".join(f"{k / 10},{k},{k % 7}\n" for k in range(30))
+            (tmp_path / label / f"{number}.csv").write_text(f"t,x,y\n{rows}")
+            (tmp_path / label / f"events{number}.csv").write_text(
+                "time,x,y,event\n" + "".join(f"{k / 10},{k},{k % 7},move\n" for k in range(30))
+            )
+    (tmp_path / "bot" / "notes.txt").write_text("recorded on Monday\n")
+    manifest = open_manifest(tmp_path, kind="mouse")
+    assert len(manifest) == 12
+    assert any("notes.txt" in note for note in manifest.notes)

@@ -166,7 +166,9 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_halves(tmp_path):
     os.killpg(running.pid, signal.SIGINT)
     words, errors = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert errors.splitlines()[-1] == "phosphene: interrupted; what was finished is kept, run it again to go on"
+    assert (
+        errors.splitlines()[-1] == "phosphene: interrupted; what was finished is kept, run it again to go on"
+    )
     assert "Traceback" not in errors
     assert "interrupted" in json.loads(words)["error"]
     assert not list(out.rglob("*.part"))
