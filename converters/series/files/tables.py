@@ -15,7 +15,7 @@ from .grid import UnevenTimeError, evenly
 from .layouts import SeriesColumns, understand
 
 _CHUNK_BYTES = 1 << 18
-_CHUNKS_AT_ONCE = 64
+_CHUNKS_AT_ONCE = 16
 _HEAD_BYTES = 1 << 20  # a header may name thousands of columns
 _LONGEST_HEAD_BYTES = 1 << 28
 
