@@ -13,7 +13,7 @@ from .temperature import fit_temperature, log_loss, log_softmax
 
 PENALTIES = np.logspace(-6, 2, 17)
 TIE = 0.01
-"""Of two penalties the lighter one is taken if its log-loss is lower by so much."""
+"""Where no penalty has a log-loss lower by so much than the heaviest, features tell nothing: that one is taken."""
 LEAST_STD = 0.3
 """The least standard deviation of a feature, as a share of the median of its block: a feature that is all but constant
 in training would outweigh all others where a new item has another value."""
@@ -174,7 +174,7 @@ def choose_penalty(
 ) -> tuple[float, float, np.ndarray]:
     """Return the penalty of the least log-loss out of fold, the temperature, and the out-of-fold scores.
 
-    Each penalty has its own temperature. Of penalties that are about as good the heavier one is taken.
+    Each penalty has its own temperature.
 
     The mean squared error would not do: with two items a class, one of which is left out, it is least where all scores
     are all but the same, while their order tells the classes long before.
@@ -190,14 +190,16 @@ def choose_penalty(
     targets
         int (n,), the class of each of its rows.
     """
-    best = (float("inf"), 0.0, 1.0, level)
-    for penalty in penalties[::-1].tolist():
-        scores = ridge.oof(penalty) + level
-        temperature = fit_temperature(scores, targets)
-        loss = float(log_loss(scores, targets, temperature=temperature).mean())
-        if loss < best[0] - TIE:
-            best = (loss, penalty, temperature, scores)
-    return best[1:]
+    scores = [ridge.oof(penalty) + level for penalty in penalties]
+    temperatures = [fit_temperature(one, targets) for one in scores]
+    losses = [
+        float(log_loss(one, targets, temperature=temperature).mean())
+        for one, temperature in zip(scores, temperatures, strict=True)
+    ]
+    index = int(np.argmin(losses))
+    if losses[index] > losses[-1] - TIE:
+        index = len(losses) - 1
+    return float(penalties[index]), temperatures[index], scores[index]
 
 
 class _ScaledBlocks:
