@@ -2,21 +2,16 @@
 
 from .audio.signal import Audio
 from .binary.signal import Binary
-from .channels import Channels
 from .core.converter import Converter, register
 from .core.errors import MissingExtra, ParameterError, PhospheneError, ReadError, SignalError, WeightsError
-from .core.fragment import Fragment
+from .core.files import KindSpec, Reader, ReadOptions, register_kind
 from .core.image import Axes, Axis, Box, Image, Layout, Offsets, Region, Span
-from .core.kind import KindSpec, register_kind
-from .core.options import ReadOptions
 from .core.parameters import Between
-from .core.reader import Reader
-from .core.signal import Signal
+from .core.signal import Fragment, Signal
 from .mouse.signal import MouseTrace
-from .reading import read
-from .registry import converters
+from .registry import converters, read
 from .series.signal import Series
-from .views import default_views, from_config, make, parse_views
+from .views import Channels, default_views, from_config, make, parse_views
 
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "KindSpec",

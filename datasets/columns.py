@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from phosphene.converters import ParameterError, ReadError
-from phosphene.converters.reading import readers
+from phosphene.converters.registry import readers
 
 from .locate import Locator
 from .splits import SplitName

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import ParameterError, PhospheneError
-from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.files import content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
-from phosphene.converters.reading import readers
+from phosphene.converters.registry import readers
 from phosphene.converters.series.signal import Series
 
 from .manifest import Item, Manifest

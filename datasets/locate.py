@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from phosphene.converters import Fragment, ReadError
-from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.signal import parse_address
 
 FOLDERS_OF_TABLES = frozenset({"meta", "metadata", "labels", "annotations", "lists", "tables", "csv"})
 """Folders of tables, whose files lie in folders beside them."""

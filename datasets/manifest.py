@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
-from phosphene.converters.core.options import DEFAULTS, ReadOptions
+from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.reading import read_source
+from phosphene.converters.registry import read_source
 
 from .splits import (
     Split,

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.options import DEFAULTS, ReadOptions
-from phosphene.converters.core.reader import Reader
+from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions
 
 _SUFFIXES = (".txt", ".csv", ".tsv", ".npy")
 _NAMED = re.compile(r"(?:.*[_-])?x(?P<end>[_-]?(?:train|test|valid|val|dev)?)", re.IGNORECASE)

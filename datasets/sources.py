@@ -8,12 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from phosphene.converters import ParameterError, ReadError
-from phosphene.converters.core.fragment import Fragment, parse_address
-from phosphene.converters.core.options import DEFAULTS, ReadOptions
-from phosphene.converters.core.reader import read_head
-from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers, recognise
-from phosphene.converters.registry import check_kind
+from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
+from phosphene.converters.core.signal import Fragment, Kind, parse_address
+from phosphene.converters.registry import check_kind, readers, recognise
 
 from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
 from .locate import FOLDERS_OF_TABLES, list_folder, walk

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from phosphene.converters import Fragment, ParameterError, ReadError
-from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers, recognise
+from phosphene.converters.core.signal import Kind, parse_address
+from phosphene.converters.registry import readers, recognise
 
 from .columns import (
     SPLITS,

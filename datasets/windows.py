@@ -9,10 +9,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from phosphene.converters import Fragment, MouseTrace, ParameterError, PhospheneError, SignalError
-from phosphene.converters.core.fragment import Unit
-from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.reading import readers, recognise
-from phosphene.converters.registry import kinds
+from phosphene.converters.core.signal import Kind, Signal, Unit
+from phosphene.converters.registry import kinds, readers, recognise
 
 from .manifest import Failure, Item, Manifest, describe_failures
 from .splits import Split

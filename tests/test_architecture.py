@@ -16,7 +16,7 @@ LIBRARY = sorted(path for top in TOPS for path in (ROOT / top).rglob("*.py"))
 # Each folder imports from itself and from those above it alone; so do functions of it, whenever they run.
 ORDER = (
     "converters/core",
-    "converters/delimited converters/kernels",
+    "converters/kernels",
     "converters/audio converters/series converters/mouse converters/binary",
     "converters",
     "datasets",

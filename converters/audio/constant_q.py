@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.image import Axis, Image
 from ..core.parameters import Between
-from ..kernels.wavelet import Filter, log_centres
+from ..kernels.filterbank import Filter, log_centres
 from .dsp.levels import decibels, grey
 from .dsp.mixing import mixes
 from .layout import SoundAxes, heights, stacked

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from ..core.converter import register
 from ..core.errors import ParameterError
 from ..core.parameters import Between
-from ..kernels.wavelet import Filter
+from ..kernels.filterbank import Filter
 from .constant_q import OctavePicture
 from .signal import Audio
 

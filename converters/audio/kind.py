@@ -1,6 +1,6 @@
 """Sound: decoded by libsndfile, drawn as spectrograms, cut by seconds."""
 
-from ..core.kind import KindSpec
+from ..core.files import KindSpec
 from .files.reader import AudioReader
 from .signal import Audio
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from ..core.converter import register
 from ..core.parameters import Between
-from ..kernels.wavelet import Filter, Wavelet, wavelet_filter
+from ..kernels.filterbank import Filter, Wavelet, wavelet_filter
 from .constant_q import OctavePicture
 
 

@@ -5,10 +5,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..core.arrays import channels_first
 from ..core.errors import SignalError
-from ..core.fragment import Fragment
-from ..core.signal import Kind, Signal
+from ..core.signal import Fragment, Kind, Signal, channels_first
 
 
 @dataclass(frozen=True, eq=False, repr=False)

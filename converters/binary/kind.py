@@ -1,6 +1,6 @@
 """Program files, or any bytes: drawn as grids, bigrams and text."""
 
-from ..core.kind import KindSpec
+from ..core.files import KindSpec
 from .files.reader import BinaryReader
 from .signal import Binary
 

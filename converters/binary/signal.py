@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from ..core.errors import SignalError
-from ..core.fragment import Fragment
-from ..core.signal import Kind, Signal
+from ..core.signal import Fragment, Kind, Signal
 from .files.sections import Format, Section, Structure, parse_bytes, parse_file
 
 

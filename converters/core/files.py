@@ -1,10 +1,21 @@
-"""Files written whole or not at all."""
+"""Files: the base of readers and what they are told, the checks before reading, digests, and writing whole."""
 
+import contextlib
+import functools
+import hashlib
+import os
 import secrets
-from collections.abc import Iterator
+import stat
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Literal, TypeVar, get_args
+
+from .errors import ParameterError, ReadError
+from .signal import Fragment, Kind, Signal, Unit
 
 
 @contextmanager
@@ -32,3 +43,273 @@ def _create(part: Path) -> BinaryIO:
     except FileNotFoundError:
         part.parent.mkdir(parents=True, exist_ok=True)
         return part.open("xb")
+
+
+Layout = Literal["rows", "columns", "long"]
+Resample = Literal["linear", "none"]
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader is told of a file.
+
+    Parameters
+    ----------
+    layout
+        Of a table: `columns` is one column a channel and one row a sample, `rows` one item a row, `long` one sample of
+        one item a row (`id,time,value`). None decides by content.
+    label
+        The column of labels, by name or number (from 1), `first`, `last` or `none`. None decides by content.
+    columns
+        The columns that hold values, by name or number (from 1); for files of several named arrays (`.mat`, `.npz`,
+        HDF5) the arrays, for EDF and WFDB the channels. None given takes all.
+    time
+        The column of times, by name or number (from 1), with a unit behind a colon where its name does not say it
+        (`t:ms`); or `none`.
+    resample
+        Of uneven times: `linear` interpolates on an even grid, `none` takes the rows as they come, with no step.
+    strict
+        Refuse what can only be read with a loss.
+
+    Examples
+    --------
+    >>> ReadOptions(layout="rows", label="last").columns
+    ()
+    """
+
+    layout: Layout | None = None
+    label: str | None = None
+    columns: tuple[str, ...] = ()
+    time: str | None = None
+    resample: Resample = "linear"
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("layout", (None, *get_args(Layout))), ("resample", get_args(Resample))):
+            if getattr(self, name) not in allowed:
+                words = ", ".join(str(word) for word in allowed if word)
+                raise ParameterError(
+                    f"ReadOptions.{name} must be one of {words}, got {getattr(self, name)!r}"
+                )
+        columns: object = self.columns
+        if isinstance(columns, str):
+            raise ParameterError(f"ReadOptions.columns must be several names, got {self.columns!r}")
+        object.__setattr__(self, "columns", tuple(map(str, self.columns)))
+
+    @property
+    def fingerprint(self) -> str:
+        """What results depend on, as text: every option that is not its default; empty where none is."""
+        return "" if self == DEFAULTS else repr(self)
+
+    @property
+    def config(self) -> dict[str, object]:
+        """The options that are not their defaults, as JSON takes them."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: value for name, value in named.items() if value != getattr(DEFAULTS, name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
+DEFAULTS = ReadOptions()
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader found in a file, and how to overrule what it made of that.
+
+    Parameters
+    ----------
+    text
+        One short sentence, without the path.
+    loss
+        Whether something of the file is not in the signal, or was changed.
+    """
+
+    text: str
+    loss: bool = False
+
+
+def note_texts(notes: Iterable[Note], *, path: Path, strict: bool) -> tuple[str, ...]:
+    """Return the sentences of notes, each once.
+
+    Raises
+    ------
+    ReadError
+        One of them is a loss, and reading is strict.
+
+    Examples
+    --------
+    >>> note_texts([Note("3 rows are left out", loss=True)], path=Path("a.csv"), strict=False)
+    ('3 rows are left out',)
+    """
+    notes = list(dict.fromkeys(notes))
+    lost = next((note for note in notes if note.loss), None)
+    if strict and lost:
+        raise ReadError(f"{path}: {lost.text}; correct the file, or read it without --strict")
+    return tuple(note.text for note in notes)
+
+
+HEAD_BYTES = 65536
+_SETTLED_NS = 100_000_000
+"""Two changes within the ticks of a file system's clock may bear one time."""
+
+T = TypeVar("T")
+
+
+class Reader(ABC):
+    """Reads the files of one kind. One instance a kind, listed in `readers()`."""
+
+    kind: ClassVar[Kind]
+    suffixes: ClassVar[frozenset[str]]
+    """Lower-case suffixes, with the dot, that decide where the content does not."""
+    cut_by: ClassVar[Unit]
+    """What windows of this kind are counted in."""
+
+    @abstractmethod
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """Tell from the first bytes of a file (at most HEAD_BYTES) whether it is surely of this kind."""
+
+    @abstractmethod
+    def read(self, path: Path, fragment: Fragment | None, options: ReadOptions = DEFAULTS) -> Signal:
+        """Read a file, or a part of it without reading the rest into memory where the format allows.
+
+        Raises
+        ------
+        ReadError
+            The file is not what it should be, or reading is strict and it can only be read with a loss; the message
+            starts with its path.
+        """
+
+    def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
+        """Return how long a file is, in units of `cut_by`, without reading all of it where the format allows."""
+        raise NotImplementedError
+
+    def labels(self, path: Path, options: ReadOptions = DEFAULTS) -> list[str] | None:
+        """Return the label of each row of a file that holds many labelled items; None for any other file."""
+        return None
+
+    def rows(self, path: Path, options: ReadOptions = DEFAULTS) -> int | None:
+        """Return how many items a file of many holds, labelled or not; None for a file of one."""
+        return None
+
+
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file after the checks that any file must pass.
+
+    Those of the last few files are kept, so that listing, hashing and reading a small file open it once.
+    """
+    with _explained(path):
+        head = _kept(_head, path, _status(path))
+    if not head:
+        raise ReadError(f"{path}: empty; there is nothing to read")
+    return head
+
+
+def content_digest(path: Path) -> str:
+    """Return a digest of the bytes of a file and of its suffix, by which some readers tell formats apart.
+
+    Raises
+    ------
+    ReadError
+        The file is missing, a folder, empty or unreadable.
+    """
+    with _explained(path):
+        status = _status(path)
+        if status.st_size < HEAD_BYTES:
+            digest = hashlib.blake2b(read_head(path), digest_size=16).hexdigest()
+        else:
+            digest = _kept(_digest, path, status)
+    return digest + path.suffix.lower()
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say in one line why a file cannot be opened."""
+    try:
+        yield
+    except ReadError:
+        raise
+    except FileNotFoundError as error:
+        why = "a link to nothing" if path.is_symlink() else "no such file"
+        raise ReadError(f"{path}: {why}; check the path") from error
+    except PermissionError as error:
+        raise ReadError(f"{path}: may not be read; change its permissions") from error
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise ReadError(f"{path}: no file has a zero byte in its name; check the path") from error
+
+
+def _status(path: Path) -> os.stat_result:
+    """Return what is known of a regular file; nothing else is opened: a pipe would wait, a device may never end."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise ReadError(f"{path}: a folder, not a file; name a file in it")
+    if stat.S_ISFIFO(status.st_mode):
+        raise ReadError(f"{path}: a pipe, which can be read only once; save it as a file first")
+    if not stat.S_ISREG(status.st_mode):
+        raise ReadError(f"{path}: a device, not a file; save what it gives as a file first")
+    return status
+
+
+def _kept(function: "functools._lru_cache_wrapper[T]", path: Path, status: os.stat_result) -> T:
+    """Return what a cached function makes of a file as it is now; one written just now may change unseen."""
+    known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
+    return (function if settled else function.__wrapped__)(str(path), known)
+
+
+@functools.lru_cache(maxsize=256)
+def _head(path: str, known: tuple[int, ...]) -> bytes:
+    del known  # it makes a changed file another entry of the cache
+    with Path(path).open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+@functools.lru_cache(maxsize=1 << 20)
+def _digest(path: str, known: tuple[int, ...]) -> str:
+    del known
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, functools.partial(hashlib.blake2b, digest_size=16)).hexdigest()
+
+
+@dataclass(frozen=True)
+class KindSpec:
+    """One sort of raw data. `converters/audio/kind.py` is an example; `docs/new_kind.md` adds another.
+
+    Parameters
+    ----------
+    signal
+        The class of its signals; `signal.kind` is the name of the kind.
+    reader
+        Reads its files; `reader.cut_by` is the unit in which windows are counted.
+    views
+        The views that are drawn when none are named, as `parse_views` takes them.
+    window
+        Into what long items are cut for training, as `--windows` takes it; None leaves them whole.
+    """
+
+    signal: type[Signal]
+    reader: Reader
+    views: str
+    window: str | None = None
+
+    @property
+    def name(self) -> Kind:
+        """The name of the kind."""
+        return self.signal.kind
+
+
+registered_kinds: dict[Kind, KindSpec] = {}
+
+
+def register_kind(kind: KindSpec) -> KindSpec:
+    """Make a kind known by its name.
+
+    Raises
+    ------
+    ParameterError
+        Another kind has the name already.
+    """
+    if registered_kinds.setdefault(kind.name, kind) != kind:
+        raise ParameterError(f"a kind {kind.name!r} is registered already, with {kind.reader}")
+    return kind

@@ -1,6 +1,6 @@
 """Mouse sessions: events with time and position, drawn as traces and plots of movement, cut by events."""
 
-from ..core.kind import KindSpec
+from ..core.files import KindSpec
 from .files.reader import MouseReader
 from .signal import MouseTrace
 

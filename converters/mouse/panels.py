@@ -51,7 +51,7 @@ def step_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: 
 
 def stroke_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> Panel:
     """Draw every stroke from the middle, on a plane of directions and roots of distances."""
-    from ..kernels.strokes import draw_lines
+    from ..kernels.loops import draw_lines
 
     source = np.flatnonzero((trace.x != trace.x[origin]) | (trace.y != trace.y[origin]))
     begin, base = origin[source], stroke_starts(trace.event, origin)[origin[source]]

@@ -143,7 +143,7 @@ def polyline(column: np.ndarray, row: np.ndarray, last: np.ndarray) -> tuple[np.
 
 def drawn(ends: np.ndarray, size: int) -> np.ndarray:
     """Return lines of one brightness: uint8 (size, size, 1)."""
-    from ..kernels.strokes import draw_lines
+    from ..kernels.loops import draw_lines
 
     pixels = np.zeros((size, size, 1), np.uint8)
     draw_lines(pixels, ends, np.full((len(ends), 1), _SHADE), np.full(len(ends), _LINE_PX), False)

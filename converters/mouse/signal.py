@@ -5,10 +5,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..core.arrays import frozen_vector
 from ..core.errors import SignalError
-from ..core.fragment import Fragment
-from ..core.signal import Kind, Signal
+from ..core.signal import Fragment, Kind, Signal, frozen_vector
 
 EVENTS = ("move", "drag", "press", "release", "scroll")
 MOVE, DRAG, PRESS, RELEASE, SCROLL = range(len(EVENTS))

@@ -113,7 +113,7 @@ class TraceDrawing(Converter):
         return np.zeros((self.size, self.size, len(palette(self.ink, self.colors).shown)), np.uint8)
 
     def _draw(self, trace: MouseTrace, picture: np.ndarray) -> Lines:
-        from ..kernels.strokes import draw_lines
+        from ..kernels.loops import draw_lines
         from .loops.pen import corners, pen_marks
 
         pen, widths = palette(self.ink, self.colors), _WIDTHS * self.line_width_px

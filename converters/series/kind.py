@@ -1,6 +1,6 @@
 """Time series: columns of numbers, drawn as fields, lines and patches."""
 
-from ..core.kind import KindSpec
+from ..core.files import KindSpec
 from .files.reader import SeriesReader
 from .signal import Series
 

@@ -86,7 +86,7 @@ def plot(
 
     `bounds` are the value at the bottom and how far above it the one on top lies.
     """
-    from ..kernels.strokes import draw_lines
+    from ..kernels.loops import draw_lines
     from .loops.line import fill_area, plot_lines
 
     picture = np.zeros((*shape, 1), np.uint8)

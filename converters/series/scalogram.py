@@ -8,7 +8,7 @@ import numpy as np
 from ..core.converter import register
 from ..core.image import Axes, Axis, Box, Layout, Region
 from ..core.parameters import Between
-from ..kernels.wavelet import Filter, Wavelet, log_centres, wavelet_filter
+from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
 from .layout import sample_axis, segments
 from .picture import SeriesPicture, grey
 

@@ -5,10 +5,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..core.arrays import channels_first
 from ..core.errors import SignalError
-from ..core.fragment import Fragment
-from ..core.signal import Kind, Signal, line_plot
+from ..core.signal import Fragment, Kind, Signal, channels_first, line_plot
 
 
 @dataclass(frozen=True, eq=False, repr=False)

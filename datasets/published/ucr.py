@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from phosphene.converters.core.errors import ReadError
-from phosphene.converters.core.fragment import Fragment
-from phosphene.converters.reading import readers
+from phosphene.converters.core.signal import Fragment
+from phosphene.converters.registry import readers
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.splits import SplitName
 

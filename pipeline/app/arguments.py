@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from phosphene.converters import Converter, ParameterError, ReadOptions, default_views, parse_views
-from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.options import DEFAULTS
-from phosphene.converters.core.signal import Kind
+from phosphene.converters.core.files import DEFAULTS
+from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import kinds
 from phosphene.converters.views import as_views, set_parameters
 from phosphene.datasets.manifest import Manifest

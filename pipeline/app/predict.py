@@ -13,9 +13,8 @@ from typing import BinaryIO, Literal, cast
 
 from phosphene.converters import Audio, Fragment, ParameterError, PhospheneError, ReadOptions
 from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers
+from phosphene.converters.core.signal import Kind, parse_address
+from phosphene.converters.registry import readers
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.datasets.sources import find_files
 from phosphene.datasets.windows import cut_each

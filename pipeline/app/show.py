@@ -17,10 +17,9 @@ from phosphene.converters import (
     parse_views,
     read,
 )
-from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.options import DEFAULTS, ReadOptions
-from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import readers, recognise
+from phosphene.converters.core.files import DEFAULTS, ReadOptions
+from phosphene.converters.core.signal import Kind, parse_address
+from phosphene.converters.registry import readers, recognise
 from phosphene.pipeline.augment.registry import augment, parse_augmentations
 
 from .pictures import draw_sheet

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from phosphene.converters import Converter, ParameterError, ReadError, ReadOptions, from_config
-from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.options import DEFAULTS
+from phosphene.converters.core.files import DEFAULTS, atomic_write
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.scores import Scores, judge

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
-from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.options import DEFAULTS
+from phosphene.converters.core.files import DEFAULTS, atomic_write
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import open_manifest

@@ -18,11 +18,9 @@ from phosphene.converters import (
     Signal,
     SignalError,
 )
-from phosphene.converters.core.fragment import parse_address
-from phosphene.converters.core.options import DEFAULTS, ReadOptions
-from phosphene.converters.core.signal import Kind
-from phosphene.converters.reading import recognise
-from phosphene.converters.registry import check_kind
+from phosphene.converters.core.files import DEFAULTS, ReadOptions
+from phosphene.converters.core.signal import Kind, parse_address
+from phosphene.converters.registry import check_kind, recognise
 from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.sources import find_files, open_manifest
 from phosphene.datasets.tables import Found, check_labels, read_table

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from phosphene.converters import ParameterError
-from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.files import content_digest
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.splits import Split

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.files import content_digest
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.splits import Split
 from phosphene.pipeline.tiles.store import Store, default_folder

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from phosphene.converters import Converter, ParameterError, PhospheneError, ReadOptions, default_views
-from phosphene.converters.core.options import DEFAULTS
+from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.reading import recognise
+from phosphene.converters.registry import recognise
 from phosphene.converters.views import Views, as_views
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import find_files, root_of

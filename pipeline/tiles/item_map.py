@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import tqdm
 
 from phosphene.converters import PhospheneError, ReadError
-from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.files import content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from phosphene.converters import ParameterError, ReadError, ReadOptions, Series, read
-from phosphene.converters.reading import recognise
+from phosphene.converters.registry import recognise
 
 CSV = "time,value\n" + "".join(f"{i / 10},{i % 7}\n" for i in range(50))
 MOUSE = "time,x,y,event\n" + "".join(f"{i / 10},{i},{2 * i},move\n" for i in range(50))

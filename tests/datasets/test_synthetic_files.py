@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import ParameterError, read
-from phosphene.converters.reading import recognise
+from phosphene.converters.registry import recognise
 from phosphene.datasets import make_synthetic, open_protocol
 
 KINDS = ("audio", "series", "mouse", "binary")

@@ -82,7 +82,7 @@ def test_at_most_so_many_are_spread_evenly():
 
 def test_fragments_survive_being_written_and_read():
     windows, _ = cut([Item(Path("a"), extent=3.3333333333)], Windows("t", 0.7, 0.35), "audio")
-    from phosphene.converters.core.fragment import parse_fragment
+    from phosphene.converters.core.signal import parse_fragment
 
     assert [parse_fragment(str(window.fragment)) for window in windows] == [
         window.fragment for window in windows

@@ -107,7 +107,7 @@ def band_blocks(
             spectrum = np.sqrt(power) if quantity == "magnitude" else power
             yield (bands @ spectrum.T).astype(np.float32, copy=False)
         return
-    from .frames import FRAMES, BandTable, band_frames
+    from ...kernels.fft import FRAMES, BandTable, band_frames
 
     n_bands, n_frames = bands.shape[0], 1 + samples.shape[1] // hop_length
     table = BandTable(
@@ -155,7 +155,7 @@ def on_columns(
     n_frames = 1 + n_samples // hop_length
     if columns is None or n_frames <= columns:
         return np.concatenate(list(blocks), axis=1)
-    from .frames import add_frames
+    from ...kernels.fft import add_frames
 
     total, first = np.zeros((0, 0), np.float32), 0
     for block in blocks:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...core.errors import MissingExtra, ReadError
-from ...core.fragment import Fragment
+from ...core.signal import Fragment
 from .magic import adts_frame_bytes
 
 _IMAGE_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Any, Literal
 
-from ...core.reader import read_head
+from ...core.files import read_head
 from .magic import mpeg_frame_bytes, xing_frame
 
 _LONGEST_CHUNK = 0xFFFFFFFF

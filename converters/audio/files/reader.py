@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ...core.errors import ParameterError, ReadError, SignalError
+from ...core.files import DEFAULTS, Note, Reader, ReadOptions, note_texts, read_head
 from ...core.formats import refuse_foreign
-from ...core.fragment import Fragment, Unit
-from ...core.options import DEFAULTS, Note, ReadOptions, note_texts
-from ...core.reader import Reader, read_head
-from ...core.signal import Kind
+from ...core.signal import Fragment, Kind, Unit
 from ..signal import Audio
 from .ffmpeg import ffmpeg_format, read_ffmpeg
 from .headers import with_flac_length, with_sizes, with_xing_frame

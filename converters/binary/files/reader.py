@@ -7,11 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from ...core.errors import ParameterError, ReadError
+from ...core.files import DEFAULTS, Note, Reader, ReadOptions, note_texts, read_head
 from ...core.formats import hex_dump, parse_dump_line
-from ...core.fragment import Fragment, Unit
-from ...core.options import DEFAULTS, Note, ReadOptions, note_texts
-from ...core.reader import Reader, read_head
-from ...core.signal import Kind
+from ...core.signal import Fragment, Kind, Unit
 from ..signal import Binary
 
 # A map of a file that somebody truncates later ends the process with SIGBUS, so small files are read instead.

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...core.options import Note
-from ...delimited import allow_long_fields, is_date, plain_head
+from ...core.delimited import allow_long_fields, is_date, plain_head
+from ...core.files import Note
 from .columns import MouseColumns, find_columns
 
 _DELIMITERS = ",;\t|"

@@ -6,12 +6,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...core.delimited import few
 from ...core.errors import ParameterError, ReadError
-from ...core.fragment import Fragment, Unit
-from ...core.options import DEFAULTS, Note, ReadOptions, note_texts
-from ...core.reader import Reader, read_head
-from ...core.signal import Kind
-from ...delimited import few
+from ...core.files import DEFAULTS, Note, Reader, ReadOptions, note_texts, read_head
+from ...core.signal import Fragment, Kind, Unit
 from ..signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 from .columns import CLICK, DOUBLE_CLICK, OTHER, UNKNOWN, event_codes, find_columns, known_words
 from .heads import moves_like_a_pointer, parse_head

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ...core.delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
 from ...core.errors import ReadError
+from ...core.files import Note, read_head
 from ...core.formats import refuse_foreign
-from ...core.options import Note
-from ...core.reader import read_head
-from ...delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
 from ..signal import SCROLL
 from .columns import OTHER, MouseColumns, event_codes, find_columns
 from .heads import NUMBER, WRAPPED, Head, parse_head, word_of

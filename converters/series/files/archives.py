@@ -7,9 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
+from ...core.delimited import is_number
 from ...core.errors import ReadError
-from ...core.options import Note
-from ...delimited import is_number
+from ...core.files import Note
 
 _MOST_CLASSES = 20
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.options import Note
-from ...delimited import PlainText, text_lines
+from ...core.delimited import PlainText, text_lines
+from ...core.files import Note
 from .archives import Archive
 
 _HALVES = re.compile(r"(?:.*[_-])?(train|test|val|valid|validation|dev)", re.IGNORECASE)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ...core.delimited import PlainText
 from ...core.errors import MissingExtra, ReadError
-from ...core.options import Note, ReadOptions
-from ...delimited import PlainText
+from ...core.files import Note, ReadOptions
 from .archives import Archive, Recording
 from .stores import arranged, finite
 from .tables import open_table

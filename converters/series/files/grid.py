@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...core.options import Note
+from ...core.files import Note
 
 _SILENTLY_EVEN, _EVEN_WITHIN = 0.01, 0.1
 _LEAST_ROWS = 8  # fewer say nothing of what step was meant

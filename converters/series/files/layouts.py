@@ -8,9 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from ...core.delimited import is_clock, is_date, is_missing, is_number
 from ...core.errors import ReadError
-from ...core.options import Note, ReadOptions
-from ...delimited import Sheet, is_clock, is_date, is_missing, is_number, sniff_sheet
+from ...core.files import Note, ReadOptions
+from ...core.sheet import Sheet, sniff_sheet
 from .sampled import DIMENSIONS, FEW_COLUMNS, GROUPS, IDS, LABELS, MANY_COLUMNS, SampledTable
 from .steps import UNITS_S, is_time, named_unit_of_time, rises_evenly, runs_like_time, unit_by_size
 

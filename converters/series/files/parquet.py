@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.delimited import Form
 from ...core.errors import ReadError
-from ...core.options import Note, ReadOptions
-from ...delimited import Form, Sheet
+from ...core.files import Note, ReadOptions
+from ...core.sheet import Sheet
 from .archives import Archive, OneSeries, Recording
 from .grid import UnevenTimeError, evenly
 from .layouts import understand

@@ -7,13 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from ...core.delimited import is_packed, plain_head
 from ...core.errors import ParameterError, ReadError, SignalError
+from ...core.files import DEFAULTS, HEAD_BYTES, Note, Reader, ReadOptions, note_texts, read_head
 from ...core.formats import hex_dump, refuse_foreign
-from ...core.fragment import Fragment, Unit
-from ...core.options import DEFAULTS, Note, ReadOptions, note_texts
-from ...core.reader import HEAD_BYTES, Reader, read_head
-from ...core.signal import Kind
-from ...delimited import is_packed, looks_numeric, plain_head
+from ...core.sheet import looks_numeric
+from ...core.signal import Fragment, Kind, Unit
 from ..signal import Series
 from .archives import Archive, Recording, are_targets
 from .beside import with_labels_beside

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.delimited import is_date, is_missing, is_number
 from ...core.errors import ReadError
-from ...core.options import Note, ReadOptions
-from ...delimited import Sheet, is_date, is_missing, is_number
+from ...core.files import Note, ReadOptions
+from ...core.sheet import Sheet
 from .steps import counts_rows, is_time, looks_like_time, rises_evenly
 
 LABELS = frozenset(

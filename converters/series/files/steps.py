@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.options import Note
-from ...delimited import is_date
+from ...core.delimited import is_date
+from ...core.files import Note
 from .grid import UnevenTimeError, even_step
 
 _NAME = re.compile(

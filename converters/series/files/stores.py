@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ...core.errors import ReadError
-from ...core.options import Note, ReadOptions
+from ...core.files import Note, ReadOptions
 from .archives import Archive, Recording
 from .grid import UnevenTimeError, evenly
 from .sampled import alike

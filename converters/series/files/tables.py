@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.delimited import BLANKS, Form, PlainText, instants, parse_block
 from ...core.errors import ReadError
-from ...core.options import Note, ReadOptions
-from ...delimited import BLANKS, Form, PlainText, Sheet, instants, parse_block, sniff_sheet
+from ...core.files import Note, ReadOptions
+from ...core.sheet import Sheet, sniff_sheet
 from .archives import Archive, OneSeries, Recording, checked_label, without_padding
 from .grid import UnevenTimeError, evenly
 from .layouts import SeriesColumns, understand

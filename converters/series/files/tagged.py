@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.delimited import PlainText, allow_long_fields, parse_fields, text_lines
 from ...core.errors import ReadError
-from ...delimited import PlainText, allow_long_fields, parse_fields, text_lines
 from .archives import Archive, checked_label, without_padding
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)

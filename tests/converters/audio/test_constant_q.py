@@ -13,8 +13,7 @@ from phosphene.converters import Audio, Box, ParameterError, SignalError, make
 from phosphene.converters.audio.constant_q import octave_power
 from phosphene.converters.audio.cqt import constant_q
 from phosphene.converters.kernels import filterbank
-from phosphene.converters.kernels.filterbank import mean_power, reader
-from phosphene.converters.kernels.wavelet import Filter
+from phosphene.converters.kernels.filterbank import Filter, mean_power, reader
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 RATE_HZ = 16_000

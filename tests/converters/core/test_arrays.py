@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import SignalError
-from phosphene.converters.core.arrays import channels_first, frozen_vector
+from phosphene.converters.core.signal import channels_first, frozen_vector
 
 
 def test_a_vector_becomes_one_channel_of_float32():

@@ -12,7 +12,7 @@ from PIL import Image
 
 from phosphene.converters import ReadError, read
 from phosphene.converters.core.formats import hex_dump
-from phosphene.converters.reading import recognise
+from phosphene.converters.registry import recognise
 
 PIXELS = Image.fromarray(np.random.default_rng(3).integers(0, 256, (30, 64), dtype="u1"))
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phosphene.converters import Fragment, ParameterError
-from phosphene.converters.core.fragment import parse_address, parse_fragment
+from phosphene.converters.core.signal import parse_address, parse_fragment
 
 
 @pytest.mark.parametrize(

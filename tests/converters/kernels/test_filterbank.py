@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import gamma as gamma_function
 
 from phosphene.converters.kernels import filterbank
-from phosphene.converters.kernels.filterbank import mean_power, reader
-from phosphene.converters.kernels.filterbank_loops import column_power, folded
-from phosphene.converters.kernels.wavelet import Filter, log_centres, wavelet_filter
+from phosphene.converters.kernels.filterbank import Filter, log_centres, mean_power, reader, wavelet_filter
+from phosphene.converters.kernels.loops import column_power, folded
 
 MORLET = Filter("morlet", 6.0)
 FORMS = [MORLET, Filter("morse", 6.0), Filter("ricker", 2.0), Filter("hann", 17.0)]

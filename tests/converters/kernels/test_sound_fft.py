@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array, eye_array
 
 from phosphene.converters.audio.dsp import spectrum
-from phosphene.converters.audio.dsp.frames import FRAMES
 from phosphene.converters.audio.dsp.spectrum import band_blocks, stft_power
-from phosphene.converters.kernels.fft import plan, transform
-from phosphene.converters.kernels.lanes import LANES
+from phosphene.converters.kernels.fft import FRAMES, LANES, plan, transform
 
 RNG = np.random.default_rng(0)
 SMOOTH = sorted(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from phosphene.converters import make
 from phosphene.converters.core.errors import ParameterError
 from phosphene.converters.core.image import Box
-from phosphene.converters.kernels.strokes import draw_lines
+from phosphene.converters.kernels.loops import draw_lines
 from phosphene.converters.mouse import (
     ClickMap,
     DwellMap,

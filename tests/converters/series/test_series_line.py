@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from phosphene.converters import Box, ParameterError, Series, make
-from phosphene.converters.kernels.strokes import draw_lines
+from phosphene.converters.kernels.loops import draw_lines
 from phosphene.converters.series.loops.line import plot_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden"

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Box, ParameterError, Series, make
-from phosphene.converters.kernels.filterbank import mean_power, reader
-from phosphene.converters.kernels.wavelet import Filter
+from phosphene.converters.kernels.filterbank import Filter, mean_power, reader
 from phosphene.converters.series.scalogram import scalogram
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "series_scalogram.npy"

@@ -225,7 +225,7 @@ def test_equal_signals_on_both_sides_are_copies():
     ],
 )
 def test_parts_of_signals(signal, fragment, left):
-    from phosphene.converters.core.fragment import parse_fragment
+    from phosphene.converters.core.signal import parse_fragment
 
     assert signal.part(parse_fragment(fragment)).extent == left
     with pytest.raises(SignalError):

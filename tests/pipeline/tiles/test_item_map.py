@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from phosphene.converters import MissingExtra, SignalError
-from phosphene.converters.core.fragment import parse_fragment
+from phosphene.converters.core.signal import parse_fragment
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.item_map import map_items, plan_items

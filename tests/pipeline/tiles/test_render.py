@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Binary, Converter, Image, Offsets, ParameterError, make, parse_views
-from phosphene.converters.core.fragment import parse_fragment
+from phosphene.converters.core.signal import parse_fragment
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.render import render

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Fragment, ReadError
-from phosphene.converters.core.reader import content_digest
+from phosphene.converters.core.files import content_digest
 from phosphene.pipeline.tiles.png import key_of
 from phosphene.pipeline.tiles.store import StoreError, TileStore, default_folder, sweep, tile_key
 

@@ -15,8 +15,8 @@ from hypothesis.extra import numpy as npst
 from phosphene.converters import Audio, Fragment, MissingExtra, ParameterError, ReadError, read
 from phosphene.converters.audio.files.magic import mpeg_frame_bytes, sounds_like
 from phosphene.converters.audio.files.reader import AudioReader
-from phosphene.converters.core.options import ReadOptions
-from phosphene.converters.reading import recognise
+from phosphene.converters.core.files import ReadOptions
+from phosphene.converters.registry import recognise
 
 READER = AudioReader()
 STRICT = ReadOptions(strict=True)

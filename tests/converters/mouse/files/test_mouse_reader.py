@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from phosphene.converters.core.errors import ParameterError, ReadError
-from phosphene.converters.core.fragment import Fragment
-from phosphene.converters.core.options import ReadOptions
+from phosphene.converters.core.files import ReadOptions
+from phosphene.converters.core.signal import Fragment
 from phosphene.converters.mouse.files.reader import MouseReader
 from phosphene.converters.mouse.signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
-from phosphene.converters.reading import read, recognise
+from phosphene.converters.registry import read, recognise
 
 BALABIT = "record timestamp,client timestamp,button,state,x,y\n"
 

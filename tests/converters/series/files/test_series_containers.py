@@ -8,8 +8,8 @@ import pytest
 import scipy.io
 
 from phosphene.converters import MissingExtra, ReadError, read
-from phosphene.converters.core.options import ReadOptions
-from phosphene.converters.reading import recognise
+from phosphene.converters.core.files import ReadOptions
+from phosphene.converters.registry import recognise
 from phosphene.converters.series.files.reader import SeriesReader
 
 READER = SeriesReader()

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from phosphene.converters import ParameterError, ReadError, read
-from phosphene.converters.core.options import ReadOptions
-from phosphene.converters.reading import recognise
+from phosphene.converters.core.files import ReadOptions
+from phosphene.converters.registry import recognise
 from phosphene.converters.series.files.reader import SeriesReader
 
 READER = SeriesReader()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import ParameterError, ReadError, read
-from phosphene.converters.reading import recognise
+from phosphene.converters.registry import recognise
 from phosphene.converters.series.files.reader import SeriesReader
 
 READER = SeriesReader()

@@ -8,9 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..core.options import Note
-from .fields import is_date, is_missing, is_number, split
-from .plain import BLANKS, decoded
+from .delimited import BLANKS, Delimiter, Form, decoded, is_date, is_missing, is_number, split
+from .files import Note
 
 _SAMPLED_LINES, _SAMPLED_FIELDS = 50, 64
 _LOOKED_AT_LINES = 150
@@ -20,21 +19,7 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 
-Delimiter = Literal["\t", ";", ",", "|", " "]
 _MARKS: tuple[Delimiter, ...] = ("\t", ";", ",", "|")
-
-
-@dataclass(frozen=True)
-class Form:
-    """How the lines of a table are written: a space as delimiter stands for any run of spaces."""
-
-    delimiter: Delimiter
-    decimal: Literal[".", ","]
-    columns: int = 1
-    text: frozenset[int] = frozenset()
-    """Columns whose fields stay text."""
-    blank_rows: Literal["skipped", "missing"] = "skipped"
-    """What a line without a field means."""
 
 
 @dataclass(frozen=True)
