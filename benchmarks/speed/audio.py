@@ -13,8 +13,7 @@ import PIL.Image
 import soundfile
 
 from phosphene.converters import Audio, make
-from phosphene.converters.audio.dsp.levels import decibels
-from phosphene.converters.audio.dsp.spectrum import band_power
+from phosphene.converters.audio.dsp import band_blocks, decibels
 from phosphene.converters.audio.mel import mel_filterbank
 
 RATE_HZ, N_FFT, HOP_LENGTH, N_MELS = 22050, 2048, 512, 128
@@ -31,7 +30,7 @@ settings = {"n_fft": N_FFT, "hop_length": HOP_LENGTH, "low_hz": 0.0}
 
 
 def our_mel_db() -> np.ndarray:
-    power = band_power(sound.samples, bank, n_fft=N_FFT, hop_length=HOP_LENGTH)
+    power = np.concatenate(list(band_blocks(sound.samples, bank, n_fft=N_FFT, hop_length=HOP_LENGTH)), axis=1)
     return decibels(power, floor_db=-80)
 
 

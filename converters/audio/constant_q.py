@@ -1,18 +1,18 @@
-"""What pictures of sound with evenly spaced octaves share: parameters, filters onto rows, levels onto grey."""
+"""Sound with the same number of rows for every octave: the constant-Q transform and the scalogram."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
+from ..core.converter import register
+from ..core.errors import ParameterError
 from ..core.image import Axis, Image
 from ..core.parameters import Between
-from ..kernels.filterbank import Filter, log_centres
-from .dsp.levels import decibels, grey
-from .dsp.mixing import mixes
-from .layout import SoundAxes, heights, stacked
-from .picture import SoundPicture
+from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
+from .dsp import decibels, grey, mixes
 from .signal import Audio
+from .spectrogram import SoundAxes, SoundPicture, heights, stacked
 
 if TYPE_CHECKING:
     from ..kernels.filterbank import Read
@@ -116,3 +116,132 @@ def octave_power(
     if len(audible):
         power[: len(audible)] = mean_power(read, count, centres=audible, form=form, borders=borders)
     return np.asarray(power.reshape(*centres.shape, columns).mean(axis=1), np.float32)
+
+
+@register
+class ConstantQ(OctavePicture):
+    """Notes and chords, an interval of the same height wherever it is played: the constant-Q transform.
+
+    Parameters
+    ----------
+    bins_per_octave
+        How finely pitches are told apart: 12 is a semitone, and more blur time in the lower octaves.
+    n_octaves
+        How many octaves the rows cover above `low_hz`; None goes up to `high_hz`.
+
+    See Also
+    --------
+    OctavePicture : the other parameters.
+
+    Notes
+    -----
+    At the frequency f the sound is multiplied by a sine under a Hann window of Q / f seconds, where
+    Q = (r + 1) / (r - 1) with r = 2^(2 / bins_per_octave), as in librosa, 3 % above that of [1]_; the magnitude is
+    that of `librosa.cqt`, here such that a sine has its amplitude. There is such a filter for each row, and several
+    in a row that is wider than a bin. They are products in the frequency domain [2]_, each transformed back at a
+    rate of its own [3]_.
+
+    References
+    ----------
+    .. [1] Brown (1991), https://doi.org/10.1121/1.400476
+    .. [2] Schörkhuber and Klapuri (2010), Constant-Q transform toolbox for music processing, 7th Sound and Music
+       Computing Conference.
+    .. [3] Holighaus et al. (2013), https://doi.org/10.1109/TASL.2012.2234114
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from phosphene.converters import Audio, Box, make
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    >>> image = make("cqt", size=72, n_octaves=6)(Audio(tone, 22050))
+    >>> row = int(image.pixels[:, 36, 0].argmax())
+    >>> str(image.locate(Box(0, row, 72, row + 1)))
+    'time 0 to 1 s, frequency 439.957 to 466.118 Hz'
+    """
+
+    name: ClassVar[str] = "cqt"
+    version: ClassVar[int] = 2
+
+    low_hz: Annotated[float, Between(0.001)] = 32.7  # the C of the contra octave
+    bins_per_octave: Annotated[int, Between(4, 192)] = 12
+    n_octaves: Annotated[float, Between(0.5, 40)] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_octaves is not None and self.high_hz is not None:
+            raise ParameterError(
+                f"ConstantQ takes n_octaves or high_hz, got {self.n_octaves!r} and {self.high_hz!r}; leave out one"
+            )
+
+    def _high_hz(self, signal: Audio) -> float:
+        high_hz = super()._high_hz(signal)
+        return high_hz if self.n_octaves is None else self.low_hz * 2**self.n_octaves
+
+    @property
+    def _open_above(self) -> bool:
+        return super()._open_above and self.n_octaves is None
+
+    def _filter(self) -> Filter:
+        return Filter("hann", constant_q(self.bins_per_octave))
+
+
+def constant_q(bins_per_octave: int) -> float:
+    """Return how many periods lie under the window of each filter.
+
+    Examples
+    --------
+    >>> round(constant_q(12), 2)
+    17.33
+    """
+    ratio = 2 ** (2 / bins_per_octave)
+    return float((ratio + 1) / (ratio - 1))
+
+
+@register
+class AudioScalogram(OctavePicture):
+    """When each pitch sounds, with clicks as sharp upright lines: the scalogram, a continuous wavelet transform.
+
+    Parameters
+    ----------
+    wavelet
+        `morlet`; `morse`, the generalised Morse wavelet with gamma 3, which has no negative frequencies at any
+        `omega0`; `ricker`, the analytic Mexican hat, sharper in time and blunter in frequency.
+    omega0
+        Oscillations inside the wavelet, in radians: more tell frequencies apart, fewer moments. For a Morse wavelet
+        the root of beta times gamma; a `ricker` has no such choice.
+
+    See Also
+    --------
+    OctavePicture : the other parameters.
+
+    Notes
+    -----
+    A Morlet wavelet of the frequency f has the spectrum 2 exp(-omega0² (g / f - 1)² / 2) at the frequency g > 0
+    [1]_; the factor keeps the amplitude of a sine instead of its energy, which would dim high sounds [2]_. Zeros are
+    put before and after the sound: within the square root of 2 times omega0 / (2 pi f) of its ends, the cone of
+    influence, it grows dim.
+
+    References
+    ----------
+    .. [1] Torrence and Compo (1998), https://doi.org/10.1175/1520-0477(1998)079<0061:APGTWA>2.0.CO;2
+    .. [2] Liu, Liang and Weisberg (2007), https://doi.org/10.1175/2007JTECHO511.1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from phosphene.converters import Audio, Box, make
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    >>> image = make("scalogram", kind="audio", size=64)(Audio(tone, 8000))
+    >>> row = int(image.pixels[:, 32, 0].argmax())
+    >>> str(image.locate(Box(0, row, 64, row + 1)))
+    'time 0 to 1 s, frequency 979.149 to 1063.66 Hz'
+    """
+
+    name: ClassVar[str] = "scalogram"
+    version: ClassVar[int] = 2
+
+    wavelet: Wavelet = "morlet"
+    omega0: Annotated[float, Between(5, 100)] = 6.0
+
+    def _filter(self) -> Filter:
+        return wavelet_filter(self.wavelet, self.omega0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.converter import register
 from ..core.parameters import Between
-from .dsp.resample import area_weights
+from .dsp import area_weights
 from .spectrogram import Bands, Spectrogram
 
 if TYPE_CHECKING:

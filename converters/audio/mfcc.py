@@ -9,10 +9,9 @@ from ..core.converter import register
 from ..core.errors import ParameterError
 from ..core.image import Axis, Span
 from ..core.parameters import Between
-from .layout import SoundAxes
 from .mel import MelSpectrogram, mel_filterbank
 from .signal import Audio
-from .spectrogram import Bands, Spectrogram, changes
+from .spectrogram import Bands, SoundAxes, Spectrogram, changes
 
 # The share of the range from the floor to white that the spectrum has to swing over, as one half of a cosine, for
 # the first coefficient to be white: of ESC-10's coefficients one in a hundred is then beyond white or black.

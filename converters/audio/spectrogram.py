@@ -1,25 +1,299 @@
-"""What the spectrograms share: parameters, time axis, levels; each brings its frequency bands."""
+"""Spectrograms: which part of a sound, frequency bands onto rows, levels onto grey, and what pixels stand for."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
-from ..core.image import Axis, Image
+from ..core.converter import Converter, Size, register
+from ..core.errors import ParameterError, SignalError
+from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span, join_stretches
 from ..core.parameters import Between
-from .dsp.levels import compressed_peak, decibels, delta, grey, pcen_blocks, shades, smoothing
-from .dsp.mixing import mixes
-from .dsp.resample import interpolate, overlaps
-from .dsp.spectrum import Quantity, band_blocks, on_columns
-from .layout import Fill, SoundAxes, heard, heights, stacked
-from .picture import SoundPicture
+from ..core.signal import Signal
+from .dsp import (
+    ChannelChoice,
+    Quantity,
+    area_weights,
+    band_blocks,
+    compressed_peak,
+    decibels,
+    delta,
+    interpolate,
+    mixes,
+    on_columns,
+    overlaps,
+    pcen_blocks,
+    shades,
+    smoothing,
+)
 from .signal import Audio
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Bands", "Fill", "SoundAxes", "Spectrogram", "decibels", "grey", "heard"]
+Fill = Literal["silence", "repeat"]
+
+
+@dataclass(frozen=True, eq=False)
+class SoundAxes(Axes):
+    """Time and frequency, where the columns may go on after the sound has ended.
+
+    Parameters
+    ----------
+    duration_s
+        Length of the sound.
+    fill
+        What the columns show after its end: nothing, or the sound again.
+    """
+
+    duration_s: float
+    fill: Fill
+
+    def locate(self, box: Box) -> Region:
+        """Return seconds of the sound, in one span or two, and hertz; nothing for columns past its end."""
+        time, frequency = super().locate(box).spans
+        stretches = heard(time.start, time.stop, duration_s=self.duration_s, fill=self.fill)
+        spans = tuple(Span(time.quantity, time.unit, start, stop) for start, stop in stretches)
+        return Region((*spans, frequency) if spans else ())
+
+
+@dataclass(frozen=True, eq=False)
+class StackedAxes(Layout):
+    """Spectrograms of several channels above each other.
+
+    Parameters
+    ----------
+    panels
+        The axes of each, the top one first.
+    names
+        Of the channels.
+    """
+
+    panels: tuple[SoundAxes, ...]
+    names: tuple[str, ...]
+
+    def locate(self, box: Box) -> Region:
+        """Return seconds of the sound, and hertz in each channel, which the spans name."""
+        found: list[Span] = []
+        top = 0
+        for panel, name in zip(self.panels, self.names, strict=True):
+            height = len(panel.y.edges) - 1
+            first, stop = max(box.top - top, 0), min(box.bottom - top, height)
+            top += height
+            if first < stop:
+                region = panel.locate(Box(box.left, first, box.right, stop))
+                found += () if found else region.of("time")
+                found += [replace(span, label=name) for span in region.spans if span.quantity != "time"]
+        return Region(tuple(found))
+
+    def axes(self) -> tuple[Axis, Axis]:
+        """Return time and the channel, counted from 1."""
+        heights = [len(panel.y.edges) - 1 for panel in self.panels]
+        edges = [number + np.arange(height) / height for number, height in enumerate(heights, 1)]
+        return self.panels[0].x, Axis("channel", "", np.concatenate([*edges, [len(heights) + 1.0]]) - 0.5)
+
+
+def stacked(axes: SoundAxes, names: tuple[str, ...]) -> StackedAxes:
+    """Return the axes of one channel for each of several, above each other on as many rows.
+
+    Examples
+    --------
+    >>> time, frequency = Axis("time", "s", np.arange(9.0)), Axis("frequency", "Hz", np.arange(8.0, -1, -1))
+    >>> both = stacked(SoundAxes(time, frequency, 8.0, "silence"), ("left", "right"))
+    >>> str(both.locate(Box(0, 3, 1, 5)))
+    'time 0 to 1 s, frequency 0 to 2 Hz (left), frequency 6 to 8 Hz (right)'
+    """
+    edges = axes.y.edges
+    places = [np.linspace(0, len(edges) - 1, height + 1) for height in heights(len(edges) - 1, len(names))]
+    shorter = [np.interp(place, np.arange(len(edges)), edges) for place in places]
+    return StackedAxes(tuple(replace(axes, y=replace(axes.y, edges=part)) for part in shorter), names)
+
+
+def heights(size: int, count: int) -> np.ndarray:
+    """Return how many rows each of several panels gets.
+
+    Examples
+    --------
+    >>> heights(8, 3)
+    array([3, 2, 3])
+    """
+    return np.diff(np.rint(np.linspace(0, size, count + 1)).astype(np.int64))
+
+
+def heard(start_s: float, stop_s: float, *, duration_s: float, fill: Fill) -> list[tuple[float, float]]:
+    """Return which parts of a sound are heard from one time to another, once it is over or over again.
+
+    Examples
+    --------
+    >>> heard(1.5, 2.5, duration_s=2.0, fill="silence"), heard(1.5, 2.5, duration_s=2.0, fill="repeat")
+    ([(1.5, 2.0)], [(0.0, 0.5), (1.5, 2.0)])
+    """
+    if fill == "silence":
+        return [(start_s, min(stop_s, duration_s))] if start_s < duration_s else []
+    if stop_s - start_s >= duration_s:
+        return [(0.0, duration_s)]
+    start = start_s % duration_s
+    stop = start + stop_s - start_s
+    parts = [(start, min(stop, duration_s)), (0.0, max(stop - duration_s, 0.0))]
+    return join_stretches(*np.array(parts).T)
+
+
+_HIGHEST_HZ = 20_000.0
+_RECORDED_FOR_PEOPLE_HZ = 48_000.0  # a higher rate is chosen for what lies above the hearing of people
+_BLOCK_S = 0.01  # to which the loudest part is found
+
+
+class SoundPicture(Converter):
+    """Time to the right, frequency upwards, the louder the brighter.
+
+    Parameters
+    ----------
+    size
+        Pixels of each side.
+    low_hz, high_hz
+        The lowest and the highest frequency; `high_hz=None` is half the rate, and at most 20 kHz for rates up to
+        48 kHz. The picture is black where the rate holds no such frequency.
+    reference
+        What is white: the `loudest` at any time, so that a sound and a louder copy of it look the same, or a sine
+        at `full_scale`, so that loud sounds are brighter than faint ones.
+    gain_db
+        With `full_scale`, how much is added to the level; None is 0.
+    floor_db
+        The level that is black, below the reference.
+    channel
+        What is drawn of sound with several channels: their `mean`; `left` or `right`, the first or the second;
+        half their sum, `mid`, or half their difference, `side`; or all above each other, `stack`, the first on
+        top. In a mono sound left, right and mid are the same, and side is silent. Where channels cancel in their
+        mean, as in antiphase, it is the loudest of them instead.
+    duration_s
+        What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
+    keep
+        Which part of longer sound: its `start`, its `middle`, its `end`, or its `loudest`, the one of most energy.
+    fill
+        What follows shorter sound: `silence`, or the sound again.
+
+    Notes
+    -----
+    `resolve` puts numbers for None: `high_hz`, up to where all but a twentieth of the signals reach; `duration_s`, the
+    length that a twentieth exceeds; `gain_db`, with which a sine as high as the peaks of all but a twentieth is white.
+
+    Raises
+    ------
+    SignalError
+        The rate is so low that nothing is left above `low_hz`, or there are more channels to stack than rows.
+    """
+
+    accepts: ClassVar[type[Signal]] = Audio
+
+    size: Size = 224
+    low_hz: Annotated[float, Between(0)] = 20.0
+    high_hz: Annotated[float, Between(above=0)] | None = None
+    reference: Literal["loudest", "full_scale"] = "loudest"
+    gain_db: Annotated[float, Between(-400, 400)] | None = None
+    floor_db: Annotated[float, Between(-200, -1)] = -80.0
+    channel: ChannelChoice = "mean"
+    duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
+    keep: Literal["start", "middle", "end", "loudest"] = "start"
+    fill: Fill = "silence"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.high_hz is not None and self.high_hz <= self.low_hz:
+            owner = type(self).__name__
+            raise ParameterError(
+                f"{owner}.high_hz must be above low_hz {self.low_hz:g}, got {self.high_hz!r}"
+            )
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Four rows: a pattern means something else at another pitch, and the same at another time."""
+        return (4, 1)
+
+    @property
+    def mixes_channels(self) -> bool:
+        """Whether one mix of the channels is drawn that a mono sound has as well."""
+        return self.channel not in ("side", "stack")
+
+    def resolve(self, signals: Sequence[Signal]) -> Self:
+        """Return this picture with the band, the duration and the gain that the signals need, where none is set."""
+        sounds = [signal for signal in signals if isinstance(signal, Audio)]
+        audible = [sound for sound in sounds if sound.rate_hz / 2 > self.low_hz]
+        peaks = [peak for sound in sounds if (peak := float(np.abs(sound.samples).max(initial=0))) > 0]
+        changes: dict[str, float] = {}
+        if audible and self._open_above:
+            tops_hz = [self._high_hz(sound) for sound in audible]
+            changes["high_hz"] = float(np.percentile(tops_hz, 5, method="lower"))
+        if sounds and self.duration_s is None:
+            lengths_s = [sound.duration_s for sound in sounds]
+            changes["duration_s"] = min(float(np.percentile(lengths_s, 95, method="higher")), 86400.0)
+        if peaks and self.reference == "full_scale" and self.gain_db is None:
+            peak = float(np.percentile(peaks, 95, method="higher"))
+            changes["gain_db"] = round(float(np.clip(-20 * np.log10(peak), -400, 400)), 1) + 0.0
+        return self.replace(**changes)
+
+    @property
+    def _open_above(self) -> bool:
+        """Whether the highest frequency is that of each sound."""
+        return self.high_hz is None
+
+    @property
+    def _gain(self) -> float:
+        """What amplitudes are multiplied by."""
+        return float(10 ** ((self.gain_db or 0.0) / 20))
+
+    def _wanted(self, signal: Audio) -> int:
+        """Return how many samples are drawn."""
+        if self.duration_s is None:
+            return int(signal.samples.shape[1])
+        return max(1, round(self.duration_s * signal.rate_hz))
+
+    def _first(self, signal: Audio) -> int:
+        """Return which sample is drawn first."""
+        wanted = self._wanted(signal)
+        over = max(0, int(signal.samples.shape[1]) - wanted)
+        if over and self.keep == "loudest":
+            block = max(1, round(_BLOCK_S * signal.rate_hz))
+            return min(over, loudest_start(signal.samples, wanted, block=block))
+        return {"middle": over // 2, "end": over}.get(self.keep, 0)
+
+    def _high_hz(self, signal: Audio) -> float:
+        half_hz = signal.rate_hz / 2
+        if half_hz <= self.low_hz:
+            raise SignalError(
+                f"{self.name} draws {self.low_hz:g} Hz and above, but sound at {signal.rate_hz:g} samples"
+                " a second has nothing there; set a lower low_hz"
+            )
+        whole = self.low_hz >= _HIGHEST_HZ or signal.rate_hz > _RECORDED_FOR_PEOPLE_HZ
+        return self.high_hz or (half_hz if whole else min(half_hz, _HIGHEST_HZ))
+
+
+def loudest_start(samples: np.ndarray, length: int, *, block: int) -> int:
+    """Return where the part of most energy begins, at a multiple of `block`; the first of equal ones.
+
+    Parameters
+    ----------
+    samples
+        float (channels, n), whose energies are added up.
+    length
+        Of the part, in samples, rounded to whole blocks.
+    block
+        How many samples are taken together, at least 1.
+
+    Examples
+    --------
+    >>> loudest_start(np.array([[0.0, 1.0, 0.0, 3.0, 1.0, 0.0]]), 2, block=1)
+    3
+    """
+    count = samples.shape[1] // block
+    blocks = samples[:, : count * block].reshape(len(samples), count, block)
+    energy = np.einsum("cij,cij->i", blocks, blocks, dtype=np.float64)
+    sums = np.concatenate([[0.0], np.cumsum(energy)])
+    taken = min(count, max(1, round(length / block)))
+    return int((sums[taken:] - sums[: len(sums) - taken]).argmax()) * block
+
 
 # The share of its range that a picture has to run through in one column to be white, or black, in its derivative.
 _STEEPEST = 0.5
@@ -214,3 +488,50 @@ def _stack(panels: list[np.ndarray]) -> np.ndarray:
         shares = overlaps(np.arange(size + 1.0), np.linspace(0, size, height + 1)) * np.float32(height / size)
         parts.append((shares @ panel)[::-1])
     return np.concatenate(parts)
+
+
+@register
+class StftSpectrogram(Spectrogram):
+    """All frequencies alike, harmonics evenly spaced: the short-time Fourier transform in decibels.
+
+    See Also
+    --------
+    Spectrogram : the parameters.
+
+    Examples
+    --------
+    >>> from phosphene.converters import Audio, Box, make
+    >>> tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)
+    >>> image = make("stft", size=64)(Audio(tone, 8000))
+    >>> row = int(image.pixels[:, 32, 0].argmax())
+    >>> str(image.locate(Box(0, row, 64, row + 1)))
+    'time 0 to 1 s, frequency 952.812 to 1015 Hz'
+    """
+
+    name: ClassVar[str] = "stft"
+    version: ClassVar[int] = 3
+
+    def _bands(self, rate_hz: float, n_fft: int, high_hz: float) -> Bands:
+        return linear_bands(rate_hz=rate_hz, n_fft=n_fft, ends_hz=(self.low_hz, high_hz), n_rows=self.size)
+
+
+@lru_cache(maxsize=32)
+def linear_bands(*, rate_hz: float, n_fft: int, ends_hz: tuple[float, float], n_rows: int) -> Bands:
+    """Return rows of equal width: bins are averaged where a row is wider than a bin, else interpolated.
+
+    Examples
+    --------
+    >>> linear_bands(rate_hz=8000, n_fft=512, ends_hz=(0, 4000), n_rows=64).weights.shape
+    (64, 257)
+    """
+    from scipy.sparse import eye_array
+
+    bin_hz, n_bins = rate_hz / n_fft, n_fft // 2 + 1
+    edges_hz = np.linspace(*ends_hz, n_rows + 1)
+    if edges_hz[1] - edges_hz[0] >= bin_hz:
+        return Bands(area_weights((np.arange(n_bins + 1) - 0.5) * bin_hz, edges_hz), edges_hz)
+    # One band more than there are bins, without power: what rows above half the rate show.
+    every = eye_array(n_bins + 1, n_bins, dtype=np.float32, format="csr")
+    places = ((edges_hz[1:] + edges_hz[:-1]) / 2 / bin_hz).clip(0, n_bins)
+    first, last = int(places[0]), min(int(places[-1]) + 1, n_bins)
+    return Bands(every[first : last + 1], edges_hz, places - first)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from phosphene.converters import Audio, Binary, MouseTrace, Series, Signal
-from phosphene.converters.audio.dsp.mixing import mean_weights
+from phosphene.converters.audio.dsp import mean_weights
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import evenly_spaced

@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from phosphene.converters.audio.dsp.mixing import ChannelChoice, mixes, uncancelled
-from phosphene.converters.audio.dsp.resample import overlaps
-from phosphene.converters.audio.dsp.spectrum import frame_edges, hann
+from phosphene.converters.audio.dsp import ChannelChoice, frame_edges, hann, mixes, overlaps, uncancelled
 
 _BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the transform runs
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Audio, Box, ParameterError, SignalError, make
-from phosphene.converters.audio.constant_q import octave_power
-from phosphene.converters.audio.cqt import constant_q
+from phosphene.converters.audio.constant_q import constant_q, octave_power
 from phosphene.converters.kernels import filterbank
 from phosphene.converters.kernels.filterbank import Filter, mean_power, reader
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Audio, Box, SignalError, make, parse_views
-from phosphene.converters.audio.dsp.levels import delta
+from phosphene.converters.audio.dsp import delta
 
 RATE_HZ = 16000
 NAMES = ["mel", "stft"]

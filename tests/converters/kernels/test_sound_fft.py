@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, eye_array
 
-from phosphene.converters.audio.dsp import spectrum
-from phosphene.converters.audio.dsp.spectrum import band_blocks, stft_power
+from phosphene.converters.audio import dsp as spectrum
+from phosphene.converters.audio.dsp import band_blocks, stft_power
 from phosphene.converters.kernels.fft import FRAMES, LANES, plan, transform
 
 RNG = np.random.default_rng(0)

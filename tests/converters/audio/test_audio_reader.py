@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from phosphene.converters import Audio, Fragment, MissingExtra, ParameterError, ReadError, read
-from phosphene.converters.audio.files.magic import mpeg_frame_bytes, sounds_like
-from phosphene.converters.audio.files.reader import AudioReader
+from phosphene.converters.audio.files import mpeg_frame_bytes, sounds_like
+from phosphene.converters.audio.kind import AudioReader
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
 

@@ -1,1 +1,0 @@
-"""Signal processing of sound: framing, spectra, levels, mixing, resampling."""

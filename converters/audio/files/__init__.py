@@ -1,1 +1,0 @@
-"""Sound files on disk: recognising, headers, decoding by libsndfile or FFmpeg."""
