@@ -12,13 +12,13 @@ from ..core.parameters import Between
 from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
 from .dsp import decibels, grey, mixes
 from .signal import Audio
-from .spectrogram import SoundAxes, SoundPicture, heights, stacked
+from .spectrogram import SoundAxes, SoundConverter, heights, stacked
 
 if TYPE_CHECKING:
     from ..kernels.filterbank import Read
 
 
-class OctavePicture(SoundPicture):
+class OctaveConverter(SoundConverter):
     """Time to the right, frequency upwards, every octave as high as the next; the louder the brighter.
 
     Each row is a filter whose bandwidth is a fixed share of its frequency: low rows tell pitches apart, high rows
@@ -26,7 +26,7 @@ class OctavePicture(SoundPicture):
 
     See Also
     --------
-    SoundPicture : the parameters.
+    SoundConverter : the parameters.
     """
 
     low_hz: Annotated[float, Between(0.001)] = 20.0
@@ -119,7 +119,7 @@ def octave_power(
 
 
 @register
-class ConstantQ(OctavePicture):
+class ConstantQ(OctaveConverter):
     """Notes and chords, an interval of the same height wherever it is played: the constant-Q transform.
 
     Parameters
@@ -131,7 +131,7 @@ class ConstantQ(OctavePicture):
 
     See Also
     --------
-    OctavePicture : the other parameters.
+    OctaveConverter : the other parameters.
 
     Notes
     -----
@@ -198,7 +198,7 @@ def constant_q(bins_per_octave: int) -> float:
 
 
 @register
-class AudioScalogram(OctavePicture):
+class AudioScalogram(OctaveConverter):
     """When each pitch sounds, with clicks as sharp upright lines: the scalogram, a continuous wavelet transform.
 
     Parameters
@@ -212,7 +212,7 @@ class AudioScalogram(OctavePicture):
 
     See Also
     --------
-    OctavePicture : the other parameters.
+    OctaveConverter : the other parameters.
 
     Notes
     -----

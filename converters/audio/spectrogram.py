@@ -146,7 +146,7 @@ _RECORDED_FOR_PEOPLE_HZ = 48_000.0  # a higher rate is chosen for what lies abov
 _BLOCK_S = 0.01  # to which the loudest part is found
 
 
-class SoundPicture(Converter):
+class SoundConverter(Converter):
     """Time to the right, frequency upwards, the louder the brighter.
 
     Parameters
@@ -318,7 +318,7 @@ class Bands:
     positions: np.ndarray | None = None
 
 
-class Spectrogram(SoundPicture):
+class Spectrogram(SoundConverter):
     """Time to the right, frequency upwards, the louder the brighter.
 
     Parameters
@@ -351,7 +351,7 @@ class Spectrogram(SoundPicture):
 
     See Also
     --------
-    SoundPicture : the other parameters.
+    SoundConverter : the other parameters.
     """
 
     window_s: Annotated[float, Between(above=0, high=60)] = 0.046

@@ -1,10 +1,10 @@
-from .files.reader import SeriesReader as SeriesReader
 from .gramian import GramianDifferenceField as GramianDifferenceField
 from .gramian import GramianSummationField as GramianSummationField
+from .kind import SeriesReader as SeriesReader
 from .line import LinePlot as LinePlot
 from .markov import MarkovTransitionField as MarkovTransitionField
-from .patches import Patches as Patches
 from .recurrence import RecurrencePlot as RecurrencePlot
+from .rows import OverlappingWindows as OverlappingWindows
+from .rows import Patches as Patches
 from .scalogram import Scalogram as Scalogram
 from .signal import Series as Series
-from .windows import OverlappingWindows as OverlappingWindows

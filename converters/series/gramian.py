@@ -5,13 +5,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from ..core.converter import register
-from .picture import SeriesPicture, finish, points
+from .base import SeriesConverter, averaged, finish, spans
 
 Scaling = Literal["signed", "unit"]
 
 
 @register
-class GramianSummationField(SeriesPicture):
+class GramianSummationField(SeriesConverter):
     """The cosine of the sum of each two angles: bright where two moments are alike and extreme.
 
     The series is scaled to -1 to 1, or to 0 to 1, and read as cosines of angles. A series longer than the
@@ -22,7 +22,7 @@ class GramianSummationField(SeriesPicture):
     Parameters
     ----------
     size, channels, input
-        See `SeriesPicture`.
+        See `SeriesConverter`.
     scaling
         To what the series is scaled: `signed`, -1 to 1; `unit`, 0 to 1.
 
@@ -47,7 +47,7 @@ class GramianSummationField(SeriesPicture):
 
 
 @register
-class GramianDifferenceField(SeriesPicture):
+class GramianDifferenceField(SeriesConverter):
     """The sine of the difference of each two angles: bright where the row lies below the column.
 
     Scaled, reduced and rounded as the summation field; the diagonal is mid-grey.
@@ -55,7 +55,7 @@ class GramianDifferenceField(SeriesPicture):
     Parameters
     ----------
     size, channels, input
-        See `SeriesPicture`.
+        See `SeriesConverter`.
     scaling
         To what the series is scaled: `signed`, -1 to 1; `unit`, 0 to 1.
 
@@ -103,13 +103,15 @@ def draw_gramian(
     >>> canvas[0].tolist()
     [[255, 128, 0], [128, 0, 128], [0, 128, 255]]
     """
-    from .loops.gramian import draw_fields, write_factors
+    from .loops import draw_fields, write_factors
 
-    found, summed = points(values, canvas.shape[1:]), field == "summation"
+    (height, width), summed = canvas.shape[1:], field == "summation"
+    columns, bounds = averaged(values, width)
+    rows = columns if width == height else averaged(values, height)[0]
+    low, span = spans(bounds)
     factors = []
-    for along in (found.columns,) if found.rows is found.columns else (found.columns, found.rows):
+    for along in (columns,) if rows is columns else (columns, rows):
         factors.append(np.empty((len(along), 4, along.shape[1]), np.uint16))
-        write_factors(along, found.low, found.width, scaling == "unit", summed, factors[-1])
+        write_factors(along, low, span, scaling == "unit", summed, factors[-1])
     draw_fields(factors[-1], factors[0], summed, canvas)
-    missing = {"rows": np.isnan(found.rows), "columns": np.isnan(found.columns)}
-    finish(canvas, flat=found.width == 0, **missing)
+    finish(canvas, flat=span == 0, rows=np.isnan(rows), columns=np.isnan(columns))

@@ -1,8 +1,205 @@
-"""Time series: columns of numbers, drawn as fields, lines and patches."""
+"""Time series: columns of numbers, drawn as fields, lines and windows, cut by samples."""
 
-from ..core.files import KindSpec
-from .files.reader import SeriesReader
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ..core.delimited import is_packed, plain_head
+from ..core.errors import ParameterError, ReadError, SignalError
+from ..core.files import DEFAULTS, HEAD_BYTES, KindSpec, Note, Reader, ReadOptions, note_texts, read_head
+from ..core.formats import hex_dump, refuse_foreign
+from ..core.sheet import looks_numeric
+from ..core.signal import Fragment, Kind, Unit
+from .files.archives import (
+    Archive,
+    Recording,
+    are_targets,
+    read_arff,
+    read_ts,
+    tagged_format,
+    with_labels_beside,
+)
+from .files.arrays import is_npz, open_arrays
+from .files.containers import container_of, open_container, open_parquet
+from .files.layouts import looks_like_series
+from .files.tables import open_table
 from .signal import Series
+
+
+class SeriesReader(Reader):
+    """Reads time series.
+
+    Text
+        CSV, TSV and the like, also in UTF-16 and in gzip. One column a channel and one row a sample; one row an item
+        where the content says so (long rows with labels first or last); one row a sample of an item (`id,time,value`).
+        A column of times gives the step. `layouts` has what is understood, `ReadOptions` how to overrule it.
+    NPY, NPZ, MAT
+        (n,), (channels, n) or (samples, channels); (items, channels, n) is an archive.
+    Parquet, XLSX, HDF5
+        One column a channel; datasets as arrays.
+    EDF, BDF, WFDB
+        The channels of the commonest rate.
+    `.ts`, `.arff`
+        Archives of sktime, aeon and Weka, with one or more channels.
+
+    `#samples=0-999` reads a part of a series (rows of its file), `#row=12` an item of an archive.
+    """
+
+    kind: ClassVar[Kind] = "series"
+    suffixes: ClassVar[frozenset[str]] = frozenset(
+        {
+            ".csv", ".tsv", ".txt", ".npy", ".npz", ".parquet", ".ts", ".arff",
+            ".mat", ".xlsx", ".xlsm", ".h5", ".hdf5", ".edf", ".bdf", ".hea",
+        }
+    )  # fmt: skip
+    cut_by: ClassVar[Unit] = "samples"
+
+    def recognises(self, head: bytes, path: Path) -> bool:
+        """Tell by magic bytes, tags, or lines that hold nothing but numbers."""
+        return _format_of(head, path) is not None
+
+    def read(self, path: Path, fragment: Fragment | None, options: ReadOptions = DEFAULTS) -> Series:
+        """Read a series, a part of it (`samples`), or an item of an archive (`row`)."""
+        if fragment is not None and fragment.unit not in ("samples", "row"):
+            raise ParameterError(f"#{fragment} is no part of a series; write #samples=0-999 or #row=12")
+        opened = _open(path, options)
+        try:
+            if isinstance(opened, Archive):
+                values, step_s, notes = _item(opened, fragment)
+            else:
+                values, step_s, notes = opened.part(*_stretch(path, opened.count, fragment))
+            return Series(values, step_s, notes=note_texts(notes, path=path, strict=options.strict))
+        except SignalError as error:
+            where = f"{path}#{fragment}" if fragment else f"{path}"
+            raise ReadError(f"{where}: {error}; correct the file or leave it out") from error
+
+    def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
+        """Return the number of samples, as rows of the file."""
+        opened = _open(path, options)
+        if isinstance(opened, Archive):
+            raise ReadError(_choose_row(opened))
+        return opened.count
+
+    def labels(self, path: Path, options: ReadOptions = DEFAULTS) -> list[str] | None:
+        """Return the label of each row of an archive.
+
+        Raises
+        ------
+        ReadError
+            The archive holds numbers to predict, and the options do not say that they are classes.
+        """
+        opened = _open(path, options)
+        if not isinstance(opened, Archive) or not opened.labels or options.label == "none":
+            return None
+        if opened.targets and options.label is None:
+            raise ReadError(_targets(opened))
+        return list(opened.labels)
+
+    def rows(self, path: Path, options: ReadOptions = DEFAULTS) -> int | None:
+        """Return how many items an archive holds; None for a file of one series."""
+        opened = _open(path, options)
+        return len(opened.items) if isinstance(opened, Archive) else None
+
+
+def _format_of(head: bytes, path: Path) -> str | None:
+    if head.startswith(b"\x93NUMPY") or is_npz(head):
+        return "numpy"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if container := container_of(head, path):
+        return container
+    text = plain_head(head)
+    complete = len(head) < HEAD_BYTES
+    if tagged := tagged_format(text):
+        return tagged
+    if hex_dump(text) or text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
+        return None
+    return (
+        "text"
+        if looks_numeric(text, complete=complete) or looks_like_series(text, path, complete=complete)
+        else None
+    )
+
+
+def _open(path: Path, options: ReadOptions) -> Recording | Archive:
+    try:
+        status = path.stat()
+    except OSError:
+        read_head(path)  # says what is wrong
+        raise
+    return _opened(path, options, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=2)  # an archive is read row after row, a long table window after window
+def _opened(path: Path, options: ReadOptions, mtime_ns: int, size: int) -> Recording | Archive:
+    opened = _open_format(path, options)
+    if not isinstance(opened, Archive) or options.label is not None:
+        return opened
+    return replace(with_labels_beside(opened), targets=opened.targets or are_targets(opened.labels or ()))
+
+
+def _open_format(path: Path, options: ReadOptions) -> Recording | Archive:
+    head = read_head(path)
+    if not head.strip():
+        raise ReadError(f"{path}: holds nothing but blanks; give a table of numbers")
+    kind = _format_of(head, path)
+    if kind == "numpy":
+        return open_arrays(path, options)
+    if kind == "parquet":
+        return open_parquet(path, options)
+    if kind in ("arff", "ts"):
+        return read_arff(path) if kind == "arff" else read_ts(path)
+    if kind not in (None, "text"):
+        return open_container(kind, path, options)
+    if kind is None:
+        refuse_foreign(head, path)
+        if b"\0" in plain_head(head) or (is_packed(head) and plain_head(head) is head):
+            raise ReadError(f"{path}: holds no text, and no NumPy or Parquet file; give a table of numbers")
+    return open_table(path, options)
+
+
+def _item(archive: Archive, fragment: Fragment | None) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
+    if len(archive.items) == 1 and fragment is None:
+        row = 0
+    elif fragment is None or fragment.unit != "row":
+        raise ReadError(_choose_row(archive))
+    else:
+        row = int(fragment.start)
+    if row >= len(archive.items):
+        raise ReadError(
+            f"{archive.path}: has no row {row}, it holds {len(archive.items)} items; "
+            f"take one from #row=0 to #row={len(archive.items) - 1}"
+        )
+    notes = archive.notes
+    if archive.targets:
+        notes = (*notes, Note(_targets(archive).removeprefix(f"{archive.path}: ")))
+    return archive.items[row], archive.steps[row] if archive.steps else None, notes
+
+
+def _choose_row(archive: Archive) -> str:
+    return f"{archive.path}: holds {len(archive.items)} items; name one, such as #row=0"
+
+
+def _targets(archive: Archive) -> str:
+    some = ", ".join((archive.labels or ())[:3])
+    return (
+        f"{archive.path}: holds numbers to predict ({some}, ...), not classes; give labels, "
+        "or --label last to take each number as a class"
+    )
+
+
+def _stretch(path: Path, count: int, fragment: Fragment | None) -> tuple[int, int]:
+    if fragment is None:
+        return 0, count
+    if fragment.unit == "row":
+        raise ReadError(f"{path}: holds one series, no rows of items; leave #{fragment} out")
+    if fragment.stop > count:
+        raise ReadError(f"{path}: has no #{fragment}, it holds {count} samples; end at {count - 1} or before")
+    return int(fragment.start), int(fragment.stop)
+
 
 # Windows and lines keep level and amplitude, which tell classes apart. Small images tell as much as large ones, but for
 # windows of long series. By out-of-fold accuracy over 27 UCR sets these seven lead ten views of each item's own range

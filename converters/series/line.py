@@ -7,15 +7,13 @@ import numpy as np
 from ..core.converter import register
 from ..core.image import Axes, Axis, Layout
 from ..core.parameters import Between
-from .layout import sample_axis
-from .picture import spread
-from .value_range import RangedPicture
+from .base import RangedConverter, sample_axis, spread
 
 _FILL_LEVEL = 112.0  # far enough from the line's 255 and from black
 
 
 @register
-class LinePlot(RangedPicture):
+class LinePlot(RangedConverter):
     """The series as a line, white on black: time to the right, the lowest value at the bottom, the highest on top.
 
     The line has soft edges and no axes. Where values are missing there is no line; a value between missing
@@ -26,9 +24,9 @@ class LinePlot(RangedPicture):
     Parameters
     ----------
     size, channels, input
-        See `SeriesPicture`; every channel is scaled by itself.
+        See `SeriesConverter`; every channel is scaled by itself.
     value_range
-        The values at the bottom and on top; see `RangedPicture`.
+        The values at the bottom and on top; see `RangedConverter`.
     fill
         What is grey: `none`; `below`, the area between the line and the bottom; or `mean`, the area between the
         line and the mean of the series, which shows how long and how far it stays above and below.
@@ -87,7 +85,7 @@ def plot(
     `bounds` are the value at the bottom and how far above it the one on top lies.
     """
     from ..kernels.loops import draw_lines
-    from .loops.line import fill_area, plot_lines
+    from .loops import fill_area, plot_lines
 
     picture = np.zeros((*shape, 1), np.uint8)
     margin_px, (low, span) = margin(shape[0], line_width_px), bounds

@@ -6,14 +6,13 @@ import numpy as np
 
 from ..core.converter import register
 from ..core.parameters import Between
-from .layout import segments
-from .picture import SeriesPicture, finish, mean_present
+from .base import SeriesConverter, finish, mean_present, segments
 
 Strategy = Literal["quantile", "uniform", "normal"]
 
 
 @register
-class MarkovTransitionField(SeriesPicture):
+class MarkovTransitionField(SeriesConverter):
     """How likely one step leads from the level of the row to the level of the column: white is sure.
 
     A series longer than the picture is cut into levels first, and the field averaged down. Missing values
@@ -22,7 +21,7 @@ class MarkovTransitionField(SeriesPicture):
     Parameters
     ----------
     size, channels, input
-        See `SeriesPicture`.
+        See `SeriesConverter`.
     n_bins
         Levels, 2 to 256; fewer where many values are the same.
     strategy
@@ -69,7 +68,7 @@ def draw_markov(values: np.ndarray, canvas: np.ndarray, *, n_bins: int, strategy
     >>> canvas[0, [0, 0, 4], [0, 4, 0]].tolist()  # 2 of 3, 1 of 3 and no steps
     [170, 85, 0]
     """
-    from .loops.markov import count_levels, draw_transitions
+    from .loops import count_levels, draw_transitions
 
     counts = np.empty((len(values), n_bins, n_bins), np.float32)
     levels = np.empty(values.shape, np.int16)
@@ -89,7 +88,7 @@ def _level_shares(levels: np.ndarray, pixels: int, n_bins: int) -> np.ndarray:
     The mean of a transition field over a block needs only these shares of its rows and of its columns, so the
     field of all samples is never built.
     """
-    from .loops.markov import share_levels
+    from .loops import share_levels
 
     shares = np.empty((len(levels), n_bins, pixels), np.float32)
     share_levels(levels, *segments(levels.shape[1], pixels), n_bins, shares)

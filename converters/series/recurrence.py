@@ -12,8 +12,7 @@ from ..core.converter import register
 from ..core.errors import SignalError
 from ..core.image import Axes
 from ..core.parameters import Between
-from .layout import sample_axis
-from .picture import SeriesPicture, averaged, finish, mean_present, spans
+from .base import SeriesConverter, averaged, finish, mean_present, sample_axis, spans
 
 # Of distances in a series that spans 0 to 1, so that pairs just as far apart as the threshold all count as far.
 ROUNDING = 1e-6
@@ -39,7 +38,7 @@ class States:
 
 
 @register
-class RecurrencePlot(SeriesPicture):
+class RecurrencePlot(SeriesConverter):
     """How far apart the series is at each two moments: black is the same state, white the greatest distance.
 
     A state is one sample, or `dimension` samples that lie `delay` apart. A series with more states than
@@ -49,7 +48,7 @@ class RecurrencePlot(SeriesPicture):
     Parameters
     ----------
     size, channels, input
-        See `SeriesPicture`.
+        See `SeriesConverter`.
     dimension, delay
         Samples of a state, 1 to 64, and how far they lie apart, in samples.
     threshold
@@ -123,7 +122,7 @@ class RecurrencePlot(SeriesPicture):
 
     def _draw_pairs(self, across: np.ndarray, down: np.ndarray, canvas: np.ndarray) -> States:
         """Draw series (n, samples) as columns and as rows, and return their states."""
-        from .loops.recurrence import draw_distances
+        from .loops import draw_distances
 
         found = states(across, down, canvas.shape[1:], dimension=self.dimension, delay=self.delay)
         reach = self._reach(found, across).astype(np.float32)
@@ -267,7 +266,7 @@ def greatest_distances(states: States) -> np.ndarray:
     >>> greatest_distances(States(numbers[..., :2], numbers, np.ones(1)))
     array([1.])
     """
-    from .loops.recurrence import greatest_square
+    from .loops import greatest_square
 
     if states.rows.shape[1] == 1:
         low, high = (
@@ -289,7 +288,7 @@ def distances_at(states: States, share: float) -> np.ndarray:
     >>> distances_at(States(numbers, numbers, np.ones(1)), 0.3125)
     array([0.25])
     """
-    from .loops.recurrence import measure_pairs, take_around
+    from .loops import measure_pairs, take_around
 
     found, mirrored = np.zeros(len(states.width)), states.rows is states.columns
     measures, taken = np.empty((2, states.rows.shape[2] * states.columns.shape[2]), np.float32)

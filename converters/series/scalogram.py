@@ -9,15 +9,14 @@ from ..core.converter import register
 from ..core.image import Axes, Axis, Box, Layout, Region
 from ..core.parameters import Between
 from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
-from .layout import sample_axis, segments
-from .picture import SeriesPicture, grey
+from .base import SeriesConverter, grey, sample_axis, segments
 
 _HIGHEST = 0.5  # cycles a sample
 _AT_A_TIME = 1 << 16  # samples that are float64 at a time
 
 
 @register
-class Scalogram(SeriesPicture):
+class Scalogram(SeriesConverter):
     """Which rhythm a series has when: time to the right, fast changes on top and slow ones below.
 
     The magnitude of the continuous wavelet transform, white where it is greatest; a sine of the same height is as
@@ -28,7 +27,7 @@ class Scalogram(SeriesPicture):
     Parameters
     ----------
     size, channels
-        See `SeriesPicture`. A series longer than the picture is drawn as the root of the mean power of neighbours.
+        See `SeriesConverter`. A series longer than the picture is drawn as the root of the mean power of neighbours.
     wavelet
         `morlet`; `morse`, the generalised Morse wavelet with gamma 3, which has no negative frequencies at any
         `omega0`; `ricker`, the analytic Mexican hat, sharper in time and blunter in frequency.

@@ -8,7 +8,7 @@ import numpy as np
 
 from phosphene.converters import MissingExtra, Series, SignalError
 from phosphene.converters.core.signal import Signal
-from phosphene.converters.series.picture import reduced
+from phosphene.converters.series.base import reduced
 
 from .feature_set import FeatureSet, Record, Table, finite32
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from phosphene.converters import SignalError
-from phosphene.converters.series.layout import PLANES, cells, segments
-from phosphene.converters.series.picture import MID_GREY
+from phosphene.converters.series.base import MID_GREY, PLANES, cells, segments
 from phosphene.converters.series.recurrence import ROUNDING, state_count
 
 Shape = tuple[int, int]

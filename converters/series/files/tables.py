@@ -12,8 +12,8 @@ from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet, sniff_sheet
 from .archives import Archive, OneSeries, Recording, checked_label, without_padding
-from .grid import UnevenTimeError, evenly
 from .layouts import SeriesColumns, understand
+from .times import UnevenTimeError, evenly
 
 _CHUNK_BYTES = 1 << 18
 _CHUNKS_AT_ONCE = 16

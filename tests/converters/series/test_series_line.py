@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from phosphene.converters import Box, ParameterError, Series, make
 from phosphene.converters.kernels.loops import draw_lines
-from phosphene.converters.series.loops.line import plot_lines
+from phosphene.converters.series.loops import plot_lines
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 FILLS = ("none", "below", "mean")

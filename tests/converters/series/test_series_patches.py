@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from phosphene.converters import Box, ParameterError, Series, make, parse_views
-from phosphene.converters.series.patches import fold
+from phosphene.converters.series.rows import fold
 
 
 def test_a_series_is_folded_in_rows_and_the_rest_is_missing():

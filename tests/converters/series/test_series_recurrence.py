@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters.series.loops.recurrence import draw_distances
+from phosphene.converters.series.loops import draw_distances
 from phosphene.converters.series.recurrence import States, distances_at, greatest_distances
 
 STEPS = [0, 1, 4, 1000]  # from 0 to 1, so that many distances are the same; 0 for none

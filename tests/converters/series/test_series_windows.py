@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Box, ParameterError, Series, SignalError, from_config, make, parse_views
-from phosphene.converters.series.value_range import value_quantiles
-from phosphene.converters.series.windows import draw_windows, resampling, window_starts
+from phosphene.converters.series.base import value_quantiles
+from phosphene.converters.series.rows import draw_windows, resampling, window_starts
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

@@ -10,7 +10,7 @@ import scipy.io
 from phosphene.converters import MissingExtra, ReadError, read
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
-from phosphene.converters.series.files.reader import SeriesReader
+from phosphene.converters.series.kind import SeriesReader
 
 READER = SeriesReader()
 X = np.cumsum(np.random.default_rng(3).standard_normal(300))

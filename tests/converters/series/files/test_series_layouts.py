@@ -9,7 +9,7 @@ import pytest
 from phosphene.converters import ParameterError, ReadError, read
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
-from phosphene.converters.series.files.reader import SeriesReader
+from phosphene.converters.series.kind import SeriesReader
 
 READER = SeriesReader()
 STRICT = ReadOptions(strict=True)

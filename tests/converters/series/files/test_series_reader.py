@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters import ParameterError, ReadError, read
 from phosphene.converters.registry import recognise
-from phosphene.converters.series.files.reader import SeriesReader
+from phosphene.converters.series.kind import SeriesReader
 
 READER = SeriesReader()
 

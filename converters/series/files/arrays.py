@@ -10,8 +10,8 @@ import numpy as np
 from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from .archives import Archive, Recording
-from .grid import UnevenTimeError, evenly
-from .sampled import alike
+from .layouts import alike
+from .times import UnevenTimeError, evenly
 
 _LABELS = re.compile(
     r"(?:.*[/_])?(y|ys|labels?|targets?|class(?:es)?|y_(?:train|test)|category)", re.IGNORECASE

@@ -1,22 +1,207 @@
-"""What the pictures of a series share: channels in one image, averages of samples, grey levels.
+"""What the converters of series share: channels in one image, the range of values, averages, grey levels, axes.
 
 A converter of series is its parameters and one method, `_draw`, which fills the pixels of many series at once.
 """
 
+import itertools
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from ..core.converter import Converter, Size
-from ..core.errors import SignalError
-from ..core.image import Box, Image, Layout
+from ..core.errors import ParameterError, SignalError
+from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span
 from ..core.signal import Signal
-from .layout import PLANES, Arrangement, Differences, Labelled, Mosaic, Nothing, cells, sample_axes, segments
 from .signal import Series
+
+SMALLEST_CELL = 4
+PLANES = 3
+# What the axis of a series measures.
+_ALONG = ("sample", "time")
+
+Arrangement = Literal["mosaic", "stack", "color", "mean", "first"]
+
+
+def cells(count: int, size: int, arrangement: Arrangement) -> list[Box]:
+    """Return `count` equal cells of an image of `size` x `size`, one a channel.
+
+    Parameters
+    ----------
+    count
+        How many.
+    size
+        Width and height of the image in pixels.
+    arrangement
+        `stack` makes strips as wide as the image, from the top downwards; `color` gives each channel the whole image;
+        the others make squares, as large as fit, from the left and then downwards.
+
+    Raises
+    ------
+    SignalError
+        So many do not fit.
+
+    Examples
+    --------
+    >>> [(cell.left, cell.top) for cell in cells(3, 8, "mosaic")]
+    [(0, 0), (4, 0), (0, 4)]
+    >>> cells(2, 8, "stack")
+    [Box(left=0, top=0, right=8, bottom=4), Box(left=0, top=4, right=8, bottom=8)]
+    """
+    if arrangement == "color":
+        if count > PLANES:
+            raise SignalError(
+                f"{count} pictures do not fit into red, green and blue; take channels=mosaic or channels=stack"
+            )
+        return [Box(0, 0, size, size)] * count
+    columns = 1 if arrangement == "stack" else math.ceil(math.sqrt(count))
+    along = count if arrangement == "stack" else columns
+    height = size // along
+    if height < SMALLEST_CELL:
+        raise SignalError(
+            f"{count} channels do not fit into {size} x {size} pixels; "
+            f"take size={along * SMALLEST_CELL} or more, or channels=first"
+        )
+    width = size if arrangement == "stack" else height
+    corners = [(index % columns * width, index // columns * height) for index in range(count)]
+    return [Box(left, top, left + width, top + height) for left, top in corners]
+
+
+def segments(count: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first sample that each pixel shows, and the first one behind it: int64 (pixels,) each.
+
+    Where there are more samples than pixels every sample falls to one pixel, as in piecewise aggregate
+    approximation (https://doi.org/10.1007/PL00011669); where there are fewer, each is shown by as many pixels
+    as come nearest.
+
+    Examples
+    --------
+    >>> [ends.tolist() for ends in segments(5, 3)], segments(2, 5)[0].tolist()
+    ([[0, 1, 3], [1, 3, 5]], [0, 0, 1, 1, 1])
+    """
+    if count >= pixels:
+        ends = np.arange(pixels + 1, dtype=np.int64) * count // pixels
+        return ends[:-1], ends[1:]
+    nearest = (2 * np.arange(pixels, dtype=np.int64) + 1) * count // (2 * pixels)
+    return nearest, nearest + 1
+
+
+@dataclass(frozen=True, eq=False)
+class SampleAxis(Axis):
+    """Pixels that show whole samples: a span reaches to the borders of the samples it touches."""
+
+    first: np.ndarray
+    last: np.ndarray
+    label: str = ""
+
+    def span(self, first: int, stop: int) -> Span:
+        """Return the samples that the pixels `first` to `stop - 1` show."""
+        start, end = float(self.first[first]), float(self.last[stop - 1])
+        return Span(self.quantity, self.unit, start, end, self.label)
+
+
+def sample_axis(
+    count: int, pixels: int, step_s: float | None, *, reach: int = 1, label: str = ""
+) -> SampleAxis:
+    """Return the axis along which `pixels` show `count` states; each state is `reach` samples wide."""
+    quantity, unit, step = ("time", "s", step_s) if step_s else ("sample", "", 1.0)
+    start, stop = segments(count, pixels)
+    edges = np.linspace(0, (count + reach - 1) * step, pixels + 1)
+    return SampleAxis(quantity, unit, edges, start * step, (stop + reach - 1) * step, label)
+
+
+@dataclass(frozen=True, eq=False)
+class Mosaic(Layout):
+    """Channels in cells, each with its name; between the cells is nothing of the signal."""
+
+    cells: tuple[Box, ...]
+    parts: tuple[Layout, ...]
+
+    def locate(self, box: Box) -> Region:
+        """Return the spans of every cell that the box touches."""
+        touched = [(part, _overlap(box, cell)) for cell, part in zip(self.cells, self.parts, strict=True)]
+        return Region(tuple(span for part, own in touched if own for span in part.locate(own).spans))
+
+
+def _overlap(box: Box, cell: Box) -> Box | None:
+    left, top = max(box.left, cell.left), max(box.top, cell.top)
+    right, bottom = min(box.right, cell.right), min(box.bottom, cell.bottom)
+    if left >= right or top >= bottom:
+        return None
+    return Box(left - cell.left, top - cell.top, right - cell.left, bottom - cell.top)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(Layout):
+    """One channel of several: spans without a name are given that of the channel."""
+
+    inside: Layout
+    label: str
+
+    def locate(self, box: Box) -> Region:
+        """Return the spans of the box, each with a name."""
+        spans = self.inside.locate(box).spans
+        return Region(tuple(replace(span, label=span.label or self.label) for span in spans))
+
+    def axes(self) -> tuple[Axis, Axis] | None:
+        """Return the axes of the channel; that of its values is no other channel's, and has its name."""
+        axes = self.inside.axes()
+        return axes and (self._named(axes[0]), self._named(axes[1]))
+
+    def _named(self, axis: Axis) -> Axis:
+        return replace(axis, quantity=f"value of {self.label}") if axis.quantity == "value" else axis
+
+
+@dataclass(frozen=True, eq=False)
+class Differences(Layout):
+    """First differences: each reaches from its sample over the next one.
+
+    Parameters
+    ----------
+    inside
+        What the pixels show, counted in differences.
+    step
+        From one sample to the next, in the unit of the spans.
+    """
+
+    inside: Layout
+    step: float
+
+    def locate(self, box: Box) -> Region:
+        """Return the samples between which the differences of the box lie."""
+        return Region(tuple(map(self._reaching, self.inside.locate(box).spans)))
+
+    def axes(self) -> tuple[Axis, Axis] | None:
+        """Return the axes, which reach over the last sample."""
+        axes = self.inside.axes()
+        return axes and (self._stretched(axes[0]), self._stretched(axes[1]))
+
+    def _reaching(self, span: Span) -> Span:
+        return replace(span, stop=span.stop + self.step) if span.quantity in _ALONG else span
+
+    def _stretched(self, axis: Axis) -> Axis:
+        if axis.quantity not in _ALONG:
+            return axis
+        return replace(axis, edges=axis.edges * (1 + self.step / axis.edges[-1]))
+
+
+class Nothing(Layout):
+    """Pixels that stand for nothing."""
+
+    def locate(self, box: Box) -> Region:
+        """Return the empty region."""
+        return Region(())
+
+
+def sample_axes(count: int, shape: tuple[int, int], step_s: float | None) -> Axes:
+    """Return a layout of (rows, columns) with samples in both directions."""
+    rows, columns = shape
+    return Axes(sample_axis(count, columns, step_s), sample_axis(count, rows, step_s))
+
 
 MID_GREY = 128
 # Series drawn at a time: what lies between samples and pixels stays in the cache.
@@ -25,7 +210,7 @@ _AT_A_TIME = 128
 _REDUCED_AT_A_TIME = 1 << 20
 
 
-class SeriesPicture(Converter):
+class SeriesConverter(Converter):
     """A square picture of a series, grey; one that has several channels shares it out among them.
 
     Parameters
@@ -251,33 +436,6 @@ def flat_grey(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), 0, MID_GREY).astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class Points:
-    """Series averaged down to pixels, or each sample repeated.
-
-    Parameters
-    ----------
-    columns, rows
-        float64 (n, width) and (n, height), NaN where all samples are missing.
-    low, width
-        float64 (n,): the lowest value in `columns`, and how far above it the highest lies; 0 where averages
-        differ by rounding alone.
-    """
-
-    columns: np.ndarray
-    rows: np.ndarray
-    low: np.ndarray
-    width: np.ndarray
-
-
-def points(values: np.ndarray, shape: tuple[int, int]) -> Points:
-    """Average series, (n, samples) with NaN where missing, down to (rows, columns) of pixels."""
-    height, width = shape
-    columns, bounds = averaged(values, width)
-    rows = columns if width == height else averaged(values, height)[0]
-    return Points(columns, rows, *spans(bounds))
-
-
 def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     """Average neighbours, without missing values, to so many pixels, or repeat each where there are fewer.
 
@@ -293,7 +451,7 @@ def averaged(values: np.ndarray, pixels: int) -> tuple[np.ndarray, np.ndarray]:
     >>> means.tolist(), bounds.tolist()
     ([[2.0, -4.0]], [[-4.0, 2.0, 4.0]])
     """
-    from .loops.averages import average_rows, largest_rows
+    from .loops import average_rows, largest_rows
 
     values = np.ascontiguousarray(values)
     means = np.empty((len(values), pixels))
@@ -342,3 +500,86 @@ def finish(canvas: np.ndarray, *, flat: np.ndarray, rows: np.ndarray, columns: n
     if columns.any():
         canvas[rows] = 0
         canvas.transpose(0, 2, 1)[columns] = 0
+
+
+OUTSIDE = 0.001
+"""Share of the training values below the range, and above it: one spike does not squash all others."""
+
+
+class RangedConverter(SeriesConverter):
+    """A picture of the values from a lowest to a highest one, which are those of each series or the same for all.
+
+    Parameters
+    ----------
+    size, channels, input
+        See `SeriesConverter`.
+    value_range
+        `item`: from the lowest to the highest value of each channel of each series. `training`: the same for every
+        series, from the 0.1 % quantile of the training items to the 99.9 % quantile, which `resolve` puts in its
+        place; until then as `item`. Or numbers: the lowest and the highest value of the first channel, of the second,
+        and so on; what lies outside is clipped. Of differences where these are the `input`.
+    """
+
+    value_range: Literal["item", "training"] | tuple[float, ...] = "item"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        bounds = self._bounds
+        if bounds is not None and not (len(bounds) and all(low < high for low, high in bounds)):
+            raise ParameterError(
+                f"{type(self).__name__}.value_range must be a lowest and a higher number for each channel, "
+                f"got {self.value_range}"
+            )
+
+    def resolve(self, signals: Sequence[Signal]) -> Self:
+        """Put numbers in the place of `training`: the range of these training items."""
+        if self.value_range != "training":
+            return self
+        found = [self._values(signal) for signal in signals if isinstance(signal, Series)]
+        n_channels = max((len(values) for values in found), default=0)
+        bounds = [
+            value_quantiles(np.concatenate([values[channel] for values in found if channel < len(values)]))
+            for channel in range(n_channels)
+        ]
+        return self.replace(value_range=tuple(itertools.chain(*bounds))) if bounds else self
+
+    @property
+    def _bounds(self) -> list[tuple[float, float]] | None:
+        """The lowest and the highest value of each channel, None where they are those of each series."""
+        if isinstance(self.value_range, str):
+            return None
+        numbers = (*self.value_range, *[float("nan")] * (len(self.value_range) % 2))
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def _values(self, signal: Series) -> list[np.ndarray]:
+        """Return what is drawn of a series before the range is applied: (samples,) for each channel."""
+        return [values[0, 0] for _, _, values in super()._pictures(signal.values[None])]
+
+    def _pictures(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
+        for part, cell, some in super()._pictures(values):
+            yield part, cell, self._scaled(some, part[0])
+
+    def _scaled(self, values: np.ndarray, channel: int) -> np.ndarray:
+        """Return values from 0 to 1 where there is a range."""
+        if self._bounds is None:
+            return values
+        if channel >= len(self._bounds):
+            raise SignalError(
+                f"{self.name} has a value_range of {len(self._bounds)} channels, got a series with channel {channel}; "
+                "give it as many channels, or take channels=first"
+            )
+        low, high = self._bounds[channel]
+        return np.asarray(np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0))
+
+
+def value_quantiles(values: np.ndarray) -> tuple[float, float]:
+    """Return the range of values (n,) that leaves out the farthest ones, and has some width always.
+
+    Examples
+    --------
+    >>> value_quantiles(np.arange(1001.0)), value_quantiles(np.array([2.0, np.nan, 2.0]))
+    ((1.0, 999.0), (1.5, 2.5))
+    """
+    low, high = (float(bound) for bound in np.nanquantile(values.astype(np.float64), [OUTSIDE, 1 - OUTSIDE]))
+    half = max(0.5, abs(low) * 1e-6)
+    return (low, high) if high > low else (low - half, high + half)
