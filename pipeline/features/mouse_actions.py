@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phosphene.converters.mouse.kinematics import SHORTEST_S
-from phosphene.converters.mouse.signal import DRAG, PRESS, RELEASE, SCROLL, MouseTrace
+from phosphene.converters.mouse.signal import DRAG, PRESS, RELEASE, SCROLL, SHORTEST_S, MouseTrace
 
 TYPES = ("move", "click", "drag")
 PAUSE_S = 1.0

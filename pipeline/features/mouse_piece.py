@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from phosphene.converters.mouse.kinematics import SHORTEST_S
-from phosphene.converters.mouse.signal import EVENTS, PRESS, RELEASE, SCROLL, MouseTrace
+from phosphene.converters.mouse.signal import EVENTS, PRESS, RELEASE, SCROLL, SHORTEST_S, MouseTrace
 
 from .mouse_actions import PAUSE_S, Steps, octant, slope, turns
 

@@ -22,7 +22,7 @@ from phosphene.converters.mouse import (
     VelocityAcceleration,
 )
 from phosphene.converters.mouse.layout import crosses
-from phosphene.converters.mouse.panels import bar_panel
+from phosphene.converters.mouse.plots import bar_panel
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 
 GOLDEN = Path(__file__).parents[2] / "golden"

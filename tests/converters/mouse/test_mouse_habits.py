@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import HabitPanels
-from phosphene.converters.mouse.panels import share_rows
+from phosphene.converters.mouse.plots import share_rows
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.converters.mouse import TraceDrawing, kinematics
-from phosphene.converters.mouse.inks import hue_wheel, palette
-from phosphene.converters.mouse.loops.pen import DIRECTION, LINE, SPEED, TIME, pen_marks
+from phosphene.converters.mouse import TraceDrawing
+from phosphene.converters.mouse import signal as kinematics
+from phosphene.converters.mouse.loops import DIRECTION, LINE, SPEED, TIME, pen_marks
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
+from phosphene.converters.mouse.trace import hue_wheel, palette
 
 RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])

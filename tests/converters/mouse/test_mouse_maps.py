@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 
 from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import ClickMap, DwellMap, VelocityAcceleration
-from phosphene.converters.mouse.kinematics import accelerations
-from phosphene.converters.mouse.loops.spots import heat
-from phosphene.converters.mouse.phase import polyline, signed_share, signed_value
-from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, MouseTrace
+from phosphene.converters.mouse.maps import heat, polyline, signed_share, signed_value
+from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, MouseTrace, accelerations
 
 
 @st.composite

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters.core.image import Box
 from phosphene.converters.mouse import MotionPanels
-from phosphene.converters.mouse.panels import density, share_out
+from phosphene.converters.mouse.plots import density, share_out
 from phosphene.converters.mouse.signal import MOVE, PRESS, MouseTrace
 
 

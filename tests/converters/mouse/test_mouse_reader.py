@@ -9,7 +9,7 @@ import pytest
 from phosphene.converters.core.errors import ParameterError, ReadError
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.core.signal import Fragment
-from phosphene.converters.mouse.files.reader import MouseReader
+from phosphene.converters.mouse.kind import MouseReader
 from phosphene.converters.mouse.signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
 from phosphene.converters.registry import read, recognise
 
@@ -489,7 +489,7 @@ def test_fragments_that_are_not_there(long, fragment, error, message):
 
 
 def test_a_file_is_parsed_once_and_again_when_it_changes(long, monkeypatch):
-    from phosphene.converters.mouse.files import reader
+    from phosphene.converters.mouse import kind as reader
 
     calls = []
     parse = reader.read_table

@@ -11,13 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from ...core.delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
-from ...core.errors import ReadError
-from ...core.files import Note, read_head
-from ...core.formats import refuse_foreign
-from ..signal import SCROLL
-from .columns import OTHER, MouseColumns, event_codes, find_columns
-from .heads import NUMBER, WRAPPED, Head, parse_head, word_of
+from ..core.delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
+from ..core.errors import ReadError
+from ..core.files import Note, read_head
+from ..core.formats import refuse_foreign
+from .columns import (
+    NUMBER,
+    OTHER,
+    WRAPPED,
+    Head,
+    MouseColumns,
+    event_codes,
+    find_columns,
+    parse_head,
+    word_of,
+)
+from .signal import SCROLL
 
 _NO_ROWS = "no rows below the header; there are no events to read"
 Words = tuple[list[str], np.ndarray]

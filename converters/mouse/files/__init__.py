@@ -1,1 +1,0 @@
-"""Mouse sessions on disk: tables, columns, reading."""
