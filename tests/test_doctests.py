@@ -35,7 +35,7 @@ def test_examples_in_docstrings(name, tmp_path, monkeypatch):
 RUN_EXAMPLE = """
 import doctest, importlib.util, sys, pytest
 file, contract = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("phosphene.converters.series.steps_example", file)
+spec = importlib.util.spec_from_file_location("phosphene.converters.series.lag_example", file)
 module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 results = doctest.testmod(module)

@@ -1,10 +1,10 @@
 from .bigram import ByteBigrams as ByteBigrams
+from .bigram import TextBigrams as TextBigrams
 from .entropy import LocalEntropy as LocalEntropy
-from .files.reader import BinaryReader as BinaryReader
-from .files.sections import Section as Section
-from .files.sections import Structure as Structure
 from .grid import ByteGrid as ByteGrid
-from .hilbert import HilbertCurve as HilbertCurve
+from .grid import HilbertCurve as HilbertCurve
+from .kind import BinaryReader as BinaryReader
 from .runs import PrintableRuns as PrintableRuns
+from .sections import Section as Section
+from .sections import Structure as Structure
 from .signal import Binary as Binary
-from .text import TextBigrams as TextBigrams

@@ -1,13 +1,17 @@
-"""Which bytes of a file each cell of a picture shows, and what it shows of several."""
+"""Which bytes of a file each pixel shows, and what its colour says of them: value, class, or kind of section."""
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
-from .files.blocks import BLOCK_BYTES
+from ..core.converter import Converter, Size
+from ..core.errors import ParameterError
+from .sections import SectionKind, Structure
+from .signal import BLOCK_BYTES, Binary, blocks, read_only
 
 Fit = Literal["stretch", "keep", "crop"]
 How = Literal["sum", "largest", "first"]
@@ -197,3 +201,193 @@ def means(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
     rounded: np.ndarray = (sums + counts // 2) // np.maximum(counts, 1)
     return rounded.astype(np.uint8)
+
+
+InkName = Literal["value", "class", "section"]
+Reduce = Literal["mean", "max", "sample", "rarest"]
+Colour = tuple[int, int, int]
+
+# Told apart by the colour-blind as well (after Okabe and Ito). What comes later wins a tie.
+CLASS_COLOURS: dict[str, Colour] = {
+    "zero": (0, 0, 0),
+    "0xff": (255, 255, 255),
+    "high": (213, 94, 0),
+    "control": (0, 158, 115),
+    "printable": (86, 180, 233),
+}
+KIND_COLOURS: dict[SectionKind | Literal["none"], Colour] = {
+    "none": (200, 200, 200),
+    "other": (120, 120, 120),
+    "overlay": (204, 121, 167),
+    "data": (0, 114, 178),
+    "code": (213, 94, 0),
+    "resources": (0, 158, 115),
+    "imports": (240, 228, 66),
+    "header": (255, 255, 255),
+}
+OUTSIDE: Colour = (40, 40, 40)
+"""A pixel that shows no byte; in grey pictures it is black."""
+
+
+def byte_classes() -> np.ndarray:
+    r"""Return the number of the class of each byte value, uint8 (256,), in the order of CLASS_COLOURS.
+
+    Examples
+    --------
+    >>> [list(CLASS_COLOURS)[byte_classes()[byte]] for byte in b"\0A \xff\x80"]
+    ['zero', 'printable', 'control', '0xff', 'high']
+    """
+    classes = np.full(256, list(CLASS_COLOURS).index("high"), np.uint8)
+    classes[1:128] = list(CLASS_COLOURS).index("control")
+    classes[33:127] = list(CLASS_COLOURS).index("printable")
+    classes[[0, 255]] = [list(CLASS_COLOURS).index(name) for name in ("zero", "0xff")]
+    return classes
+
+
+@dataclass(frozen=True, eq=False)
+class Ink(ABC):
+    """A code for each byte, and a colour for each code."""
+
+    signal: Binary
+    colours: ClassVar[np.ndarray]
+    """uint8 (codes, 1 or 3)."""
+    outside: ClassVar[tuple[int, ...]] = OUTSIDE
+
+    @abstractmethod
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield where a piece of the bytes begins, and their codes, uint8 and read-only."""
+
+    def middle(self, cells: Cells) -> np.ndarray:
+        """Return the code that stands best for all bytes of each cell: the one that most of them have."""
+        if cells.counts().max() == 1:
+            return cells.fold(self._of(cells), how="first")
+        votes = np.zeros((len(self.colours), *cells.shape), np.int64)
+        for at, codes in self._of(cells):
+            for code, found in enumerate(votes):
+                cells.add(read_only((codes == code).view(np.uint8)), at, found, how="sum")
+        most: np.ndarray = len(votes) - 1 - votes[::-1].argmax(axis=0)
+        return most
+
+    def rarest(self, cells: Cells) -> np.ndarray:
+        """Return the code of each cell that is rarest in the file; of equally rare ones the largest."""
+        counts = np.zeros(256, np.int64)
+        for _, codes in self.blocks(len(self.signal.data), cells.step):
+            counts += np.bincount(codes, minlength=256)
+        order = np.argsort(-counts, kind="stable").astype(np.uint8)
+        rank = np.argsort(order).astype(np.uint8)
+        ranked = ((at, read_only(rank[codes])) for at, codes in self._of(cells))
+        rarest: np.ndarray = order[cells.fold(ranked, how="largest")]
+        return rarest
+
+    def draw(self, cells: Cells, *, reduce: Reduce) -> np.ndarray:
+        """Return the colour of each cell, uint8 (..., channels)."""
+        if reduce == "mean":
+            codes = self.middle(cells)
+        elif reduce == "rarest":
+            codes = self.rarest(cells)
+        else:
+            codes = cells.fold(self._of(cells), how="largest" if reduce == "max" else "first")
+        pixels: np.ndarray = self.colours[codes]
+        pixels[cells.counts() == 0] = self.outside
+        return pixels
+
+    def _of(self, cells: Cells) -> Iterator[tuple[int, np.ndarray]]:
+        return self.blocks(cells.stop, cells.step)
+
+
+class Grey(Ink):
+    """Codes that are grey levels, so that there is a mean of them."""
+
+    colours: ClassVar[np.ndarray] = np.arange(256, dtype=np.uint8)[:, None]
+    outside: ClassVar[tuple[int, ...]] = (0,)
+
+    def middle(self, cells: Cells) -> np.ndarray:
+        """Return the mean of each cell."""
+        return means(cells.fold(self._of(cells), how="sum"), cells.counts())
+
+
+class Values(Grey):
+    """Each byte as bright as its value."""
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the bytes themselves."""
+        return blocks(self.signal.data, stop=stop, step=step)
+
+
+class Classes(Ink):
+    """Each byte in the colour of its class."""
+
+    colours: ClassVar[np.ndarray] = np.array(list(CLASS_COLOURS.values()), np.uint8)
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the numbers of their classes."""
+        classes = byte_classes()
+        for at, block in blocks(self.signal.data, stop=stop, step=step):
+            yield at, read_only(classes[block])
+
+
+class Kinds(Ink):
+    """Each byte in the colour of the kind of section that it lies in; the file itself is not looked at."""
+
+    colours: ClassVar[np.ndarray] = np.array(list(KIND_COLOURS.values()), np.uint8)
+
+    def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the numbers of the kinds."""
+        for at in range(0, stop, step):
+            yield at, read_only(self._kinds(at, min(at + step, stop)))
+
+    def _kinds(self, start: int, stop: int) -> np.ndarray:
+        parts = self._structure.cut(start + self.signal.offset, stop + self.signal.offset)
+        numbers = np.array([list(KIND_COLOURS).index(name or "none") for *_, name in parts], np.uint8)  # type: ignore[arg-type]
+        return np.repeat(numbers, [int(high - low) for low, high, _ in parts])
+
+    @functools.cached_property
+    def _structure(self) -> Structure:
+        """The sections, with their kinds as their names."""
+        found = self.signal.structure
+        return replace(found, sections=tuple(replace(s, name=s.kind) for s in found.sections))
+
+
+INKS: dict[InkName, type[Ink]] = dict(zip(get_args(InkName), (Values, Classes, Kinds), strict=True))
+
+
+class ByteCells(Converter):
+    """Draws bytes at places of their own.
+
+    Parameters
+    ----------
+    size
+        Pixels along each side.
+    fit
+        What becomes of a file with fewer or more bytes than pixels. `stretch`: it fills the picture. `keep`:
+        it is shrunk but never enlarged, so that a small file keeps its length, and nothing is drawn after its
+        end. `crop`: one byte a pixel; what does not fit is left out.
+    reduce
+        What a pixel shows of several bytes. `mean`: the mean of their values; of classes or sections, which have
+        no mean, the one that most of the bytes have. `max`: the largest value. `sample`: the first byte. `rarest`:
+        the one whose value, class or section is rarest in the whole file, of equally rare ones the largest: so
+        a few bytes unlike all others stay visible in a file of any length, where a mean washes them out.
+    ink
+        What a pixel says of its bytes. `value`: grey, 0 black and 255 white. `class`: zero black, 0xff white,
+        printable ASCII blue, white space and other control characters green, the rest (128 to 254) red.
+        `section`: the kind of section that LIEF finds at the place: header white, code red, data blue, imports
+        yellow, resources green, overlay pink, other sections grey, no section (or a file that LIEF cannot
+        read) light grey. Where no byte is drawn, `value` is black and the coloured inks dark grey. A tie is
+        won by printable over control over the rest over 0xff over zero; by header over imports over resources
+        over code over data over overlay over other over none.
+    """
+
+    accepts: ClassVar[type[Binary]] = Binary
+
+    size: Size = 224
+    fit: Fit = "keep"
+    reduce: Reduce = "mean"
+    ink: InkName = "value"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.reduce == "max" and self.ink != "value":
+            raise ParameterError(
+                f"{type(self).__name__}.reduce must be mean, sample or rarest where ink is {self.ink}, "
+                f"of which none is the largest, got 'max'"
+            )

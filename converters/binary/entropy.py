@@ -9,11 +9,9 @@ import numpy as np
 from ..core.converter import Converter, Size, register
 from ..core.image import Image
 from ..core.parameters import Between
-from .cells import Fit, Stretches, spread
-from .files.blocks import read_only, release
-from .hilbert import draw_along
-from .inks import Grey
-from .signal import Binary
+from .cells import Fit, Grey, Stretches, spread
+from .grid import draw_along
+from .signal import Binary, read_only, release
 
 ONE_BIT = 1 << 16
 

@@ -1,5 +1,6 @@
-"""The bytes of a file in rows."""
+"""The bytes of a file in rows, or along a curve that keeps neighbours together."""
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -8,8 +9,7 @@ import numpy as np
 from ..core.converter import register
 from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_stretches
 from ..core.parameters import Between
-from .cells import CellTable, Stretches, spread
-from .inks import INKS, ByteCells
+from .cells import INKS, ByteCells, CellTable, Ink, Reduce, Stretches, spread
 from .signal import Binary
 
 NATARAJ_KB = (10, 30, 60, 100, 200, 500, 1000)
@@ -109,3 +109,146 @@ class ByteGrid(ByteCells):
         rows, columns = (np.stack(spread(n, self.size, fit=self.fit)) for n in (-(-count // width), width))
         table = CellTable(count, width, rows, columns)
         return Image(INKS[self.ink](signal).draw(table, reduce=self.reduce), GridRows(signal, table))
+
+
+Curve = Literal["rows", "hilbert", "z_order"]
+
+
+@functools.lru_cache(maxsize=8)
+def visits(curve: Curve, size: int) -> np.ndarray:
+    """Return when a curve visits each pixel of a square.
+
+    Parameters
+    ----------
+    curve
+        `rows`: from the left, row after row; `hilbert`, `z_order`: as `hilbert` and `z_order` say.
+    size
+        Pixels along each side.
+
+    Returns
+    -------
+    int64 (size, size)
+        Each number from 0 to size * size - 1 once; read-only.
+
+    Examples
+    --------
+    >>> visits("z_order", 3)
+    array([[0, 1, 4],
+           [2, 3, 5],
+           [6, 7, 8]])
+    """
+    columns, rows = {"rows": _rows, "hilbert": hilbert, "z_order": z_order}[curve](size)
+    order = np.empty((size, size), np.int64)
+    order[rows, columns] = np.arange(size * size)
+    order.flags.writeable = False
+    return order
+
+
+def _rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.divmod(np.arange(size * size), size)
+    return columns, rows
+
+
+def z_order(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns and rows in the order of their interleaved bits; what lies outside the square is left out.
+
+    Examples
+    --------
+    >>> z_order(2)
+    (array([0, 1, 0, 1]), array([0, 0, 1, 1]))
+    """
+    number, code = np.arange(size), np.zeros(size, np.int64)
+    for bit in range(size.bit_length()):
+        code |= (number >> bit & 1) << (2 * bit)
+    rows, columns = np.divmod(np.argsort((code[:, None] << 1 | code).ravel()), size)
+    return columns, rows
+
+
+def hilbert(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return columns and rows along a Hilbert curve from the upper left to the upper right corner.
+
+    Where `size` is a power of two this is Hilbert's curve; for any other size consecutive pixels touch as well.
+
+    Examples
+    --------
+    >>> hilbert(2)
+    (array([0, 0, 1, 1]), array([0, 1, 1, 0]))
+    """
+    columns, rows = _rectangle(size, size, {})
+    return columns, rows
+
+
+def _rectangle(width: int, height: int, known: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """Return columns and rows (2, n) of a path through a rectangle from its upper left to its upper right corner.
+
+    A long rectangle is passed in two halves, any other in three parts: down half of it at the left, through all that
+    is below, up the rest at the right. Halves of even length are preferred, for only those can the path leave next
+    to where the following part begins.
+    """
+    if (width, height) not in known:
+        if min(width, height) == 1:
+            along = np.arange(max(width, height))
+            way = np.stack([along, 0 * along] if height == 1 else [0 * along, along])
+        elif 2 * width > 3 * height:
+            half = _even_half(width)
+            left, right = (_rectangle(part, height, known) for part in (half, width - half))
+            way = np.concatenate([left, right + np.array([[half], [0]])], axis=1)
+        else:
+            half, down = width // 2, _even_half(height)
+            left, below = _rectangle(down, half, known)[::-1], _rectangle(width, height - down, known)
+            right = np.array([[width - 1], [down - 1]]) - _rectangle(down, width - half, known)[::-1]
+            way = np.concatenate([left, below + np.array([[0], [down]]), right], axis=1)
+        known[width, height] = way
+    return known[width, height]
+
+
+def _even_half(length: int) -> int:
+    """Return about half of a length, an even number where it is above two."""
+    half = length // 2
+    return half + 1 if half % 2 and length > 2 else half
+
+
+def draw_along(curve: Curve, cells: Stretches, ink: Ink, *, reduce: Reduce) -> Image:
+    """Draw stretches of a file, as many as a square has pixels, one after another along a curve."""
+    size = int(np.sqrt(len(cells.starts)))
+    shown = visits(curve, size)
+    pixels = np.take(ink.draw(cells, reduce=reduce), shown, axis=0)
+    start, stop = (np.take(edges, shown) + ink.signal.offset for edges in (cells.starts, cells.stops))
+    return Image(pixels, Offsets("bytes", "", start, stop, ink.signal.name))
+
+
+@register
+class HilbertCurve(ByteCells):
+    """The bytes of a file along a curve, as bright as their values: what is near in the file is near in the picture.
+
+    A section is a patch instead of some rows, and keeps its shape when a few bytes are put in before it.
+
+    Parameters
+    ----------
+    curve
+        `hilbert`: from the upper left corner to the upper right one; pixels that follow each other touch, in a
+        picture of any size. `z_order`: the bits of column and row interleaved; it jumps, yet each square of 2, 4,
+        8, … pixels at a multiple of its side holds one stretch of the file.
+    size, fit, reduce, ink
+        As of `ByteCells`.
+
+    References
+    ----------
+    D. Hilbert, Über die stetige Abbildung einer Linie auf ein Flächenstück, Math. Ann. 38, 1891,
+    doi:10.1007/BF01199431. G. M. Morton, A Computer Oriented Geodetic Data Base and a New Technique in File
+    Sequencing, IBM, 1966 (`z_order`). Any size: after the generalised Hilbert curve ("gilbert") of J. Červený.
+
+    Examples
+    --------
+    >>> image = HilbertCurve(size=8)(Binary(bytes(range(1, 65))))
+    >>> image.pixels[:4, :4, 0].tolist()
+    [[1, 4, 5, 6], [2, 3, 8, 7], [15, 14, 9, 10], [16, 13, 12, 11]]
+    """
+
+    name: ClassVar[str] = "hilbert"
+
+    curve: Literal["hilbert", "z_order"] = "hilbert"
+
+    def _convert(self, signal: Binary) -> Image:
+        cells = Stretches(*spread(len(signal.data), self.size * self.size, fit=self.fit))
+        return draw_along(self.curve, cells, INKS[self.ink](signal), reduce=self.reduce)

@@ -8,8 +8,7 @@ import numpy as np
 from ..core.converter import Converter, Size, register
 from ..core.image import Image, Offsets
 from ..core.parameters import Between
-from .files.blocks import release
-from .signal import Binary
+from .signal import Binary, release
 
 PRINTABLE = np.zeros(256, np.bool_)
 PRINTABLE[[ord("\t"), *range(ord(" "), ord("~") + 1)]] = True

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from phosphene.converters.binary import Binary
-from phosphene.converters.binary.files.blocks import BLOCK_BYTES, blocks
-from phosphene.converters.binary.text import CHARACTERS, text_blocks
+from phosphene.converters.binary.bigram import CHARACTERS, text_blocks
+from phosphene.converters.binary.signal import BLOCK_BYTES, blocks
 
 from .feature_set import Record, Table
 

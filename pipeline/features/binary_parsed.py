@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.converters.binary import Binary
-from phosphene.converters.binary.files import sections
+from phosphene.converters.binary import Binary, sections
 
 from .feature_set import Record, Table
 

@@ -192,7 +192,7 @@ def test_mapped_and_read_files_look_the_same(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(mixed_bytes(5000))
     read = ByteGrid()(BinaryReader().read(path, None)).pixels
-    monkeypatch.setattr("phosphene.converters.binary.files.reader.MAPPED_FROM_BYTES", 1)
+    monkeypatch.setattr("phosphene.converters.binary.kind.MAPPED_FROM_BYTES", 1)
     np.testing.assert_array_equal(ByteGrid()(BinaryReader().read(path, None)).pixels, read)
 
 

@@ -10,7 +10,7 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make, read
 from phosphene.converters.binary import HilbertCurve
-from phosphene.converters.binary.hilbert import hilbert, visits, z_order
+from phosphene.converters.binary.grid import hilbert, visits, z_order
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CURVES = ["hilbert", "z_order"]

@@ -10,7 +10,7 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make, read
 from phosphene.converters.binary import ByteGrid, HilbertCurve
-from phosphene.converters.binary.inks import CLASS_COLOURS, KIND_COLOURS, OUTSIDE, byte_classes
+from phosphene.converters.binary.cells import CLASS_COLOURS, KIND_COLOURS, OUTSIDE, byte_classes
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 some_bytes = st.binary(min_size=1, max_size=600) | st.lists(st.sampled_from(b"\0\xffA \x80"), min_size=1).map(

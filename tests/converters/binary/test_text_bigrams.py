@@ -9,8 +9,7 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make
 from phosphene.converters.binary import BinaryReader, ByteBigrams, TextBigrams
-from phosphene.converters.binary.bigram import tally
-from phosphene.converters.binary.text import CHARACTERS, long_runs, text_blocks
+from phosphene.converters.binary.bigram import CHARACTERS, long_runs, tally, text_blocks
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 texts = st.lists(

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phosphene.converters import Binary, Fragment
-from phosphene.converters.binary import BinaryReader
-from phosphene.converters.binary.files import sections
+from phosphene.converters.binary import BinaryReader, sections
 from phosphene.datasets.synthetic.binary import document, program
 from phosphene.pipeline.features import binary, binary_bytes, binary_parsed, feature_sets
 

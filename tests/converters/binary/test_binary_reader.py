@@ -7,7 +7,7 @@ import pytest
 
 from phosphene.converters import Binary, Fragment, ParameterError, ReadError, SignalError
 from phosphene.converters.binary import BinaryReader
-from phosphene.converters.binary.files import reader
+from phosphene.converters.binary import kind as reader
 
 READER = BinaryReader()
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from tiny_programs import build_macho, build_pe, native_file
 
 from phosphene.converters import Binary, Fragment, parse_views
-from phosphene.converters.binary import BinaryReader, Section, Structure
-from phosphene.converters.binary.files import sections
+from phosphene.converters.binary import BinaryReader, Section, Structure, sections
 
 READY = "print('ready', flush=True)\n"
 
@@ -261,7 +260,7 @@ def test_threads_share_one_child(parser, pe, macho):
 def test_a_forked_process_starts_a_child_of_its_own(pe):
     code = (
         "import os, sys\n"
-        "from phosphene.converters.binary.files import sections\n"
+        "from phosphene.converters.binary import sections\n"
         "first = sections.parse_file(sys.argv[1])\n"
         "child = os.fork()\n"
         "assert sections.parse_file(sys.argv[1]) == first and first.format == 'pe'\n"
@@ -277,7 +276,7 @@ def test_importing_needs_no_lief():
 
 def test_the_worker_leaves_nothing_behind(pe):
     code = (
-        "import sys; from phosphene.converters.binary.files import sections as s; import os\n"
+        "import sys; from phosphene.converters.binary import sections as s; import os\n"
         "s.parse_file(sys.argv[1]); print(s._parser(os.getpid())._child.pid)"
     )
     done = subprocess.run(

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Binary, make
-from phosphene.converters.binary.files.blocks import blocks, release
+from phosphene.converters.binary.signal import blocks, release
 
 
 @given(st.binary(max_size=200), st.integers(1, 50), st.integers(0, 60), st.integers(0, 200))

@@ -1,1 +1,0 @@
-"""Program files on disk: reading, sections by LIEF."""
