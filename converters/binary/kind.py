@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.errors import ParameterError, ReadError
-from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, note_texts, read_head
+from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
 from ..core.formats import hex_dump, parse_dump_line
 from ..core.signal import Fragment, Kind, Unit
 from .signal import Binary
@@ -79,9 +79,6 @@ class BinaryReader(Reader):
 
     def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
         """Return the size in bytes; of a hex dump, of what it shows."""
-        read_head(path)
-        if not path.is_file():
-            raise ReadError(f"{path}: not a regular file; copy what it gives into one")
         decoded = _decoded(path)
         return len(decoded[0]) if decoded else path.stat().st_size
 
@@ -95,19 +92,15 @@ def _carrier(path: Path) -> tuple[Note, ...]:
 def _decoded(path: Path) -> tuple[np.ndarray, tuple[Note, ...]] | None:
     """Return the bytes that a hex dump or a greyscale image shows; None for any other file."""
     head = read_head(path)
-    if not path.is_file():
-        return None
-    status = path.stat()
     if head.startswith(_IMAGES):
-        return _pixels(path, status.st_mtime_ns, status.st_size)
-    if hex_dump(head):
-        return _parsed_dump(path, status.st_mtime_ns, status.st_size)
-    return None
+        return kept(_pixels, path)
+    return kept(_parsed_dump, path) if hex_dump(head) else None
 
 
 @functools.lru_cache(maxsize=2)
-def _pixels(path: Path, mtime_ns: int, size: int) -> tuple[np.ndarray, tuple[Note, ...]] | None:
+def _pixels(path: str, known: tuple[int, ...]) -> tuple[np.ndarray, tuple[Note, ...]] | None:
     """Return the pixels of a greyscale image of 8 bits, row by row."""
+    del known
     from PIL import Image
 
     try:
@@ -121,10 +114,11 @@ def _pixels(path: Path, mtime_ns: int, size: int) -> tuple[np.ndarray, tuple[Not
 
 
 @functools.lru_cache(maxsize=2)  # a dump is read window after window
-def _parsed_dump(path: Path, mtime_ns: int, size: int) -> tuple[np.ndarray, tuple[Note, ...]]:
+def _parsed_dump(path: str, known: tuple[int, ...]) -> tuple[np.ndarray, tuple[Note, ...]]:
+    del known
     data, unknown, odd = bytearray(), 0, 0
     repeats, last, following = False, b"", None
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         for text in file:
             if not text.strip():
                 continue

@@ -20,6 +20,7 @@ from typing import IO, Literal
 import numpy as np
 
 from .errors import ReadError
+from .files import HEAD_BYTES, read_head
 
 MISSING = frozenset({"", "?", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")
@@ -135,42 +136,38 @@ def is_packed(head: bytes) -> bool:
 
 
 class PlainText:
-    """The bytes of a text as UTF-8 (or as they are), read in parts.
+    """The bytes of a text as UTF-8 (or as they are), read in parts; the file is opened once, a small one with its head.
 
-    What is in gzip or UTF-16 is unpacked into a file without a name, which goes with the object; `unpacked` is one that
-    was written before.
+    What is in gzip or UTF-16 is unpacked into a file without a name; `unpacked` is one that was written before.
     """
 
     def __init__(self, path: Path, unpacked: IO[bytes] | None = None) -> None:
         self.path = path
-        self._unpacked = unpacked
-        if unpacked:
-            weakref.finalize(self, unpacked.close)
-            return
-        with path.open("rb") as file:
-            head = file.read(4)
-        if is_packed(head):
-            self._unpacked = _unpacked(path)
-            weakref.finalize(self, self._unpacked.close)
+        head = b"" if unpacked else read_head(path)
+        self._whole = head if head and len(head) < HEAD_BYTES and not is_packed(head) else None
+        if self._whole is None:
+            self._file = unpacked or (_unpacked(path) if is_packed(head) else path.open("rb"))
+            weakref.finalize(self, self._file.close)
 
     def read(self, offset: int = 0, size: int = -1) -> bytes:
         """Return `size` bytes from `offset` on, or all."""
-        if self._unpacked is None:
-            with self.path.open("rb") as file:
-                file.seek(offset)
-                return file.read(size)
-        number = self._unpacked.fileno()
+        if self._whole is not None:
+            return self._whole[offset : None if size < 0 else offset + size]
+        if not hasattr(os, "pread"):
+            self._file.seek(offset)
+            return self._file.read(size)
+        number, parts = self._file.fileno(), []  # forked workers share the position of a file
         size = os.fstat(number).st_size - offset if size < 0 else size
-        if hasattr(os, "pread"):  # forked workers share the position of a file
-            return os.pread(number, size, offset)
-        self._unpacked.seek(offset)
-        return self._unpacked.read(size)
+        while size > 0 and (part := os.pread(number, size, offset)):  # at most 2 GiB at once
+            parts.append(part)
+            offset, size = offset + len(part), size - len(part)
+        return b"".join(parts)
 
     def open(self) -> IO[bytes]:
         """Return a file of all of it, to be read from the start."""
-        if self._unpacked is None:
-            return self.path.open("rb")
-        file = os.fdopen(os.dup(self._unpacked.fileno()), "rb")
+        if self._whole is not None:
+            return io.BytesIO(self._whole)
+        file = os.fdopen(os.dup(self._file.fileno()), "rb")
         file.seek(0)
         return file
 

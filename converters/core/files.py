@@ -8,7 +8,7 @@ import secrets
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -197,8 +197,7 @@ def read_head(path: Path) -> bytes:
 
     Those of the last few files are kept, so that listing, hashing and reading a small file open it once.
     """
-    with _explained(path):
-        head = _kept(_head, path, _status(path))
+    head = kept(_head, path)
     if not head:
         raise ReadError(f"{path}: empty; there is nothing to read")
     return head
@@ -213,11 +212,8 @@ def content_digest(path: Path) -> str:
         The file is missing, a folder, empty or unreadable.
     """
     with _explained(path):
-        status = _status(path)
-        if status.st_size < HEAD_BYTES:
-            digest = hashlib.blake2b(read_head(path), digest_size=16).hexdigest()
-        else:
-            digest = _kept(_digest, path, status)
+        small = _status(path).st_size < HEAD_BYTES
+    digest = hashlib.blake2b(read_head(path), digest_size=16).hexdigest() if small else kept(_digest, path)
     return digest + path.suffix.lower()
 
 
@@ -251,11 +247,21 @@ def _status(path: Path) -> os.stat_result:
     return status
 
 
-def _kept(function: "functools._lru_cache_wrapper[T]", path: Path, status: os.stat_result) -> T:
-    """Return what a cached function makes of a file as it is now; one written just now may change unseen."""
-    known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
-    return (function if settled else function.__wrapped__)(str(path), known)
+def kept(function: "functools._lru_cache_wrapper[T]", path: Path, *arguments: Hashable) -> T:
+    """Return what a cached function makes of a file as it is now; it gets path, arguments, and the state of the file.
+
+    Of a file that was written just now nothing is kept: it may change again unseen.
+
+    Raises
+    ------
+    ReadError
+        The file is missing, unreadable, or not a regular one.
+    """
+    with _explained(path):
+        status = _status(path)
+        known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
+        return (function if settled else function.__wrapped__)(str(path), *arguments, known)
 
 
 @functools.lru_cache(maxsize=256)

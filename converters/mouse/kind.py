@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.delimited import few
 from ..core.errors import ParameterError, ReadError
-from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, note_texts, read_head
+from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
 from ..core.signal import Fragment, Kind, Unit
 from .columns import (
     CLICK,
@@ -81,7 +81,7 @@ class MouseReader(Reader):
             The file is no mouse session, time falls, a word for an event is not known, or the fragment holds
             no event or reaches beyond the last.
         """
-        session, found = _session(options.time, *_identity(path))
+        session, found = kept(_session, path, options.time)
         notes = note_texts(found, path=path, strict=options.strict)
         part = slice(None) if fragment is None else _place(path, session, fragment)
         return MouseTrace(
@@ -90,21 +90,13 @@ class MouseReader(Reader):
 
     def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> int:
         """Return the number of events that `read` gives."""
-        return len(_session(options.time, *_identity(path))[0].time_s)
+        return len(kept(_session, path, options.time)[0].time_s)
 
 
-def _identity(path: Path) -> tuple[Path, int, int, int]:
-    """Return what changes when the file does: a session cut into many pieces is parsed once."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        read_head(path)
-        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    return path, stat.st_ino, stat.st_mtime_ns, stat.st_size
-
-
-@functools.lru_cache(maxsize=4)
-def _session(said_time: str | None, path: Path, *_identity: int) -> tuple[MouseTrace, tuple[Note, ...]]:
+@functools.lru_cache(maxsize=4)  # a session cut into many windows is parsed once
+def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[MouseTrace, tuple[Note, ...]]:
+    del known  # it makes a changed file another entry of the cache
+    path = Path(name)
     table = read_table(path, read_head(path), said_time)
     notes = list(table.notes)
     event = _events(path, table, notes)

@@ -9,7 +9,17 @@ import numpy as np
 
 from ..core.delimited import is_packed, plain_head
 from ..core.errors import ParameterError, ReadError, SignalError
-from ..core.files import DEFAULTS, HEAD_BYTES, KindSpec, Note, Reader, ReadOptions, note_texts, read_head
+from ..core.files import (
+    DEFAULTS,
+    HEAD_BYTES,
+    KindSpec,
+    Note,
+    Reader,
+    ReadOptions,
+    kept,
+    note_texts,
+    read_head,
+)
 from ..core.formats import hex_dump, refuse_foreign
 from ..core.sheet import looks_numeric
 from ..core.signal import Fragment, Kind, Unit
@@ -125,17 +135,13 @@ def _format_of(head: bytes, path: Path) -> str | None:
 
 
 def _open(path: Path, options: ReadOptions) -> Recording | Archive:
-    try:
-        status = path.stat()
-    except OSError:
-        read_head(path)  # says what is wrong
-        raise
-    return _opened(path, options, status.st_mtime_ns, status.st_size)
+    return kept(_opened, path, options)
 
 
 @functools.lru_cache(maxsize=2)  # an archive is read row after row, a long table window after window
-def _opened(path: Path, options: ReadOptions, mtime_ns: int, size: int) -> Recording | Archive:
-    opened = _open_format(path, options)
+def _opened(path: str, options: ReadOptions, known: tuple[int, ...]) -> Recording | Archive:
+    del known  # it makes a changed file another entry of the cache
+    opened = _open_format(Path(path), options)
     if not isinstance(opened, Archive) or options.label is not None:
         return opened
     return replace(with_labels_beside(opened), targets=opened.targets or are_targets(opened.labels or ()))

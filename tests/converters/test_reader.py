@@ -3,13 +3,16 @@
 import io
 import os
 import pickle
+import sys
+import time
 
 import numpy as np
 import pytest
 import soundfile
 
-from phosphene.converters import ParameterError, ReadError, ReadOptions, Series, read
-from phosphene.converters.registry import recognise
+from phosphene.converters import Fragment, ParameterError, ReadError, ReadOptions, Series, read
+from phosphene.converters.core.files import content_digest
+from phosphene.converters.registry import readers, recognise
 
 CSV = "time,value\n" + "".join(f"{i / 10},{i % 7}\n" for i in range(50))
 MOUSE = "time,x,y,event\n" + "".join(f"{i / 10},{i},{2 * i},move\n" for i in range(50))
@@ -128,3 +131,41 @@ def test_nonsense_is_read_or_refused_in_one_line(tmp_path, content, suffix, kind
     except ReadError as error:
         assert str(error).startswith(f"{file}: ")
         assert "\n" not in str(error)
+
+
+def opened(path, use):
+    """Count how often a file is opened while it is used."""
+    found, active = [], [True]
+
+    def hook(event, arguments):
+        if active and event == "open" and str(arguments[0]) == str(path):
+            found.append(arguments)
+
+    sys.addaudithook(hook)
+    use()
+    active.clear()
+    return len(found)
+
+
+@pytest.mark.parametrize(("rows", "most"), [(200, 1), (20_000, 3)])
+def test_a_table_is_opened_once_to_recognise_list_hash_and_read_it(tmp_path, rows, most):
+    path = tmp_path / "waves.csv"
+    path.write_text("\n".join(str(k % 97 / 8) for k in range(rows)))
+    time.sleep(0.15)  # of a file that was written just now nothing is kept
+
+    def use():
+        reader = readers()[recognise(path)]
+        assert reader.labels(path) is None
+        assert reader.extent(path) == rows
+        content_digest(path)
+        for start in range(0, 100, 20):
+            reader.read(path, Fragment("samples", start, start + 20))
+
+    assert opened(path, use) <= most
+
+
+def test_a_table_that_changed_is_read_again(tmp_path):
+    path = tmp_path / "waves.csv"
+    for value in ("1.5", "2.5"):  # of one length, and quickly one after the other
+        path.write_text("\n".join([value, "0.5", "0.25"]))
+        assert read(path).values[0, 0] == float(value)

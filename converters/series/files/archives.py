@@ -150,7 +150,7 @@ def with_labels_beside(archive: Archive) -> Archive:
     if archive.labels or len(archive.items) < 2:
         return archive
     for path in _candidates(archive.path):
-        if path.is_file() and path.stat().st_size <= _LARGEST_BYTES:
+        if path.is_file() and 0 < path.stat().st_size <= _LARGEST_BYTES:
             labels = _read(path)
             if len(labels) == len(archive.items):
                 note = Note(f"its labels are those of {path.name} beside it; --label none leaves it without")

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -491,6 +492,7 @@ def test_fragments_that_are_not_there(long, fragment, error, message):
 def test_a_file_is_parsed_once_and_again_when_it_changes(long, monkeypatch):
     from phosphene.converters.mouse import kind as reader
 
+    time.sleep(0.15)  # of a file that was written just now nothing is kept
     calls = []
     parse = reader.read_table
     monkeypatch.setattr(reader, "read_table", lambda *given: calls.append(given) or parse(*given))
