@@ -18,7 +18,7 @@ from .registry import converter_class, kinds
 
 
 class Channels(Converter):
-    """Three grey pictures of one signal as the channels of one RGB image; written `A+B+C` on the command line.
+    """Three grey images of one signal as the channels of one RGB image; written `A+B+C` on the command line.
 
     Parameters
     ----------
@@ -111,12 +111,12 @@ class Channels(Converter):
         return _join([part.batch(signals) for part in self.parts])
 
 
-def _join(planes: list[np.ndarray]) -> np.ndarray:
-    """Put grey planes (..., height, width, 1) side by side as channels."""
-    shapes = [plane.shape[-3:] for plane in planes]
+def _join(images: list[np.ndarray]) -> np.ndarray:
+    """Put grey images (..., height, width, 1) side by side as channels."""
+    shapes = [image.shape[-3:] for image in images]
     if len(set(shapes)) > 1 or shapes[0][-1] != 1:
         raise ParameterError(f"Channels needs grey images of one size, got {' and '.join(map(str, shapes))}")
-    return np.concatenate(planes, axis=-1)
+    return np.concatenate(images, axis=-1)
 
 
 Views = str | Converter | Sequence[str | Converter]
@@ -287,9 +287,9 @@ def split(text: str, mark: str) -> list[str]:
     ['gasf', 'patches(width=4,size=64)']
     """
     parts, depth, start = [], 0, 0
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")
         if letter == mark and depth == 0:
-            parts.append(text[start:place])
-            start = place + 1
+            parts.append(text[start:index])
+            start = index + 1
     return [*parts, text[start:]]

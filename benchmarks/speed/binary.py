@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from phosphene.converters import Binary, Converter, make, read
-from phosphene.converters.binary.bigram import log_grey, resize_plane
+from phosphene.converters.binary.bigram import log_grey, resize_square
 
 LARGE_BYTES, MEDIUM_BYTES = 100_000_000, 10_000_000
 WINDOW = 256
@@ -71,7 +71,7 @@ def pairs(name: str, data: np.ndarray) -> list[Row]:
     view, signal = make("bigram"), Binary(data)
 
     def picture(counts: np.ndarray) -> np.ndarray:
-        return np.rint(resize_plane(log_grey(counts.reshape(256, 256)), 224)).astype(np.uint8)[..., None]
+        return np.rint(resize_square(log_grey(counts.reshape(256, 256)), 224)).astype(np.uint8)[..., None]
 
     def by_bincount() -> np.ndarray:
         return picture(np.bincount(data[:-1].astype(np.int64) * 256 + data[1:], minlength=65536))

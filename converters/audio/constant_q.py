@@ -22,7 +22,7 @@ class OctaveConverter(SoundConverter):
     """Time to the right, frequency upwards, every octave as high as the next; the louder the brighter.
 
     Each row is a filter whose bandwidth is a fixed share of its frequency: low rows tell pitches apart, high rows
-    moments. Each column is the mean power over its whole stretch of time, so there is no hop to choose.
+    moments. Each column is the mean power over its whole span of time, so there is no hop to choose.
 
     See Also
     --------
@@ -42,7 +42,7 @@ class OctaveConverter(SoundConverter):
         peak = max(float(samples.max()), -float(samples.min())) or 1.0
         chosen = mixes(self.channel, samples, most=self.size)
         ends_hz = self.low_hz, self._high_hz(signal)
-        panels = [
+        parts = [
             octave_power(
                 self._reader(samples, mix.weights / peak, wanted),
                 wanted,
@@ -52,7 +52,7 @@ class OctaveConverter(SoundConverter):
             )[::-1]
             for mix, rows in zip(chosen, heights(self.size, len(chosen)), strict=True)
         ]
-        pixels = self._grey(np.concatenate(panels), peak)[:, :, None]
+        pixels = self._grey(np.concatenate(parts), peak)[:, :, None]
         times = Axis("time", "s", np.linspace(first, first + wanted, self.size + 1) / signal.rate_hz)
         frequency = Axis("frequency", "Hz", np.geomspace(*ends_hz[::-1], self.size + 1))
         axes = SoundAxes(times, frequency, signal.duration_s, self.fill)
@@ -71,9 +71,9 @@ class OctaveConverter(SoundConverter):
         def read(start: int, stop: int) -> np.ndarray:
             begin, end = min(max(start, 0), reach), min(max(stop, 0), reach)
             part = samples[:, begin:end] if end <= held else samples[:, np.arange(begin, end) % held]
-            piece = np.zeros(stop - start, np.float32)
-            piece[begin - start : end - start] = weights @ part
-            return piece
+            block = np.zeros(stop - start, np.float32)
+            block[begin - start : end - start] = weights @ part
+            return block
 
         return read
 

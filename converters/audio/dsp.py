@@ -246,7 +246,7 @@ def _shares(
 
 
 def frame_edges(n_samples: int, hop_length: int, *, first: int = 0, count: int | None = None) -> np.ndarray:
-    """Return where the stretch of time that each frame stands for begins and ends, in hops.
+    """Return where the span of time that each frame stands for begins and ends, in hops.
 
     Parameters
     ----------
@@ -304,8 +304,8 @@ def stft_power(
         last = min(first + step, n_frames) - 1
         start = first * hop_length - n_fft // 2
         stop = last * hop_length - n_fft // 2 + n_fft
-        piece = padded_mix(samples, weights, start, stop)
-        frames = np.lib.stride_tricks.sliding_window_view(piece, n_fft)[::hop_length]
+        mixed = padded_mix(samples, weights, start, stop)
+        frames = np.lib.stride_tricks.sliding_window_view(mixed, n_fft)[::hop_length]
         spectrum = rfft(frames * window, overwrite_x=True)
         yield spectrum.real**2 + spectrum.imag**2
 
@@ -559,7 +559,7 @@ def area_weights(source_edges: np.ndarray, target_edges: np.ndarray) -> "csr_arr
 
 
 def interpolate(values: np.ndarray, positions: np.ndarray, *, axis: int) -> np.ndarray:
-    """Return values between the places 0, 1, 2, ... of an axis, on straight lines; level beyond both ends.
+    """Return values between the indices 0, 1, 2, ... of an axis, on straight lines; level beyond both ends.
 
     Examples
     --------
@@ -567,10 +567,10 @@ def interpolate(values: np.ndarray, positions: np.ndarray, *, axis: int) -> np.n
     array([ 0.,  5., 20., 30.])
     """
     last = values.shape[axis] - 1
-    places = positions.clip(0, last)
-    below = places.astype(np.intp).clip(0, max(last - 1, 0))
+    clipped = positions.clip(0, last)
+    below = clipped.astype(np.intp).clip(0, max(last - 1, 0))
     shape = [-1 if i == axis else 1 for i in range(values.ndim)]
-    share = (places - below).astype(values.dtype).reshape(shape)
+    share = (clipped - below).astype(values.dtype).reshape(shape)
     above = values.take(np.minimum(below + 1, last), axis=axis)
     between: np.ndarray = values.take(below, axis=axis) * (1 - share) + above * share
     return between

@@ -68,12 +68,12 @@ def _has_id3_tag(head: bytes) -> bool:
 
 def _is_mpeg(head: bytes) -> bool:
     """Three frames of one layer and rate, each where the one before it ends; one alone matches too much."""
-    place, first = 0, head[1:2]
+    index, first = 0, head[1:2]
     for _ in range(3):
-        length = mpeg_frame_bytes(head[place : place + 4])
-        if not length or head[place + 1 : place + 2] != first:
+        length = mpeg_frame_bytes(head[index : index + 4])
+        if not length or head[index + 1 : index + 2] != first:
             return False
-        place += length
+        index += length
     return True
 
 
@@ -198,8 +198,8 @@ def with_sizes(path: Path) -> SplicedFile | None:
     if start >= size or head[at : at + 4] != b"data":
         return None
     mended = bytearray(head[:start])
-    for place, held in ((4, size - 8), (at + 4, size - start)):
-        mended[place : place + 4] = min(held, _LONGEST_CHUNK).to_bytes(4, order)
+    for offset, held in ((4, size - 8), (at + 4, size - start)):
+        mended[offset : offset + 4] = min(held, _LONGEST_CHUNK).to_bytes(4, order)
     return SplicedFile(path, bytes(mended), start)
 
 

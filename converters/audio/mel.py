@@ -21,7 +21,7 @@ _LINEAR_HZ, _BREAK_HZ, _BREAK_MEL, _LOG_STEP = 200 / 3, 1000.0, 15.0, np.log(6.4
 
 @register
 class MelSpectrogram(Spectrogram):
-    """Pitches and their harmonics as people hear them: the mel spectrogram, the usual picture of a sound.
+    """Pitches and their harmonics as people hear them: the mel spectrogram, the usual image of a sound.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def hz_to_mel(frequency_hz: np.ndarray, *, mel_scale: MelScale) -> np.ndarray:
 
 
 def mel_to_hz(mel: np.ndarray, *, mel_scale: MelScale) -> np.ndarray:
-    """Return the frequencies of places on the mel scale.
+    """Return the frequencies of values in mel, in hertz.
 
     Examples
     --------

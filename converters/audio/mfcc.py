@@ -46,8 +46,8 @@ class Mfcc(MelSpectrogram):
     Notes
     -----
     The coefficients are the orthonormal cosine transform (DCT-II) of the levels in mel bands [1]_, those of
-    `librosa.feature.mfcc`. They are drawn on a fixed scale, the same in every picture and for every coefficient, so
-    that pictures can be compared and rows that hardly move stay calm; only coefficient 0, an order of magnitude
+    `librosa.feature.mfcc`. They are drawn on a fixed scale, the same in every image and for every coefficient, so
+    that images can be compared and rows that hardly move stay calm; only coefficient 0, an order of magnitude
     greater, has a scale of its own.
 
     References

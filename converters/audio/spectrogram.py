@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.converter import Converter, Size, register
 from ..core.errors import ParameterError, SignalError
-from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span, join_stretches
+from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span, join_spans
 from ..core.parameters import Between
 from ..core.signal import Signal
 from .dsp import (
@@ -55,8 +55,8 @@ class SoundAxes(Axes):
     def locate(self, box: Box) -> Region:
         """Return seconds of the sound, in one span or two, and hertz; nothing for columns past its end."""
         time, frequency = super().locate(box).spans
-        stretches = heard(time.start, time.stop, duration_s=self.duration_s, fill=self.fill)
-        spans = tuple(Span(time.quantity, time.unit, start, stop) for start, stop in stretches)
+        parts = heard(time.start, time.stop, duration_s=self.duration_s, fill=self.fill)
+        spans = tuple(Span(time.quantity, time.unit, start, stop) for start, stop in parts)
         return Region((*spans, frequency) if spans else ())
 
 
@@ -66,34 +66,34 @@ class StackedAxes(Layout):
 
     Parameters
     ----------
-    panels
+    parts
         The axes of each, the top one first.
     names
         Of the channels.
     """
 
-    panels: tuple[SoundAxes, ...]
+    parts: tuple[SoundAxes, ...]
     names: tuple[str, ...]
 
     def locate(self, box: Box) -> Region:
         """Return seconds of the sound, and hertz in each channel, which the spans name."""
         found: list[Span] = []
         top = 0
-        for panel, name in zip(self.panels, self.names, strict=True):
-            height = len(panel.y.edges) - 1
+        for part, name in zip(self.parts, self.names, strict=True):
+            height = len(part.y.edges) - 1
             first, stop = max(box.top - top, 0), min(box.bottom - top, height)
             top += height
             if first < stop:
-                region = panel.locate(Box(box.left, first, box.right, stop))
+                region = part.locate(Box(box.left, first, box.right, stop))
                 found += () if found else region.of("time")
                 found += [replace(span, label=name) for span in region.spans if span.quantity != "time"]
         return Region(tuple(found))
 
     def axes(self) -> tuple[Axis, Axis]:
         """Return time and the channel, counted from 1."""
-        heights = [len(panel.y.edges) - 1 for panel in self.panels]
+        heights = [len(part.y.edges) - 1 for part in self.parts]
         edges = [number + np.arange(height) / height for number, height in enumerate(heights, 1)]
-        return self.panels[0].x, Axis("channel", "", np.concatenate([*edges, [len(heights) + 1.0]]) - 0.5)
+        return self.parts[0].x, Axis("channel", "", np.concatenate([*edges, [len(heights) + 1.0]]) - 0.5)
 
 
 def stacked(axes: SoundAxes, names: tuple[str, ...]) -> StackedAxes:
@@ -107,13 +107,13 @@ def stacked(axes: SoundAxes, names: tuple[str, ...]) -> StackedAxes:
     'time 0 to 1 s, frequency 0 to 2 Hz (left), frequency 6 to 8 Hz (right)'
     """
     edges = axes.y.edges
-    places = [np.linspace(0, len(edges) - 1, height + 1) for height in heights(len(edges) - 1, len(names))]
-    shorter = [np.interp(place, np.arange(len(edges)), edges) for place in places]
+    positions = [np.linspace(0, len(edges) - 1, height + 1) for height in heights(len(edges) - 1, len(names))]
+    shorter = [np.interp(position, np.arange(len(edges)), edges) for position in positions]
     return StackedAxes(tuple(replace(axes, y=replace(axes.y, edges=part)) for part in shorter), names)
 
 
 def heights(size: int, count: int) -> np.ndarray:
-    """Return how many rows each of several panels gets.
+    """Return how many rows each of several images gets.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def heard(start_s: float, stop_s: float, *, duration_s: float, fill: Fill) -> li
     start = start_s % duration_s
     stop = start + stop_s - start_s
     parts = [(start, min(stop, duration_s)), (0.0, max(stop - duration_s, 0.0))]
-    return join_stretches(*np.array(parts).T)
+    return join_spans(*np.array(parts).T)
 
 
 _HIGHEST_HZ = 20_000.0
@@ -155,7 +155,7 @@ class SoundConverter(Converter):
         Pixels of each side.
     low_hz, high_hz
         The lowest and the highest frequency; `high_hz=None` is half the rate, and at most 20 kHz for rates up to
-        48 kHz. The picture is black where the rate holds no such frequency.
+        48 kHz. The image is black where the rate holds no such frequency.
     reference
         What is white: the `loudest` at any time, so that a sound and a louder copy of it look the same, or a sine
         at `full_scale`, so that loud sounds are brighter than faint ones.
@@ -218,7 +218,7 @@ class SoundConverter(Converter):
         return self.channel not in ("side", "stack")
 
     def resolve(self, signals: Sequence[Signal]) -> Self:
-        """Return this picture with the band, the duration and the gain that the signals need, where none is set."""
+        """Return this converter with the band, the duration and the gain that the signals need, where none is set."""
         sounds = [signal for signal in signals if isinstance(signal, Audio)]
         audible = [sound for sound in sounds if sound.rate_hz / 2 > self.low_hz]
         peaks = [peak for sound in sounds if (peak := float(np.abs(sound.samples).max(initial=0))) > 0]
@@ -295,7 +295,7 @@ def loudest_start(samples: np.ndarray, length: int, *, block: int) -> int:
     return int((sums[taken:] - sums[: len(sums) - taken]).argmax()) * block
 
 
-# The share of its range that a picture has to run through in one column to be white, or black, in its derivative.
+# The share of its range that an image has to run through in one column to be white, or black, in its derivative.
 _STEEPEST = 0.5
 
 
@@ -376,12 +376,12 @@ class Spectrogram(SoundConverter):
         peak = min(max(float(samples.max()), -float(samples.min()), 1e-37), 1e37)
         values = [self._values(samples, mix.weights / peak, bands, rate_hz, peak) for mix in chosen]
         white = self._white(values, bands, rate_hz, peak)
-        panels = [self._brightness(value, white, bands, samples.shape[1], rate_hz) for value in values]
+        parts = [self._brightness(value, white, bands, samples.shape[1], rate_hz) for value in values]
         axes = self._axes(signal, samples.shape[1], bands.edges_hz)
         if self.channel != "stack":
-            return Image(shades(panels[0])[::-1, :, None].copy(), axes)
+            return Image(shades(parts[0])[::-1, :, None].copy(), axes)
         layout = stacked(axes, tuple(mix.name for mix in chosen))
-        return Image(shades(_stack(panels))[:, :, None], layout)
+        return Image(shades(_stack(parts))[:, :, None], layout)
 
     def _values(
         self, samples: np.ndarray, mix: np.ndarray, bands: Bands, rate_hz: float, peak: float
@@ -480,14 +480,13 @@ def changes(brightness: np.ndarray, *, order: int) -> np.ndarray:
     return grey_at_zero.clip(0, 1)
 
 
-def _stack(panels: list[np.ndarray]) -> np.ndarray:
-    """Put panels above each other, with high frequencies on top, on as many rows as one of them has."""
-    size = len(panels[0])
-    parts = []
-    for panel, height in zip(panels, heights(size, len(panels)), strict=True):
+def _stack(parts: list[np.ndarray]) -> np.ndarray:
+    """Put images above each other, with high frequencies on top, on as many rows as one of them has."""
+    size, rows = len(parts[0]), []
+    for part, height in zip(parts, heights(size, len(parts)), strict=True):
         shares = overlaps(np.arange(size + 1.0), np.linspace(0, size, height + 1)) * np.float32(height / size)
-        parts.append((shares @ panel)[::-1])
-    return np.concatenate(parts)
+        rows.append((shares @ part)[::-1])
+    return np.concatenate(rows)
 
 
 @register
@@ -532,6 +531,6 @@ def linear_bands(*, rate_hz: float, n_fft: int, ends_hz: tuple[float, float], n_
         return Bands(area_weights((np.arange(n_bins + 1) - 0.5) * bin_hz, edges_hz), edges_hz)
     # One band more than there are bins, without power: what rows above half the rate show.
     every = eye_array(n_bins + 1, n_bins, dtype=np.float32, format="csr")
-    places = ((edges_hz[1:] + edges_hz[:-1]) / 2 / bin_hz).clip(0, n_bins)
-    first, last = int(places[0]), min(int(places[-1]) + 1, n_bins)
-    return Bands(every[first : last + 1], edges_hz, places - first)
+    positions = ((edges_hz[1:] + edges_hz[:-1]) / 2 / bin_hz).clip(0, n_bins)
+    first, last = int(positions[0]), min(int(positions[-1]) + 1, n_bins)
+    return Bands(every[first : last + 1], edges_hz, positions - first)

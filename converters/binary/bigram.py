@@ -16,7 +16,7 @@ Blocks = Iterable[tuple[int, np.ndarray]]
 
 CHUNK_BYTES = 4 << 20
 JOINED_BYTES = 64
-MOST_STRETCHES = 1000
+MOST_SPANS = 1000
 
 
 def count_pairs(data: np.ndarray, *, distance: int) -> np.ndarray:
@@ -43,12 +43,12 @@ def count_pairs(data: np.ndarray, *, distance: int) -> np.ndarray:
     return tally(blocks(data, stop=len(data), step=CHUNK_BYTES, reach=distance), distance=distance)
 
 
-def tally(pieces: Blocks, *, distance: int) -> np.ndarray:
-    """Count, int64 (256, 256), the pairs in pieces that each reach `distance` bytes into the next one."""
+def tally(chunks: Blocks, *, distance: int) -> np.ndarray:
+    """Count, int64 (256, 256), the pairs in chunks that each reach `distance` bytes into the next one."""
     from . import loops
 
     counts = np.zeros(65536, np.int64)
-    for _, block in pieces:
+    for _, block in chunks:
         loops.tally_pairs(block, distance, counts)
     table: np.ndarray = counts.reshape(256, 256)
     return table
@@ -81,24 +81,24 @@ def _area_weights(size: int, n_values: int) -> Any:
     return csr_array((np.clip(overlap, 0, None) * (size / n_values)).astype(np.float32))
 
 
-def resize_plane(plane: np.ndarray, size: int) -> np.ndarray:
-    """Bring a square plane to `size` x `size` by area.
+def resize_square(square: np.ndarray, size: int) -> np.ndarray:
+    """Bring a square array to `size` x `size` by area.
 
     Examples
     --------
-    >>> resize_plane(np.eye(256, dtype=np.float32), 8)[0, :2]
+    >>> resize_square(np.eye(256, dtype=np.float32), 8)[0, :2]
     array([0.03125, 0.     ], dtype=float32)
     """
-    if size == len(plane):
-        return plane
-    weights = _area_weights(size, len(plane))
-    resized: np.ndarray = (weights @ (weights @ plane).T).T
+    if size == len(square):
+        return square
+    weights = _area_weights(size, len(square))
+    resized: np.ndarray = (weights @ (weights @ square).T).T
     return resized
 
 
 def draw_pairs(counts: np.ndarray, size: int) -> np.ndarray:
     """Draw square counts as grey levels, uint8 (size, size, 1)."""
-    pixels: np.ndarray = np.rint(resize_plane(log_grey(counts), size)).astype(np.uint8)[..., None]
+    pixels: np.ndarray = np.rint(resize_square(log_grey(counts), size)).astype(np.uint8)[..., None]
     return pixels
 
 
@@ -128,9 +128,9 @@ class PairLayout(Layout):
         return Axis("second byte", "", edges), Axis("first byte", "", edges)
 
     def locate(self, box: Box) -> Region:
-        """Return the values of both bytes, and the stretches of the file in which such pairs stand."""
+        """Return the values of both bytes, and the spans of the file in which such pairs stand."""
         first, second = self._values(box.top, box.bottom), self._values(box.left, box.right)
-        parts = [part for low, high in self._stretches(first, second) for part in self.signal.name(low, high)]
+        parts = [part for low, high in self._spans(first, second) for part in self.signal.name(low, high)]
         spans = [Span("bytes", "", low, high, label) for low, high, label in parts]
         return Region((Span("first byte", "", *first), Span("second byte", "", *second), *spans))
 
@@ -140,22 +140,22 @@ class PairLayout(Layout):
         return first + start * count // self.size, first - (-stop * count // self.size)
 
     def blocks(self) -> Blocks:
-        """Return the bytes whose pairs are drawn, piece after piece, each reaching into the next one."""
+        """Return the bytes whose pairs are drawn, block after block, each reaching into the next one."""
         return blocks(self.signal.data, stop=len(self.signal.data), step=CHUNK_BYTES, reach=self.distance)
 
-    def _stretches(self, first: tuple[int, int], second: tuple[int, int]) -> list[tuple[int, int]]:
+    def _spans(self, first: tuple[int, int], second: tuple[int, int]) -> list[tuple[int, int]]:
         """Return where in the file the pairs stand; those near each other as one."""
         gap, offset = JOINED_BYTES, self.signal.offset
-        ends = ((starts, stops + self.distance) for starts, stops in self._places(first, second))
+        ends = ((starts, stops + self.distance) for starts, stops in self._starts(first, second))
         parts = [join_near(starts, stops, gap) for starts, stops in ends]
         starts, stops = np.concatenate([np.empty((2, 0), np.int64), *parts], axis=1)
         starts, stops = join_near(starts, stops, gap)
-        while len(starts) > MOST_STRETCHES:
+        while len(starts) > MOST_SPANS:
             gap *= 2
             starts, stops = join_near(starts, stops, gap)
         return list(zip((starts + offset).tolist(), (stops + offset).tolist(), strict=True))
 
-    def _places(
+    def _starts(
         self, first: tuple[int, int], second: tuple[int, int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield where the first bytes of pairs stand, half-open, chunk after chunk."""
@@ -167,7 +167,7 @@ class PairLayout(Layout):
 
 
 def join_near(starts: np.ndarray, stops: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray]:
-    """Join stretches, in order, with fewer than `gap` places between them.
+    """Join spans, in order, with fewer than `gap` bytes between them.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def long_runs(flags: np.ndarray, *, length: int) -> np.ndarray:
     """
     if len(flags) < length:
         return np.zeros_like(flags)
-    # Where all of the next ones are true, and then what any such place reaches over. Halves that are known give the
+    # Where all of the next ones are true, and then what any such index reaches over. Halves that are known give the
     # whole, so that there is neither a branch a byte nor a step for each byte of a run.
     starts = flags
     for step in _steps(length):
@@ -253,7 +253,7 @@ def long_runs(flags: np.ndarray, *, length: int) -> np.ndarray:
 
 
 def _steps(length: int) -> Iterator[int]:
-    """Yield by how much a window of one grows to `length` places, each time at most twice as long."""
+    """Yield by how much a window of one grows to `length` bytes, each time at most twice as long."""
     width = 1
     while width < length:
         step = min(width, length - width)
@@ -264,7 +264,7 @@ def _steps(length: int) -> Iterator[int]:
 def text_blocks(
     data: np.ndarray, *, min_length: int, reach: int, step: int = CHUNK_BYTES
 ) -> Iterator[tuple[int, np.ndarray]]:
-    r"""Yield one piece after another, in which every byte that is no text is zero.
+    r"""Yield one block after another, in which every byte that is no text is zero.
 
     Parameters
     ----------
@@ -273,14 +273,14 @@ def text_blocks(
     min_length
         Text is a run of at least this many printable ASCII characters, like the program `strings` finds.
     reach
-        How many bytes of what follows each piece has at its end, as far as there are any.
+        How many bytes of what follows each block has at its end, as far as there are any.
     step
-        Bytes in a piece.
+        Bytes in a block.
 
     Yields
     ------
     at, block
-        Where the piece begins, and its bytes.
+        Where the block begins, and its bytes.
 
     Examples
     --------
@@ -314,7 +314,7 @@ class TextLayout(PairLayout):
     shown: ClassVar[range] = CHARACTERS
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Return the text, piece after piece, zeros elsewhere."""
+        """Return the text, block after block, zeros elsewhere."""
         return text_blocks(self.signal.data, min_length=self.min_length, reach=self.distance)
 
 

@@ -32,7 +32,7 @@ def spread(count: int, cells: int, *, fit: Fit) -> tuple[np.ndarray, np.ndarray]
     Returns
     -------
     starts, stops
-        int64 (cells,): the half-open stretch of each cell; both are `count` where it is empty.
+        int64 (cells,): the half-open span of each cell; both are `count` where it is empty.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def spread(count: int, cells: int, *, fit: Fit) -> tuple[np.ndarray, np.ndarray]
 
 
 class Cells(ABC):
-    """The bytes behind each cell of a picture."""
+    """The bytes behind each cell of an image."""
 
     @property
     @abstractmethod
@@ -80,8 +80,8 @@ class Cells(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Stretches(Cells):
-    """One stretch of the file a cell, in their order.
+class ByteSpans(Cells):
+    """One span of the file a cell, in their order.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Stretches(Cells):
 
     Examples
     --------
-    >>> cells = Stretches(np.array([0, 2, 3]), np.array([2, 3, 3]))
+    >>> cells = ByteSpans(np.array([0, 2, 3]), np.array([2, 3, 3]))
     >>> cells.fold([(0, np.frombuffer(bytes([1, 4, 9]), np.uint8))], how="sum")
     array([5, 9, 0])
     """
@@ -110,11 +110,11 @@ class Stretches(Cells):
 
     @property
     def stop(self) -> int:
-        """Where the last stretch ends."""
+        """Where the last span ends."""
         return int(self.stops[-1])
 
     def counts(self) -> np.ndarray:
-        """Return the lengths of the stretches."""
+        """Return the lengths of the spans."""
         counts: np.ndarray = self.stops - self.starts
         return counts
 
@@ -126,7 +126,7 @@ class Stretches(Cells):
             int(np.searchsorted(self.stops, at, side="right")),
             int(np.searchsorted(self.starts, at + len(block), side="left")),
         )
-        loops.fold_stretches(block, at, self.starts[near], self.stops[near], folded[near], _way(how))
+        loops.fold_spans(block, at, self.starts[near], self.stops[near], folded[near], _way(how))
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +226,7 @@ KIND_COLOURS: dict[SectionKind | Literal["none"], Colour] = {
     "header": (255, 255, 255),
 }
 OUTSIDE: Colour = (40, 40, 40)
-"""A pixel that shows no byte; in grey pictures it is black."""
+"""A pixel that shows no byte; in grey images it is black."""
 
 
 def byte_classes() -> np.ndarray:
@@ -255,7 +255,7 @@ class Ink(ABC):
 
     @abstractmethod
     def blocks(self, stop: int, step: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield where a piece of the bytes begins, and their codes, uint8 and read-only."""
+        """Yield where a block of the bytes begins, and their codes, uint8 and read-only."""
 
     def middle(self, cells: Cells) -> np.ndarray:
         """Return the code that stands best for all bytes of each cell: the one that most of them have."""
@@ -352,14 +352,14 @@ INKS: dict[InkName, type[Ink]] = dict(zip(get_args(InkName), (Values, Classes, K
 
 
 class ByteCells(Converter):
-    """Draws bytes at places of their own.
+    """Draws bytes at pixels of their own.
 
     Parameters
     ----------
     size
         Pixels along each side.
     fit
-        What becomes of a file with fewer or more bytes than pixels. `stretch`: it fills the picture. `keep`:
+        What becomes of a file with fewer or more bytes than pixels. `stretch`: it fills the image. `keep`:
         it is shrunk but never enlarged, so that a small file keeps its length, and nothing is drawn after its
         end. `crop`: one byte a pixel; what does not fit is left out.
     reduce
@@ -370,7 +370,7 @@ class ByteCells(Converter):
     ink
         What a pixel says of its bytes. `value`: grey, 0 black and 255 white. `class`: zero black, 0xff white,
         printable ASCII blue, white space and other control characters green, the rest (128 to 254) red.
-        `section`: the kind of section that LIEF finds at the place: header white, code red, data blue, imports
+        `section`: the kind of section that LIEF finds there: header white, code red, data blue, imports
         yellow, resources green, overlay pink, other sections grey, no section (or a file that LIEF cannot
         read) light grey. Where no byte is drawn, `value` is black and the coloured inks dark grey. A tie is
         won by printable over control over the rest over 0xff over zero; by header over imports over resources

@@ -1,4 +1,4 @@
-"""How random the bytes around each place of a file are."""
+"""How random the bytes around each byte of a file are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from ..core.converter import Converter, Size, register
 from ..core.image import Image
 from ..core.parameters import Between
-from .cells import Fit, Grey, Stretches, spread
+from .cells import ByteSpans, Fit, Grey, spread
 from .grid import draw_along
 from .signal import Binary, read_only, release
 
@@ -71,13 +71,13 @@ class Entropies(Grey):
             end = min(at + step, stop)
             levels = local_entropy(data, window=self.window, hop=self.hop, start=at, stop=end)
             yield at, read_only(levels)
-            # A window reaches back into the piece before, of which the system may map much more than was asked for.
+            # A window reaches back into the block before, of which the system may map much more than was asked for.
             release(data, max(at - step, 0), end)
 
 
 @register
 class LocalEntropy(Converter):
-    """How random a file is, place by place: black is one byte over and over, white 8 bits a byte.
+    """How random a file is, byte by byte: black is one byte over and over, white 8 bits a byte.
 
     Compressed and encrypted parts are bright, code is grey, tables are dark, padding is black. A window of n bytes
     has at most log2 n bits; of 256 random bytes about 7.2.
@@ -87,13 +87,13 @@ class LocalEntropy(Converter):
     size
         Pixels along each side.
     curve
-        Where in the picture the file runs: `rows`, `hilbert` or `z_order`, the latter two as of `hilbert`.
+        Where in the image the file runs: `rows`, `hilbert` or `z_order`, the latter two as of `hilbert`.
     window
         Bytes in a window. Wide ones tell random bytes from code, narrow ones show small structures.
     hop
         Bytes from one window to the next, which share one value of entropy; 1 for each byte its own window.
     fit
-        `stretch`: the file fills the picture. `keep`: it is shrunk but never enlarged, with black after its end.
+        `stretch`: the file fills the image. `keep`: it is shrunk but never enlarged, with black after its end.
         `crop`: one byte a pixel; what does not fit is left out.
     reduce
         What a pixel shows of several bytes: the `mean` or the `max` of their local entropies.
@@ -122,5 +122,5 @@ class LocalEntropy(Converter):
     reduce: Literal["mean", "max"] = "mean"
 
     def _convert(self, signal: Binary) -> Image:
-        cells = Stretches(*spread(len(signal.data), self.size * self.size, fit=self.fit))
+        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
         return draw_along(self.curve, cells, Entropies(signal, self.window, self.hop), reduce=self.reduce)

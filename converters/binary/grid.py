@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from ..core.converter import register
-from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_stretches
+from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_spans
 from ..core.parameters import Between
-from .cells import INKS, ByteCells, CellTable, Ink, Reduce, Stretches, spread
+from .cells import INKS, ByteCells, ByteSpans, CellTable, Ink, Reduce, spread
 from .signal import Binary
 
 NATARAJ_KB = (10, 30, 60, 100, 200, 500, 1000)
@@ -43,12 +43,12 @@ class GridRows(Layout):
     table: CellTable
 
     def locate(self, box: Box) -> Region:
-        """Return the stretch of each row of bytes that the box shows, joined where they touch."""
+        """Return the span of each row of bytes that the box shows, joined where they touch."""
         low, high = _extent(self.table.columns, box.left, box.right)
         first, last = _extent(self.table.rows, box.top, box.bottom)
         at, size = np.arange(first, last) * self.table.width, len(self.signal.data)
         offset = self.signal.offset
-        joined = join_stretches(np.minimum(at + low, size) + offset, np.minimum(at + high, size) + offset)
+        joined = join_spans(np.minimum(at + low, size) + offset, np.minimum(at + high, size) + offset)
         parts = [part for start, stop in joined for part in self.signal.name(start, stop)]
         return Region(tuple(Span("bytes", "", *part) for part in parts))
 
@@ -65,7 +65,7 @@ class ByteGrid(ByteCells):
     Parameters
     ----------
     width_rule
-        `square`: the file runs through the pixels row after row, with an equal stretch in each. `nataraj`:
+        `square`: the file runs through the pixels row after row, with an equal span in each. `nataraj`:
         rows of 32 to 1024 bytes, by the size of the file; `fixed`: rows of `width` bytes; these rows are then
         brought to `size` x `size` pixels, so that a pixel shows bytes that stand above each other.
     width
@@ -98,7 +98,7 @@ class ByteGrid(ByteCells):
 
     def _fold(self, signal: Binary) -> Image:
         shape = (self.size, self.size)
-        cells = Stretches(*spread(len(signal.data), self.size * self.size, fit=self.fit))
+        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
         pixels = INKS[self.ink](signal).draw(cells, reduce=self.reduce)
         start, stop = ((edges + signal.offset).reshape(shape) for edges in (cells.starts, cells.stops))
         return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", start, stop, signal.name))
@@ -208,8 +208,8 @@ def _even_half(length: int) -> int:
     return half + 1 if half % 2 and length > 2 else half
 
 
-def draw_along(curve: Curve, cells: Stretches, ink: Ink, *, reduce: Reduce) -> Image:
-    """Draw stretches of a file, as many as a square has pixels, one after another along a curve."""
+def draw_along(curve: Curve, cells: ByteSpans, ink: Ink, *, reduce: Reduce) -> Image:
+    """Draw spans of a file, as many as a square has pixels, one after another along a curve."""
     size = int(np.sqrt(len(cells.starts)))
     shown = visits(curve, size)
     pixels = np.take(ink.draw(cells, reduce=reduce), shown, axis=0)
@@ -219,7 +219,7 @@ def draw_along(curve: Curve, cells: Stretches, ink: Ink, *, reduce: Reduce) -> I
 
 @register
 class HilbertCurve(ByteCells):
-    """The bytes of a file along a curve, as bright as their values: what is near in the file is near in the picture.
+    """The bytes of a file along a curve, as bright as their values: what is near in the file is near in the image.
 
     A section is a patch instead of some rows, and keeps its shape when a few bytes are put in before it.
 
@@ -227,8 +227,8 @@ class HilbertCurve(ByteCells):
     ----------
     curve
         `hilbert`: from the upper left corner to the upper right one; pixels that follow each other touch, in a
-        picture of any size. `z_order`: the bits of column and row interleaved; it jumps, yet each square of 2, 4,
-        8, … pixels at a multiple of its side holds one stretch of the file.
+        image of any size. `z_order`: the bits of column and row interleaved; it jumps, yet each square of 2, 4,
+        8, … pixels at a multiple of its side holds one span of the file.
     size, fit, reduce, ink
         As of `ByteCells`.
 
@@ -250,5 +250,5 @@ class HilbertCurve(ByteCells):
     curve: Literal["hilbert", "z_order"] = "hilbert"
 
     def _convert(self, signal: Binary) -> Image:
-        cells = Stretches(*spread(len(signal.data), self.size * self.size, fit=self.fit))
+        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
         return draw_along(self.curve, cells, INKS[self.ink](signal), reduce=self.reduce)

@@ -75,7 +75,7 @@ class BinaryReader(Reader):
         notes = note_texts(found, path=path, strict=options.strict)
         if decoded:
             return Binary(decoded[0][start:stop], start, notes=notes)
-        return Binary(_stretch(path, start, stop), start, path, notes=notes)
+        return Binary(_bytes_of(path, start, stop), start, path, notes=notes)
 
     def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
         """Return the size in bytes; of a hex dump, of what it shows."""
@@ -149,7 +149,7 @@ def _is_end(text: bytes) -> bool:
     return text.strip().rstrip(b":").isalnum()
 
 
-def _stretch(path: Path, start: int, stop: int) -> np.ndarray:
+def _bytes_of(path: Path, start: int, stop: int) -> np.ndarray:
     if stop - start >= MAPPED_FROM_BYTES:
         return np.memmap(path, np.uint8, mode="r", offset=start, shape=(stop - start,))
     try:

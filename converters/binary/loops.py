@@ -8,17 +8,17 @@ PAIRS_AT_ONCE = 4096
 
 
 @numba.njit(cache=True, nogil=True)
-def fold_stretches(
+def fold_spans(
     block: np.ndarray, at: int, starts: np.ndarray, stops: np.ndarray, folded: np.ndarray, how: int
 ) -> None:
-    """Fold what a block holds of each stretch into what was found in the blocks before.
+    """Fold what a block holds of each span into what was found in the blocks before.
 
     Parameters
     ----------
     block, at
         uint8 (n,), and where in the file it begins.
     starts, stops
-        int64 (cells,): half-open stretches of the file.
+        int64 (cells,): half-open spans of the file.
     folded
         int64 (cells,), changed in place.
     how

@@ -25,7 +25,7 @@ def printable_runs(data: np.ndarray, *, min_length: int, room: int) -> tuple[np.
     min_length
         Shorter runs are left out.
     room
-        Stop looking once the runs, each with one place after it, fill this many places.
+        Stop looking once the runs, each with one pixel after it, fill this many pixels.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def _blocks(data: np.ndarray, room: int) -> Iterator[tuple[np.ndarray, np.ndarra
 
 
 def pack_runs(starts: np.ndarray, stops: np.ndarray, *, room: int, align: int) -> np.ndarray:
-    """Lay runs one after another, each with at least one empty place after it.
+    """Lay runs one after another, each with at least one empty pixel after it.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ def pack_runs(starts: np.ndarray, stops: np.ndarray, *, room: int, align: int) -
     room
         Places in all; what goes beyond is left out.
     align
-        Every run begins at a multiple of this many places.
+        Every run begins at a multiple of this many pixels.
 
     Returns
     -------
     int64 (room,)
-        Which byte stands at each place, -1 where none does.
+        Which byte stands at each pixel, -1 where none does.
 
     Examples
     --------

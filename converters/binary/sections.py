@@ -27,7 +27,7 @@ import numpy as np
 
 Format = Literal["elf", "pe", "macho", "unknown"]
 SectionKind = Literal["header", "code", "data", "imports", "resources", "overlay", "other"]
-Stretch = tuple[float, float, str]
+NamedSpan = tuple[float, float, str]
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
@@ -41,7 +41,7 @@ WORKER = (sys.executable, "-P", str(Path(__file__).with_name("_parse_worker.py")
 
 @dataclass(frozen=True)
 class Section:
-    """A named stretch of a file: the bytes `start` to `stop - 1`."""
+    """A named span of a file: the bytes `start` to `stop - 1`."""
 
     name: str
     kind: SectionKind
@@ -67,15 +67,15 @@ class Structure:
     sections: tuple[Section, ...] = ()
     problem: str = ""
 
-    def cut(self, start: float, stop: float) -> list[Stretch]:
-        """Cut a stretch where sections begin and end; where sections overlap the shortest gives the name.
+    def cut(self, start: float, stop: float) -> list[NamedSpan]:
+        """Cut a span where sections begin and end; where sections overlap the shortest gives the name.
 
         Examples
         --------
         >>> Structure("elf", (Section(".text", "code", 4, 9),)).cut(2, 6)
         [(2, 4, ''), (4, 6, '.text')]
         """
-        parts: list[Stretch] = []
+        parts: list[NamedSpan] = []
         at = start
         first = max(bisect_right(self._starts, start) - 1, 0)
         for low, high, name in itertools.islice(self._flat, first, None):
@@ -89,7 +89,7 @@ class Structure:
         return parts + ([(at, stop, "")] if at < stop else [])
 
     @functools.cached_property
-    def _flat(self) -> tuple[Stretch, ...]:
+    def _flat(self) -> tuple[NamedSpan, ...]:
         return tuple(_flatten(self.sections))
 
     @functools.cached_property
@@ -97,8 +97,8 @@ class Structure:
         return [low for low, _, _ in self._flat]
 
 
-def _flatten(sections: Iterable[Section]) -> Iterable[Stretch]:
-    """Yield stretches that do not overlap, each named after the shortest section that covers it."""
+def _flatten(sections: Iterable[Section]) -> Iterable[NamedSpan]:
+    """Yield spans that do not overlap, each named after the shortest section that covers it."""
     waiting = sorted(sections, key=lambda section: section.start, reverse=True)
     edges = sorted({edge for section in waiting for edge in (section.start, section.stop)})
     covering: list[tuple[int, int, str]] = []

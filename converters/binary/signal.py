@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 20
 def blocks(
     data: np.ndarray, *, stop: int, step: int = BLOCK_BYTES, reach: int = 0
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield one piece after another, and let the pages of a mapped file go when the next one is asked for.
+    """Yield one block after another, and let the pages of a mapped file go when the next one is asked for.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def blocks(
     stop
         Where to stop, at most n.
     step
-        Bytes in a piece.
+        Bytes in a block.
     reach
-        How many bytes of what follows each piece has at its end, as far as there are any before `stop`.
+        How many bytes of what follows each block has at its end, as far as there are any before `stop`.
 
     Yields
     ------
     at, block
-        Where the piece begins, and its bytes: contiguous and read-only.
+        Where the block begins, and its bytes: contiguous and read-only.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class Binary(Signal):
         return self.structure.sections
 
     def name(self, start: float, stop: float) -> list[tuple[float, float, str]]:
-        """Cut a stretch of the file where sections begin and end; outside of sections the name is empty."""
+        """Cut a span of the file where sections begin and end; outside of sections the name is empty."""
         return self.structure.cut(start, stop)
 
     @property

@@ -46,7 +46,7 @@ class Converter(ABC):
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Into how many rows and columns of cells the picture falls in which one pattern means different things.
+        """Into how many rows and columns of cells the image falls in which one pattern means different things.
 
         Low notes and high ones, for instance; (1, 1) where a pattern means the same wherever it stands.
         """

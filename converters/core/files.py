@@ -1,4 +1,4 @@
-"""Files: the base of readers and what they are told, the checks before reading, digests, and writing whole."""
+"""Files: the base of readers and their options, the checks before reading, digests, and writing whole."""
 
 import contextlib
 import functools
@@ -51,7 +51,7 @@ Resample = Literal["linear", "none"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader is told of a file.
+    """How a file is to be read.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 A layout answers one question: which part of the signal does this box of pixels come from? Two layouts serve most
 converters: `Axes` where columns and rows each measure something (a spectrogram, a Gramian field), `Offsets` where a
-pixel is a place in a sequence (bytes laid out in rows, a folded series). A converter with another geometry brings a
+pixel is a position in a sequence (bytes laid out in rows, a folded series). A converter with another geometry brings a
 layout of its own.
 """
 
@@ -41,7 +41,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one quantity, `start` to `stop`, with its unit and, where the place has one, its name."""
+    """A span of one quantity, `start` to `stop`, with its unit and, where it has one, its name."""
 
     quantity: str
     unit: str
@@ -125,17 +125,17 @@ class Axes(Layout):
 
 @dataclass(frozen=True, eq=False)
 class Offsets(Layout):
-    """Every pixel is a place in a sequence.
+    """Every pixel is a position in a sequence.
 
     Parameters
     ----------
     quantity, unit
         What the sequence counts, such as `bytes` with no unit, or `time` and `s`.
     start, stop
-        int64 or float64 (height, width): the half-open stretch each pixel shows; `start == stop` where it shows none.
+        int64 or float64 (height, width): the half-open span each pixel shows; `start == stop` where it shows none.
     name
-        Gives a place its name (the section a byte lies in); spans are cut where the name changes: called with a
-        half-open stretch, returns the stretches inside it with their names.
+        Gives a position its name (the section a byte lies in); spans are cut where the name changes: called with a
+        half-open span, returns the spans inside it with their names.
     """
 
     quantity: str
@@ -145,21 +145,21 @@ class Offsets(Layout):
     name: Callable[[float, float], Sequence[tuple[float, float, str]]] | None = None
 
     def locate(self, box: Box) -> Region:
-        """Return the stretches of the sequence, joined where they touch, in their order."""
+        """Return the spans of the sequence, joined where they touch, in their order."""
         rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-        joined = join_stretches(self.start[rows, columns].ravel(), self.stop[rows, columns].ravel())
+        joined = join_spans(self.start[rows, columns].ravel(), self.stop[rows, columns].ravel())
         named = [(low, high, "") for low, high in joined]
         if self.name:
             named = [part for low, high in joined for part in self.name(low, high)]
         return Region(tuple(Span(self.quantity, self.unit, low, high, label) for low, high, label in named))
 
 
-def join_stretches(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
-    """Join half-open stretches that touch or overlap; empty ones fall away.
+def join_spans(start: np.ndarray, stop: np.ndarray) -> list[tuple[float, float]]:
+    """Join half-open spans that touch or overlap; empty ones fall away.
 
     Examples
     --------
-    >>> join_stretches(np.array([4, 0, 2, 9]), np.array([6, 2, 4, 9]))
+    >>> join_spans(np.array([4, 0, 2, 9]), np.array([6, 2, 4, 9]))
     [(0, 6)]
     """
     keep = stop > start

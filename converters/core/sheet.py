@@ -173,16 +173,16 @@ def sniff_sheet(head: bytes, *, complete: bool) -> Sheet | None:
 def _numbered_lines(head: bytes, *, complete: bool) -> list[tuple[int, int, str]]:
     """Return offset, number (from 1) and text of the first lines that hold something and are no comment."""
     found, offset = [], 0
-    pieces = head.splitlines(keepends=True)
-    if not complete and len(pieces) > 1:
-        pieces.pop()
-    for number, piece in enumerate(pieces, 1):
-        text = decoded(piece).rstrip("\r\n")
+    raw_lines = head.splitlines(keepends=True)
+    if not complete and len(raw_lines) > 1:
+        raw_lines.pop()
+    for number, raw in enumerate(raw_lines, 1):
+        text = decoded(raw).rstrip("\r\n")
         if text.strip(BLANKS) and not text.startswith("#"):
             found.append((offset, number, text))
             if len(found) == _LOOKED_AT_LINES:
                 break
-        offset += len(piece)
+        offset += len(raw)
     return found
 
 

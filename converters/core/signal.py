@@ -35,7 +35,7 @@ class Fragment:
     unit
         What is counted: seconds for `t`, kept to the microsecond; whole things for the others.
     start, stop
-        Where the part begins, and the first place after it; for a row, `stop` is `start + 1`.
+        Where the part begins, and the first index after it; for a row, `stop` is `start + 1`.
 
     Examples
     --------
@@ -306,8 +306,8 @@ def line_plot(values: np.ndarray, *, width: int = 600, height: int = 120) -> str
     y = height * (1 - (some - low) / ((high - low) or 1.0))
     lines = []
     for channel in y:
-        pieces = np.split(np.arange(len(x)), np.flatnonzero(np.isnan(channel)))
-        for piece in pieces:
-            points = " ".join(f"{x[k]:.1f},{channel[k]:.1f}" for k in piece if not np.isnan(channel[k]))
+        runs = np.split(np.arange(len(x)), np.flatnonzero(np.isnan(channel)))
+        for run in runs:
+            points = " ".join(f"{x[k]:.1f},{channel[k]:.1f}" for k in run if not np.isnan(channel[k]))
             lines.append(f'<polyline fill="none" stroke="currentColor" points="{points}"/>' if points else "")
     return f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}">{"".join(lines)}</svg>'

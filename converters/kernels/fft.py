@@ -44,7 +44,7 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, front_end, _VECTOR)
 
 
-def _place(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
 
@@ -54,7 +54,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
     """Return eight neighbours in a contiguous float32 vector, from `index` on; the bounds are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = builder.load(_place(context, builder, signature.args[0], *arguments))
+        loaded = builder.load(_address(context, builder, signature.args[0], *arguments))
         loaded.align = 4
         return loaded
 
@@ -66,7 +66,7 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """Write eight neighbours into a contiguous float32 vector, from `index` on; the bounds are not checked."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        where = _place(context, builder, signature.args[0], *arguments[:2])
+        where = _address(context, builder, signature.args[0], *arguments[:2])
         builder.store(arguments[2], where).align = 4
         return context.get_dummy_value()
 
@@ -110,8 +110,8 @@ def transposed(typing_context: Any, rows: Any) -> Any:
                 kept = [j if not j & step else j - step + LANES for j in range(LANES)]
                 moved = [j + step if not j & step else j + LANES for j in range(LANES)]
                 swapped[i], swapped[i + step] = (
-                    builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_INDEX, LANES), places))
-                    for places in (kept, moved)
+                    builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_INDEX, LANES), indices))
+                    for indices in (kept, moved)
                 )
             parts = swapped
         return cgutils.pack_array(builder, parts)
@@ -403,7 +403,7 @@ def _mix(samples: np.ndarray, weights: np.ndarray, first: int, mono: np.ndarray)
 def _lay_out(mono: np.ndarray, n_rows: int, n_columns: int, table: np.ndarray) -> None:
     """Write columns of `n_rows` samples, which lie one after the other, next to each other.
 
-    What the frames need next to each other, the same place of neighbouring frames, then lies next to each other.
+    What the frames need next to each other, the same sample of neighbouring frames, then lies next to each other.
     """
     whole = n_rows // LANES * LANES
     for left in range(0, n_columns, LANES):

@@ -170,7 +170,7 @@ class Source:
 
 
 def reader(values: np.ndarray, *, first: int = 0) -> Read:
-    """Return a function that reads a vector, of which `first` is the place, with zeros beyond.
+    """Return a function that reads a vector, of which `first` is the index, with zeros beyond.
 
     Examples
     --------
@@ -179,10 +179,10 @@ def reader(values: np.ndarray, *, first: int = 0) -> Read:
     """
 
     def read(start: int, stop: int) -> np.ndarray:
-        begin, end = (min(max(place - first, 0), len(values)) for place in (start, stop))
-        piece = np.zeros(stop - start, np.float32)
-        piece[first + begin - start : first + end - start] = values[begin:end]
-        return piece
+        begin, end = (min(max(index - first, 0), len(values)) for index in (start, stop))
+        block = np.zeros(stop - start, np.float32)
+        block[first + begin - start : first + end - start] = values[begin:end]
+        return block
 
     return read
 
@@ -264,7 +264,7 @@ def _add_power(
 
 
 def _touched(borders: np.ndarray, ends: tuple[int, int]) -> tuple[int, int]:
-    """Return the first column that a stretch touches, and the first one behind it."""
+    """Return the first column that a span touches, and the first one behind it."""
     last = len(borders) - 1
     first, stop = int(np.searchsorted(borders, ends[0], "right")) - 1, int(np.searchsorted(borders, ends[1]))
     return min(max(first, 0), last - 1), min(max(stop, 1), last)
@@ -322,7 +322,7 @@ class Band:
 
         from .loops import folded
 
-        # The band is not put back to its place in the spectrum, which would turn the phase alone.
+        # The band is not moved back in the spectrum, which would turn the phase alone.
         laid = folded(spectrum, self.starts, self.gains, self.samples)
         return np.asarray(ifft(laid, axis=1, overwrite_x=True))
 
@@ -416,9 +416,9 @@ def _low_passed(read: Read, first: int, stop: int, factor: int) -> np.ndarray:
     length = _TURN + 2 * _TAIL
     bins = np.arange(length // 2 + 1) / length
     taper = np.cos(np.pi / 2 * ((bins - 0.25) / 0.25).clip(0, 1)) ** 2 / factor
-    pieces = []
+    blocks = []
     for start in range(first, stop, _TURN):
         begin = (start - _TAIL) * factor
         spectrum = rfft(read(begin, begin + length * factor))[: len(bins)]
-        pieces.append(irfft(spectrum * taper, length)[_TAIL:-_TAIL])
-    return np.concatenate(pieces)[: stop - first].astype(np.float32)
+        blocks.append(irfft(spectrum * taper, length)[_TAIL:-_TAIL])
+    return np.concatenate(blocks)[: stop - first].astype(np.float32)

@@ -9,9 +9,9 @@ _FAR_PX = 1e7  # farther ends are pulled in: their squares would not fit, and no
 
 @numba.njit(cache=True, nogil=True)
 def draw_lines(
-    picture: np.ndarray, ends: np.ndarray, value: np.ndarray, width_px: np.ndarray, over: bool
+    image: np.ndarray, ends: np.ndarray, value: np.ndarray, width_px: np.ndarray, over: bool
 ) -> None:
-    """Draw lines with round ends into a picture.
+    """Draw lines with round ends into an image.
 
     A pixel is covered by as much of its width as lies inside the line, measured from its middle along the distance to
     the line: for every pixel within reach, d = |p - a - t (b - a)| with t = clip((p - a)(b - a) / |b - a|^2, 0, 1),
@@ -19,21 +19,21 @@ def draw_lines(
 
     Parameters
     ----------
-    picture
-        uint8 (height, width, planes), changed in place.
+    image
+        uint8 (height, width, channels), changed in place.
     ends
         float64 (n, 4): x0, y0, x1, y1 in pixels of the image; the middle of the first pixel is at 0.5, 0.5. A
         line of no length is a dot.
     value
-        float64 (n, planes), from 0 to 1: the brightness of each line in each plane.
+        float64 (n, channels), from 0 to 1: the brightness of each line in each channel.
     width_px
         float64 (n,), the width of each line.
     over
-        False: where several lines cover a pixel the brightest counts, plane by plane. True: later ones hide earlier
+        False: where several lines cover a pixel the brightest counts, channel by channel. True: later ones hide earlier
         ones, as colours must, which would mix to others.
     """
-    height, width, planes = picture.shape
-    flat = picture.reshape(-1)
+    height, width, channels = image.shape
+    flat = image.reshape(-1)
     for i in range(len(ends)):
         x0, y0 = _near(ends[i, 0]), _near(ends[i, 1])
         run, rise = _near(ends[i, 2]) - x0, _near(ends[i, 3]) - y0
@@ -51,43 +51,43 @@ def draw_lines(
                 left, right = max(low, x0 + down * slope - lean), min(high, x0 + down * slope + lean)
             first = max(0, int(left))
             at = np.uint64(
-                (row * width + first) * planes
-            )  # unsigned: no check for places counted from the end
+                (row * width + first) * channels
+            )  # unsigned: no check for indices counted from the end
             for column in range(first, _stop(right, width)):
                 # No branch in here: one that is guessed wrong costs more than all it would save.
                 along = column + 0.5 - x0
                 part = min(1.0, max(0.0, (down * rise + along * run) * share))
                 across, beyond = along - part * run, down - part * rise
                 cover = max(0.0, min(most, reach - np.sqrt(across * across + beyond * beyond)))
-                if over or planes > 1:
+                if over or channels > 1:
                     if cover > 0:
                         _ink(flat, at, value, i, cover, over)
                 else:
                     shade = np.uint8(np.int32(cover * (value[i, 0] * 255) + 0.5))
                     flat[at] = max(flat[at], shade)
-                at += np.uint64(planes)
+                at += np.uint64(channels)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _near(place: float) -> float:
-    return min(_FAR_PX, max(-_FAR_PX, place))
+def _near(coordinate: float) -> float:
+    return min(_FAR_PX, max(-_FAR_PX, coordinate))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _stop(place: float, most: int) -> int:
-    """Return the pixel behind the one at a place."""
-    return min(most, int(place) + 1)
+def _stop(coordinate: float, most: int) -> int:
+    """Return the pixel behind the one at a coordinate."""
+    return min(most, int(coordinate) + 1)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _ink(flat: np.ndarray, at: np.uint64, value: np.ndarray, i: int, cover: float, over: bool) -> None:
-    for plane in range(value.shape[1]):
-        place = at + np.uint64(plane)
-        shade = cover * (value[i, plane] * 255) + 0.5
+    for channel in range(value.shape[1]):
+        index = at + np.uint64(channel)
+        shade = cover * (value[i, channel] * 255) + 0.5
         if over:
-            flat[place] = np.uint8(np.int32(shade + flat[place] * (1 - cover)))
+            flat[index] = np.uint8(np.int32(shade + flat[index] * (1 - cover)))
         else:
-            flat[place] = max(flat[place], np.uint8(np.int32(shade)))
+            flat[index] = max(flat[index], np.uint8(np.int32(shade)))
 
 
 _COMPLEX = types.Array(types.complex64, 2, "C")
@@ -112,10 +112,10 @@ def folded(spectrum: np.ndarray, starts: np.ndarray, gains: np.ndarray, samples:
             count = min(samples, held - first)
             bins = spectrum[starts[row] + first : starts[row] + first + count]
             weights, sums = gains[row, first : first + count], laid[row, :count]
-            for place in range(count):
-                sums[place] = complex(
-                    sums[place].real + bins[place].real * weights[place],
-                    sums[place].imag + bins[place].imag * weights[place],
+            for index in range(count):
+                sums[index] = complex(
+                    sums[index].real + bins[index].real * weights[index],
+                    sums[index].imag + bins[index].imag * weights[index],
                 )
     return laid
 
@@ -130,7 +130,7 @@ def _power(value: complex) -> float:
     cache=True, nogil=True, fastmath={"reassoc"},
 )  # fmt: skip
 def column_power(passed: np.ndarray, borders: np.ndarray) -> np.ndarray:
-    """Return the power between borders, where value `i` stands for the stretch from `i` to `i + 1`.
+    """Return the power between borders, where value `i` stands for the span from `i` to `i + 1`.
 
     Borders between whole numbers take of a value what a cubic through the running sum says, none of it at least and
     all of it at most: it swings beyond where a loud sound begins, and a moment before would have less than no power.
@@ -163,8 +163,8 @@ def column_power(passed: np.ndarray, borders: np.ndarray) -> np.ndarray:
             part = min(max(part, 0.0), own)
             if border:
                 whole = 0.0
-                for place in range(cell_before, cell):
-                    whole += _power(values[place])
+                for index in range(cell_before, cell):
+                    whole += _power(values[index])
                 sums[row, border - 1] = whole + part - part_before
             cell_before, part_before = cell, part
     return sums

@@ -21,7 +21,7 @@ TIMES = (
 )  # fmt: skip
 UNITS_S = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}
 UNITS_S |= {"us": 1e-6, "usec": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nsec": 1e-9, "nanoseconds": 1e-9}
-PLACES: tuple[str, ...] = (
+X_NAMES: tuple[str, ...] = (
     "x",
     "x_px",
     "screenx",
@@ -140,20 +140,20 @@ def find_columns(names: Sequence[str], time: str | None = None) -> MouseColumns 
     'no column of positions (x and y)'
     """
     keys = [_key(name) for name in names]
-    places = ((x, re.sub("x(?=_|$)", "y", x, count=1)) for x in PLACES)
-    place = next(((x, y) for x, y in places if x in keys and y in keys), None)
-    if place is None:
+    positions = ((x, re.sub("x(?=_|$)", "y", x, count=1)) for x in X_NAMES)
+    position = next(((x, y) for x, y in positions if x in keys and y in keys), None)
+    if position is None:
         return "no column of positions (x and y)"
     found = _find_time(keys) if time is None else _named_time(keys, time)
     if found is None:
         return "no column of times (time, t, timestamp, time_ms)"
     event, button, pressed = (_first(names, keys) for names in (EVENT_NAMES, BUTTON_NAMES, PRESSED_NAMES))
-    used = (keys[found[0]], *place, *(keys[at] for at in (event, button, pressed) if at is not None))
+    used = (keys[found[0]], *position, *(keys[at] for at in (event, button, pressed) if at is not None))
     twice = next((key for key in used if keys.count(key) > 1), None)
     if twice:
         return f"two columns called {twice}"
     return MouseColumns(
-        found[0], keys.index(place[0]), keys.index(place[1]), event, button, found[1], pressed
+        found[0], keys.index(position[0]), keys.index(position[1]), event, button, found[1], pressed
     )
 
 
@@ -355,21 +355,21 @@ def moves_like_a_pointer(head: Head, columns: MouseColumns) -> bool:
         return False
     rows = [row for row in head.rows if len(row) == 3]
     try:
-        places = np.array([[int(row[columns.x]), int(row[columns.y])] for row in rows])
+        positions = np.array([[int(row[columns.x]), int(row[columns.y])] for row in rows])
         times = np.array([float(row[columns.time]) for row in rows])
     except ValueError:
         return False
     steps = np.diff(times)
     if (
-        places.min() < 0
-        or places.max() > 10_000
-        or places.max() < 100
+        positions.min() < 0
+        or positions.max() > 10_000
+        or positions.max() < 100
         or (steps < 0).any()
         or steps.max() <= 0
     ):
         return False
     uneven = float(np.abs(steps / max(np.median(steps), 1e-12) - 1).mean()) > 0.1
-    return uneven and float(np.median(np.abs(np.diff(places, axis=0)).max(1))) < 200
+    return uneven and float(np.median(np.abs(np.diff(positions, axis=0)).max(1))) < 200
 
 
 def _parse_json_head(text: str) -> Head | None:

@@ -44,9 +44,9 @@ class MouseReader(Reader):
     `mousedown`, `mouseup` and `click` of one click are one press and one release; `dblclick` adds none. Events of other
     kinds (`mouseleave`, `keydown`) are left out. Without a column of events all rows are moves.
 
-    Rows in which both x and y are 65535 are the recorder's mark for a lost pointer: they carry no place, are
-    left out, and are not counted as events. A turn of the wheel at exactly 0, 0 has no place of its own
-    either (Balabit's recorder writes every one so): it is kept, at the last place of the pointer before it.
+    Rows in which both x and y are 65535 are the recorder's mark for a lost pointer: they carry no position, are
+    left out, and are not counted as events. A turn of the wheel at exactly 0, 0 has no position of its own
+    either (Balabit's recorder writes every one so): it is kept, at the last position of the pointer before it.
     Where a file has only a button column, the first event with a button down is a press, the following are
     drags, and the first without one is a release.
     """
@@ -83,7 +83,7 @@ class MouseReader(Reader):
         """
         session, found = kept(_session, path, options.time)
         notes = note_texts(found, path=path, strict=options.strict)
-        part = slice(None) if fragment is None else _place(path, session, fragment)
+        part = slice(None) if fragment is None else _bounds(path, session, fragment)
         return MouseTrace(
             session.time_s[part], session.x[part], session.y[part], session.event[part], notes=notes
         )
@@ -126,7 +126,7 @@ def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[
 
 
 def _last_placed(placed: np.ndarray) -> np.ndarray:
-    """Return for each event the last one up to it that has a place, or the first at all, or itself."""
+    """Return for each event the last one up to it that has a position, or the first at all, or itself."""
     if not placed.any():
         return np.arange(len(placed))
     last = np.maximum.accumulate(np.where(placed, np.arange(len(placed)), -1))
@@ -230,7 +230,7 @@ def _unit_s(table: EventTable, time: np.ndarray, event: np.ndarray, notes: list[
     return found
 
 
-def _place(path: Path, session: MouseTrace, fragment: Fragment) -> slice:
+def _bounds(path: Path, session: MouseTrace, fragment: Fragment) -> slice:
     if fragment.unit not in ("events", "t"):
         raise ParameterError(f"{path}: a mouse session is cut by #events=0-249 or #t=5,10, got #{fragment}")
     n = len(session.time_s)

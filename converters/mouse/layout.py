@@ -1,4 +1,4 @@
-"""Where in time, and where on the screen, the lines of a picture come from."""
+"""Where in time, and where on the screen, the lines of an image come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..core.image import Box, Layout, Region, Span, join_stretches
+from ..core.image import Box, Layout, Region, Span, join_spans
 from .signal import MouseTrace
 
 Scale = Literal["box", "screen"]
@@ -14,18 +14,18 @@ Scale = Literal["box", "screen"]
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """How the screen lies under the picture: x = left + column * pixel_px, y = top + row * pixel_px."""
+    """How the screen lies under the image: x = left + column * pixel_px, y = top + row * pixel_px."""
 
     left: float
     top: float
     pixel_px: float
 
     def to_image(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return columns and rows, with fractions, of places on the screen."""
+        """Return columns and rows, with fractions, of positions on the screen."""
         return (x - self.left) / self.pixel_px, (y - self.top) / self.pixel_px
 
     def spans(self, box: Box) -> tuple[Span, Span]:
-        """Return the stretch of x and of y under a box of pixels."""
+        """Return the span of x and of y under a box of pixels."""
         return (
             Span("x", "px", self.left + box.left * self.pixel_px, self.left + box.right * self.pixel_px),
             Span("y", "px", self.top + box.top * self.pixel_px, self.top + box.bottom * self.pixel_px),
@@ -41,19 +41,19 @@ def trace_frame(
     reference_px: float,
     corners: tuple[float, float, float, float] | None = None,
 ) -> Frame:
-    """Lay a trace into a square picture, its middle in the middle.
+    """Lay a trace into a square image, its middle in the middle.
 
     Parameters
     ----------
     trace
         The session.
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     scale
-        `box`: as large as fits, proportions kept; one that stays in one place has a pixel of the screen a pixel.
-        `screen`: one screen across the picture.
+        `box`: as large as fits, proportions kept; one that stays in one position has a pixel of the screen a pixel.
+        `screen`: one screen across the image.
     margin_px
-        What `box` leaves free at each side, in pixels of the picture, at most a quarter.
+        What `box` leaves free at each side, in pixels of the image, at most a quarter.
     reference_px
         How wide a screen is that the trace does not know; the longer side of one that it knows.
     corners
@@ -75,18 +75,18 @@ def _corners(trace: MouseTrace) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Lines(Layout):
-    """Every line in the picture was drawn in a stretch of time.
+    """Every line in the image was drawn in a span of time.
 
     Parameters
     ----------
     ends
-        float64 (n, 4): x0, y0, x1, y1 in pixels of the image; a dot where both ends are one place.
+        float64 (n, 4): x0, y0, x1, y1 in pixels of the image; a dot where both ends are one point.
     width_px
         float64 (n,), the width of each line.
     start_s, stop_s
         float64 (n,), when each line was drawn; a dot for a moment has `start_s == stop_s`.
     frame
-        How the screen lies under the picture; None where pixels are no places on it.
+        How the screen lies under the image; None where pixels are no positions on it.
     """
 
     ends: np.ndarray
@@ -100,9 +100,9 @@ class Lines(Layout):
         hit = crosses(self.ends, self.width_px, box)
         if not hit.any():
             return Region(())
-        # A moment has no length, and would fall away when stretches are joined.
+        # A moment has no length, and would fall away when spans are joined.
         stop_s = np.maximum(self.stop_s[hit], np.nextafter(self.start_s[hit], np.inf))
-        times = (Span("time", "s", *stretch) for stretch in join_stretches(self.start_s[hit], stop_s))
+        times = (Span("time", "s", *span) for span in join_spans(self.start_s[hit], stop_s))
         return Region((*times, *(self.frame.spans(box) if self.frame else ())))
 
 
@@ -126,7 +126,7 @@ def crosses(ends: np.ndarray, width_px: np.ndarray, box: Box) -> np.ndarray:
 
 
 def join_lines(parts: Sequence[Lines]) -> Lines:
-    """Join the lines of several plots in one picture."""
+    """Join the lines of several plots in one image."""
     return Lines(
         np.concatenate([part.ends for part in parts]),
         np.concatenate([part.width_px for part in parts]),

@@ -12,16 +12,16 @@ def soft_spots(
 ) -> np.ndarray:
     """Return weights spread by a bell in both directions: float64 (size, size).
 
-    Each weight is shared among the four pixels nearest to its place; what lies outside is left out.
+    Each weight is shared among the four pixels nearest to its position; what lies outside is left out.
 
     Parameters
     ----------
     column, row
-        float64 (n,): places in pixels; the middle of the first pixel is at 0.5.
+        float64 (n,): positions in pixels; the middle of the first pixel is at 0.5.
     weight
         float64 (n,), above 0.
     size
-        Height and width of the picture.
+        Height and width of the image.
     bell
         float64 (2 reach + 1,): how a weight is spread over the pixels around it.
     """
@@ -90,22 +90,22 @@ def pen_marks(
     pause_s
         Longest time between two events that a line joins; after a longer one the line begins where it ends.
     frame
-        What lies at the left and at the top of the picture, and how wide a pixel is, in pixels of the screen.
+        What lies at the left and at the top of the image, and how wide a pixel is, in pixels of the screen.
     width_px
         float64 (5,): the width of the mark of each sort of event.
     shown
-        int64 (planes,): what each plane shows, LINE, SPEED, TIME or DIRECTION, each a share from 0 to 1.
+        int64 (channels,): what each channel shows, LINE, SPEED, TIME or DIRECTION, each a share from 0 to 1.
     scale
-        float64 (planes, k): the brightness for shares from 0 to 1, evenly spaced.
+        float64 (channels, k): the brightness for shares from 0 to 1, evenly spaced.
     dots
-        float64 (3, planes): the brightness of a press, of a turn of the wheel, and of what has no direction.
+        float64 (3, channels): the brightness of a press, of a turn of the wheel, and of what has no direction.
 
     Returns
     -------
     ends
-        float64 (m, 4): x and y where each mark begins and ends, in pixels of the picture.
+        float64 (m, 4): x and y where each mark begins and ends, in pixels of the image.
     value
-        float64 (m, planes), from 0 to 1.
+        float64 (m, channels), from 0 to 1.
     width_px
         float64 (m,).
     times
@@ -116,7 +116,7 @@ def pen_marks(
     ends, value = np.empty((n + extra, 4)), np.empty((n + extra, len(shown)))
     width, times = np.empty(n + extra), np.empty((2, n + extra))
     left, top, pixel_px = frame
-    passed, whole, place = 0.0, _brisk_s(time_s, pause_s), n
+    passed, whole, dot = 0.0, _brisk_s(time_s, pause_s), n
     for i in range(n):
         origin = i - 1 if i > 0 and time_s[i] - time_s[i - 1] <= pause_s else i
         if i > 0:
@@ -127,16 +127,16 @@ def pen_marks(
         sort = DRAG if _held(event, i) else MOVE
         width[i], right, down = width_px[sort], x[i] - x[origin], y[i] - y[origin]
         lasted_s, age = time_s[i] - time_s[origin], passed / whole if whole > 0 else 1.0
-        for plane in range(len(shown)):
-            share = _share(shown[plane], sort, right, down, lasted_s, age)
-            value[i, plane] = dots[2, plane] if np.isnan(share) else _between(scale, plane, share)
+        for channel in range(len(shown)):
+            share = _share(shown[channel], sort, right, down, lasted_s, age)
+            value[i, channel] = dots[2, channel] if np.isnan(share) else _between(scale, channel, share)
         if event[i] in (PRESS, SCROLL):
-            ends[place] = column, row, column, row
-            width[place] = width_px[int(event[i])]
-            times[0, place] = times[1, place] = time_s[i]
-            for plane in range(len(shown)):
-                value[place, plane] = dots[0 if event[i] == PRESS else 1, plane]
-            place += 1
+            ends[dot] = column, row, column, row
+            width[dot] = width_px[int(event[i])]
+            times[0, dot] = times[1, dot] = time_s[i]
+            for channel in range(len(shown)):
+                value[dot, channel] = dots[0 if event[i] == PRESS else 1, channel]
+            dot += 1
     return ends, value, width, times
 
 
@@ -181,11 +181,11 @@ def _direction(right_px: float, down_px: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _between(scale: np.ndarray, plane: int, share: float) -> float:
-    """Return the level at a share of the way along the evenly spaced levels of a plane."""
-    place = share * (scale.shape[1] - 1)
-    low = min(int(place), scale.shape[1] - 2)
-    level: float = scale[plane, low] + (place - low) * (scale[plane, low + 1] - scale[plane, low])
+def _between(scale: np.ndarray, channel: int, share: float) -> float:
+    """Return the level at a share of the way along the evenly spaced levels of a channel."""
+    position = share * (scale.shape[1] - 1)
+    low = min(int(position), scale.shape[1] - 2)
+    level: float = scale[channel, low] + (position - low) * (scale[channel, low + 1] - scale[channel, low])
     return level
 
 

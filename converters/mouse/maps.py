@@ -41,26 +41,26 @@ _FAINTEST_S = 0.02
 
 @register
 class DwellMap(Converter):
-    """Where the pointer stayed: the brighter a place, the longer it lay there, on a logarithmic scale.
+    """Where the pointer stayed: the brighter a position, the longer it lay there, on a logarithmic scale.
 
     Every event counts with the time until the next one, pauses cut to `pause_s`, in a soft spot around its
-    place; the longest stay is white. This is the fixation map of eye tracking [1]_, of a pointer: each pixel
+    position; the longest stay is white. This is the fixation map of eye tracking [1]_, of a pointer: each pixel
     has log(1 + h / h0), with h the sum of stay_s * exp(-d^2 / (2 spot_px^2)) over all events at distance d, and
     h0 a stay of 0.02 s.
 
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     scale
-        `box` fits the trace into the picture and keeps its proportions; `screen` draws every trace at one
-        scale, its middle in the middle of the picture, and cuts off what lies outside.
+        `box` fits the trace into the image and keeps its proportions; `screen` draws every trace at one
+        scale, its middle in the middle of the image, and cuts off what lies outside.
     spot_px
-        Standard deviation of a spot in pixels of the picture.
+        Standard deviation of a spot in pixels of the image.
     pause_s
         Longest time, in seconds, that one event counts.
     reference_px
-        Pixels of the screen across the picture when `scale` is `screen` and the signal does not know its
+        Pixels of the screen across the image when `scale` is `screen` and the signal does not know its
         screen; the longer side of the screen where it does.
 
     References
@@ -70,8 +70,8 @@ class DwellMap(Converter):
 
     Examples
     --------
-    >>> picture = DwellMap(size=32)(MouseTrace([0, 0.9, 1], [10, 20, 30], [5, 5, 5], [0, 0, 0]))
-    >>> int(picture.pixels[:, :10].max()), int(picture.pixels[:, 22:].max() < 200)
+    >>> image = DwellMap(size=32)(MouseTrace([0, 0.9, 1], [10, 20, 30], [5, 5, 5], [0, 0, 0]))
+    >>> int(image.pixels[:, :10].max()), int(image.pixels[:, 22:].max() < 200)
     (255, 1)
     """
 
@@ -105,24 +105,24 @@ _FAINTEST_CLICK = 0.25  # of a click
 class ClickMap(Converter):
     """Where buttons were pressed: a soft spot for every press, brighter where there were more of them.
 
-    The fullest place is white, on a logarithmic scale: each pixel has log(1 + 4 h), with h the sum of
+    The fullest position is white, on a logarithmic scale: each pixel has log(1 + 4 h), with h the sum of
     exp(-d^2 / (2 spot_px^2)) over all presses at distance d [1]_. A session without presses is black. The
-    picture covers the whole way of the pointer, so that it lies over those of `trace` and `dwell`.
+    image covers the whole way of the pointer, so that it lies over those of `trace` and `dwell`.
 
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     button
         What counts: `pressed`, every press once; `held`, every event with a button down, so that drags leave
         their way too.
     scale
-        `box` fits the whole trace into the picture and keeps its proportions; `screen` draws every trace at
-        one scale, its middle in the middle of the picture, and cuts off what lies outside.
+        `box` fits the whole trace into the image and keeps its proportions; `screen` draws every trace at
+        one scale, its middle in the middle of the image, and cuts off what lies outside.
     spot_px
-        Standard deviation of a spot in pixels of the picture.
+        Standard deviation of a spot in pixels of the image.
     reference_px
-        Pixels of the screen across the picture when `scale` is `screen` and the signal does not know its
+        Pixels of the screen across the image when `scale` is `screen` and the signal does not know its
         screen; the longer side of the screen where it does.
 
     References
@@ -134,10 +134,10 @@ class ClickMap(Converter):
     --------
     >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 1, 2, 3], [0, 40, 40, 80], [0, 10, 10, 0], [0, 2, 3, 0])
-    >>> picture = ClickMap(size=32)(session)
-    >>> str(picture.locate(Box(15, 17, 17, 19)))
+    >>> image = ClickMap(size=32)(session)
+    >>> str(image.locate(Box(15, 17, 17, 19)))
     'time 1 to 1 s, x 35 to 45 px, y 10 to 20 px'
-    >>> str(picture.locate(Box(0, 0, 4, 4)))
+    >>> str(image.locate(Box(0, 0, 4, 4)))
     'nothing of the signal'
     """
 
@@ -183,10 +183,10 @@ class VelocityAcceleration(Converter):
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     style
         `histogram`, how often which speed and acceleration came together, on a logarithmic scale, the most
-        frequent white; or `trajectory`, the way from each to the next as a line, which takes pieces of some
+        frequent white; or `trajectory`, the way from each to the next as a line, which takes windows of some
         hundred events to be read.
     speed_px_s
         Speed at the right border, in pixels of the screen a second; faster ones lie there.
@@ -227,7 +227,7 @@ class VelocityAcceleration(Converter):
         speed, gain, last = accelerations(trace, pause_s=self.pause_s)
         column = self.size * signed_share(speed, _STRAIGHT_PX_S, self.speed_px_s)
         row = self.size / 2 * (1 - signed_share(gain, _STRAIGHT_PX_S2, self.acceleration_px_s2))
-        column, row = (np.clip(place, 0.5, self.size - 0.5) for place in (column, row))
+        column, row = (np.clip(values, 0.5, self.size - 0.5) for values in (column, row))
         grid = Axes(self._speeds(speed), self._gains(gain))
         if self.style == "histogram":
             ends, begin, width_px = np.stack([column, row] * 2, axis=1), last - 2, 2 * TRUNCATE * _SPOT_PX
@@ -255,7 +255,7 @@ class VelocityAcceleration(Converter):
 
 @dataclass(frozen=True, eq=False)
 class Plane(Layout):
-    """Places on a plane of two quantities, each with the times at which the signal was there."""
+    """Points on a plane of two quantities, each with the times at which the signal was there."""
 
     marks: Lines
     grid: Axes
@@ -282,12 +282,12 @@ def signed_share(value: np.ndarray, straight: float, most: float) -> np.ndarray:
 
 
 def signed_value(share: np.ndarray, straight: float, most: float) -> np.ndarray:
-    """Return the values that lie at places on the scale of `signed_share`."""
+    """Return the values that lie at shares of the scale of `signed_share`."""
     return np.asarray(np.sinh(share * np.arcsinh(most / straight)) * straight)
 
 
 def polyline(column: np.ndarray, row: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join places of neighbouring events by lines (n, 4), others are dots; with the event at which each begins."""
+    """Join points of neighbouring events by lines (n, 4), others are dots; with the event at which each begins."""
     before = np.arange(len(last)) - (np.diff(last, prepend=-2) == 1)
     return np.stack([column[before], row[before], column, row], axis=1), last[before] - 2
 

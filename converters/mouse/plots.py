@@ -31,41 +31,45 @@ _MARGIN_PX = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
-    """A plot and where it stands in the picture.
+class SmallPlot:
+    """A plot and where it stands in the image.
 
     Parameters
     ----------
-    picture
+    pixels
         float (rows, columns), from 0 to 1.
     lines
-        What was drawn, in pixels of the whole picture.
+        What was drawn, in pixels of the whole image.
     left, top
-        Where the panel's first pixel stands.
+        Where the plot's first pixel stands.
     """
 
-    picture: np.ndarray
+    pixels: np.ndarray
     lines: Lines
     left: int = 0
     top: int = 0
 
-    def moved(self, left: int, top: int) -> "Panel":
-        """Return the panel at another place."""
+    def moved(self, left: int, top: int) -> "SmallPlot":
+        """Return the plot at another position."""
         ends = self.lines.ends + np.array([left, top, left, top])
         return replace(self, lines=replace(self.lines, ends=ends), left=left, top=top)
 
 
-def step_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> Panel:
+def step_plot(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> SmallPlot:
     """Count the steps from event to event on a plane of directions and roots of lengths."""
     source = np.flatnonzero((trace.x != trace.x[origin]) | (trace.y != trace.y[origin]))
     begin = origin[source]
-    places = on_root_plane(trace.x[source] - trace.x[begin], trace.y[source] - trace.y[begin], reach_px, size)
-    ends = np.stack([*places, *places], axis=1)
+    positions = on_root_plane(
+        trace.x[source] - trace.x[begin], trace.y[source] - trace.y[begin], reach_px, size
+    )
+    ends = np.stack([*positions, *positions], axis=1)
     width_px = np.full(len(source), _STEP_WIDTH_PX)
-    return Panel(density(*places, size), Lines(ends, width_px, trace.time_s[begin], trace.time_s[source]))
+    return SmallPlot(
+        density(*positions, size), Lines(ends, width_px, trace.time_s[begin], trace.time_s[source])
+    )
 
 
-def stroke_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> Panel:
+def stroke_plot(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size: int) -> SmallPlot:
     """Draw every stroke from the middle, on a plane of directions and roots of distances."""
     from ..kernels.loops import draw_lines
 
@@ -77,24 +81,24 @@ def stroke_panel(trace: MouseTrace, origin: np.ndarray, *, reach_px: float, size
     )
     ends, width_px = np.stack([*tails, *heads], axis=1), np.full(len(source), _STROKE_WIDTH_PX)
     shades = _BRIGHTNESS[np.where(dragging(trace.event)[source], DRAG, MOVE)]
-    picture = np.zeros((size, size, 1), np.uint8)
-    draw_lines(picture, ends, np.ascontiguousarray(shades[:, None]), width_px, False)
-    return Panel(picture[:, :, 0] / 255, Lines(ends, width_px, trace.time_s[begin], trace.time_s[source]))
+    image = np.zeros((size, size, 1), np.uint8)
+    draw_lines(image, ends, np.ascontiguousarray(shades[:, None]), width_px, False)
+    return SmallPlot(image[:, :, 0] / 255, Lines(ends, width_px, trace.time_s[begin], trace.time_s[source]))
 
 
-def bar_panel(trace: MouseTrace, share: np.ndarray, shape: tuple[int, int]) -> Panel:
-    """Draw a bar for every event in their order: `share` of the panel's height, never less than one pixel."""
+def bar_plot(trace: MouseTrace, share: np.ndarray, shape: tuple[int, int]) -> SmallPlot:
+    """Draw a bar for every event in their order: `share` of the plot's height, never less than one pixel."""
     rows, columns = shape
     first = np.arange(columns) * len(share) // columns
     height_px = np.maximum(np.maximum.reduceat(share, first) * rows, 1.0)
     shades = np.maximum.reduceat(_BRIGHTNESS[trace.event], first)
     above = rows - np.arange(rows)[:, None]
-    picture = np.clip(height_px - above + 1, 0, 1) * shades
+    image = np.clip(height_px - above + 1, 0, 1) * shades
     x, bottom = np.arange(columns) + 0.5, np.full(columns, float(rows))
     last = np.maximum(np.r_[first[1:], len(share)] - 1, first)
     ends = np.stack([x, bottom, x, rows - height_px], axis=1)
     start_s = trace.time_s[np.maximum(first - 1, 0)]
-    return Panel(picture, Lines(ends, np.zeros(columns), start_s, trace.time_s[last]))
+    return SmallPlot(image, Lines(ends, np.zeros(columns), start_s, trace.time_s[last]))
 
 
 def stroke_starts(event: np.ndarray, origin: np.ndarray) -> np.ndarray:
@@ -105,9 +109,9 @@ def stroke_starts(event: np.ndarray, origin: np.ndarray) -> np.ndarray:
     >>> stroke_starts(np.array([0, 0, 2, 3, 0]), np.array([0, 0, 1, 2, 3])).tolist()
     [0, 0, 2, 3, 3]
     """
-    places = np.arange(len(event))
-    begins = (origin == places) | (event == PRESS) | (event == RELEASE)
-    return np.asarray(np.maximum.accumulate(np.where(begins, places, 0)))
+    index = np.arange(len(event))
+    begins = (origin == index) | (event == PRESS) | (event == RELEASE)
+    return np.asarray(np.maximum.accumulate(np.where(begins, index, 0)))
 
 
 def on_root_plane(
@@ -127,14 +131,14 @@ def on_root_plane(
 
 
 def density(column: np.ndarray, row: np.ndarray, size: int) -> np.ndarray:
-    """Count places on a grid, smoothed, on a logarithmic scale.
+    """Count positions on a grid, smoothed, on a logarithmic scale.
 
     Returns
     -------
     float64 (size, size)
         From 0 to 1, which the fullest pixel has.
     """
-    # 16: a lone place, smoothed by 4/16, is well above black
+    # 16: a lone position, smoothed by 4/16, is well above black
     return log_level(smooth(smooth(share_out(column, row, np.ones(len(column)), size)).T).T, 16)
 
 
@@ -151,7 +155,7 @@ def log_level(counts: np.ndarray, factor: float) -> np.ndarray:
 
 
 def share_out(column: np.ndarray, row: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
-    """Add weights on a grid, each shared among the four pixels nearest to its place: float64 (size, size).
+    """Add weights on a grid, each shared among the four pixels nearest to its position: float64 (size, size).
 
     Examples
     --------
@@ -163,8 +167,8 @@ def share_out(column: np.ndarray, row: np.ndarray, weight: np.ndarray, size: int
     grid = np.zeros((size + 2) ** 2)  # a border takes what lies outside
     for down, row_share in ((1, 1 - low_share), (2, low_share)):
         for along, column_share in ((1, 1 - right_share), (2, right_share)):
-            places = np.clip(top + down, 0, size + 1) * (size + 2) + np.clip(left + along, 0, size + 1)
-            grid += np.bincount(places, weight * row_share * column_share, len(grid))
+            cells = np.clip(top + down, 0, size + 1) * (size + 2) + np.clip(left + along, 0, size + 1)
+            grid += np.bincount(cells, weight * row_share * column_share, len(grid))
     return grid.reshape(size + 2, size + 2)[1:-1, 1:-1]
 
 
@@ -181,8 +185,8 @@ def share_rows(row: np.ndarray, column: np.ndarray, shape: tuple[int, int]) -> n
     low_share = row - 0.5 - top
     grid = np.zeros((rows + 2) * columns)  # a row above and one below take what lies outside
     for down, share in ((1, 1 - low_share), (2, low_share)):
-        places = np.clip(top + down, 0, rows + 1) * columns + column
-        grid += np.bincount(places, share, len(grid))
+        cells = np.clip(top + down, 0, rows + 1) * columns + column
+        grid += np.bincount(cells, share, len(grid))
     return grid.reshape(rows + 2, columns)[1:-1]
 
 
@@ -220,7 +224,7 @@ class MotionPanels(Converter):
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     pause_s
         Longest time, in seconds, between two events of one stroke.
     step_px
@@ -239,8 +243,8 @@ class MotionPanels(Converter):
     --------
     >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 9], [10, 20, 30, 30], [5, 5, 5, 5], [0, 0, 2, 3])
-    >>> picture = MotionPanels(size=32)(session)
-    >>> str(picture.locate(Box(24, 24, 32, 32)))
+    >>> image = MotionPanels(size=32)(session)
+    >>> str(image.locate(Box(24, 24, 32, 32)))
     'time 0.2 to 9 s'
     """
 
@@ -261,24 +265,22 @@ class MotionPanels(Converter):
     def _convert(self, trace: MouseTrace) -> Image:
         half, rest = self.size // 2, self.size - self.size // 2
         origin = origins(trace.time_s, pause_s=self.pause_s)
-        panels = (
-            step_panel(trace, origin, reach_px=self.step_px, size=half).moved(0, 0),
-            stroke_panel(trace, origin, reach_px=self.stroke_px, size=half).moved(rest, 0),
-            bar_panel(trace, speed_share(trace, origin), (rest // 2, self.size)).moved(0, half),
-            bar_panel(trace, interval_share(trace), (rest - rest // 2, self.size)).moved(0, half + rest // 2),
+        plots = (
+            step_plot(trace, origin, reach_px=self.step_px, size=half).moved(0, 0),
+            stroke_plot(trace, origin, reach_px=self.stroke_px, size=half).moved(rest, 0),
+            bar_plot(trace, speed_share(trace, origin), (rest // 2, self.size)).moved(0, half),
+            bar_plot(trace, interval_share(trace), (rest - rest // 2, self.size)).moved(0, half + rest // 2),
         )
-        return Image(compose(panels, self.size), join_lines([panel.lines for panel in panels]))
+        return Image(compose(plots, self.size), join_lines([plot.lines for plot in plots]))
 
 
-def compose(panels: tuple[Panel, ...], size: int) -> np.ndarray:
-    """Put panels in their places: uint8 (size, size, 1), black where there is none."""
-    picture = np.zeros((size, size, 1), np.uint8)
-    for panel in panels:
-        rows, columns = panel.picture.shape
-        picture[panel.top : panel.top + rows, panel.left : panel.left + columns, 0] = np.rint(
-            panel.picture * 255
-        )
-    return picture
+def compose(plots: tuple[SmallPlot, ...], size: int) -> np.ndarray:
+    """Put plots in their positions: uint8 (size, size, 1), black where there is none."""
+    image = np.zeros((size, size, 1), np.uint8)
+    for plot in plots:
+        rows, columns = plot.pixels.shape
+        image[plot.top : plot.top + rows, plot.left : plot.left + columns, 0] = np.rint(plot.pixels * 255)
+    return image
 
 
 _INTERVALS_S = (0.002, 5.0)
@@ -304,13 +306,13 @@ class HabitPanels(Converter):
     Times, lengths and speeds are on logarithmic scales, and what lies outside is counted at their ends. Brightness is
     the logarithm of how often something occurred, and the commonest is white: log(1 + 16 n) for steps and
     log(1 + 4 n) in the strips. These are pairs of the features by which users of a mouse are told apart in tables [1]_
-    (how long a button is held down, how fast steps of some length and direction are), as pictures of their joint
+    (how long a button is held down, how fast steps of some length and direction are), as images of their joint
     distributions, without a mean being taken.
 
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     pause_s
         Longest time, in seconds, between two events that make a step.
 
@@ -323,8 +325,8 @@ class HabitPanels(Converter):
     --------
     >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2, 0.3], [10, 20, 30, 30], [5, 5, 5, 5], [0, 0, 2, 3])
-    >>> picture = HabitPanels(size=50)(session)
-    >>> str(picture.locate(Box(11, 0, 14, 25)))  # the strip of presses
+    >>> image = HabitPanels(size=50)(session)
+    >>> str(image.locate(Box(11, 0, 14, 25)))  # the strip of presses
     'time 0.1 to 0.2 s'
     """
 
@@ -336,35 +338,35 @@ class HabitPanels(Converter):
 
     @property
     def cells(self) -> tuple[int, int]:
-        """Two by two in each plot: a spot means something else at another place of it."""
+        """Two by two in each plot: a spot means something else elsewhere in it."""
         return (4, 4)
 
     def _convert(self, trace: MouseTrace) -> Image:
         half, rest = self.size // 2, self.size - self.size // 2
-        panels = (
-            event_panel(trace, half).moved(0, 0),
-            turn_panel(trace, half, pause_s=self.pause_s).moved(rest, 0),
-            length_panel(trace, half, pause_s=self.pause_s).moved(0, rest),
-            direction_panel(trace, half, pause_s=self.pause_s).moved(rest, rest),
+        plots = (
+            event_plot(trace, half).moved(0, 0),
+            turn_plot(trace, half, pause_s=self.pause_s).moved(rest, 0),
+            length_plot(trace, half, pause_s=self.pause_s).moved(0, rest),
+            direction_plot(trace, half, pause_s=self.pause_s).moved(rest, rest),
         )
-        return Image(compose(panels, self.size), join_lines([panel.lines for panel in panels]))
+        return Image(compose(plots, self.size), join_lines([plot.lines for plot in plots]))
 
 
-def event_panel(trace: MouseTrace, size: int) -> Panel:
+def event_plot(trace: MouseTrace, size: int) -> SmallPlot:
     """Count how long after the event before each sort of event came, a strip a sort."""
     before = np.maximum(np.arange(len(trace.event)) - 1, 0)
     row = _upwards(trace.time_s - trace.time_s[before], _INTERVALS_S, size)
     counts = smooth(share_rows(row, trace.event.astype(int), (size, len(EVENTS))))
-    picture = log_level(counts, 4)[:, np.arange(size) * len(EVENTS) // size]
+    image = log_level(counts, 4)[:, np.arange(size) * len(EVENTS) // size]
     middle, half_px = (
         (trace.event + 0.5) * (size / len(EVENTS)),
         max(size / len(EVENTS) - _STEP_WIDTH_PX, 0) / 2,
     )
     ends = np.stack([middle - half_px, row, middle + half_px, row], axis=1)
-    return Panel(picture, _lines(ends, trace.time_s[before], trace.time_s))
+    return SmallPlot(image, _lines(ends, trace.time_s[before], trace.time_s))
 
 
-def turn_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
+def turn_plot(trace: MouseTrace, size: int, *, pause_s: float) -> SmallPlot:
     """Count by how much the way turned from one step to the next, and how fast it went on."""
     step, moved, speed = _steps(trace, pause_s)
     second = np.flatnonzero(moved[1:] & moved[:-1]) + 1
@@ -372,7 +374,7 @@ def turn_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
     return _plane(trace, (_across(turn, size), _upwards(speed[second], _SPEEDS_PX_S, size)), second, size, 2)
 
 
-def length_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
+def length_plot(trace: MouseTrace, size: int, *, pause_s: float) -> SmallPlot:
     """Count how far steps went, and how long they took."""
     step, moved, _ = _steps(trace, pause_s)
     which = np.flatnonzero(moved)
@@ -380,12 +382,12 @@ def length_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
     return _plane(trace, (column, _upwards(np.diff(trace.time_s)[which], _INTERVALS_S, size)), which, size, 1)
 
 
-def direction_panel(trace: MouseTrace, size: int, *, pause_s: float) -> Panel:
+def direction_plot(trace: MouseTrace, size: int, *, pause_s: float) -> SmallPlot:
     """Count where steps went to, and how fast."""
     step, moved, speed = _steps(trace, pause_s)
     which = np.flatnonzero(moved)
-    place = _across(step[which], size), _upwards(speed[which], _SPEEDS_PX_S, size)
-    return _plane(trace, place, which, size, 1)
+    position = _across(step[which], size), _upwards(speed[which], _SPEEDS_PX_S, size)
+    return _plane(trace, position, which, size, 1)
 
 
 def _steps(trace: MouseTrace, pause_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -397,13 +399,13 @@ def _steps(trace: MouseTrace, pause_s: float) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _plane(
-    trace: MouseTrace, place: tuple[np.ndarray, np.ndarray], which: np.ndarray, size: int, n_steps: int
-) -> Panel:
-    """Draw how dense places are; `which` are the steps that they stand for, each the last of `n_steps`."""
+    trace: MouseTrace, position: tuple[np.ndarray, np.ndarray], which: np.ndarray, size: int, n_steps: int
+) -> SmallPlot:
+    """Draw how dense positions are; `which` are the steps that they stand for, each the last of `n_steps`."""
     lines = _lines(
-        np.stack([*place, *place], axis=1), trace.time_s[which + 1 - n_steps], trace.time_s[which + 1]
+        np.stack([*position, *position], axis=1), trace.time_s[which + 1 - n_steps], trace.time_s[which + 1]
     )
-    return Panel(density(*place, size), lines)
+    return SmallPlot(density(*position, size), lines)
 
 
 def _lines(ends: np.ndarray, start_s: np.ndarray, stop_s: np.ndarray) -> Lines:

@@ -23,7 +23,7 @@ class MouseTrace(Signal):
     x, y
         float64 (n,), pixels of the screen from its upper left corner, fractions allowed.
     event
-        uint8 (n,), places in EVENTS: 0 move, 1 drag, 2 press, 3 release, 4 scroll.
+        uint8 (n,), indices in EVENTS: 0 move, 1 drag, 2 press, 3 release, 4 scroll.
     screen
         Width and height of the screen in pixels; None where not known.
 

@@ -343,5 +343,5 @@ def _json_array(path: Path, text: PlainText) -> list[Any]:
 
 
 def _enumerated(words: list[str]) -> Words:
-    places = {word: at for at, word in enumerate(dict.fromkeys(words))}
-    return list(places), np.array([places[word] for word in words], np.int64)
+    index = {word: at for at, word in enumerate(dict.fromkeys(words))}
+    return list(index), np.array([index[word] for word in words], np.int64)

@@ -17,7 +17,7 @@ from .signal import MOVE, PRESS, SCROLL, MouseTrace
 Ink = Literal["line", "speed", "time", "direction", "rgb"]
 Colors = Literal["grey", "color"]
 
-# What each plane shows, as `pen.pen_marks` takes it (whose module is compiled, and loaded only to draw).
+# What each channel shows, as `pen.pen_marks` takes it (whose module is compiled, and loaded only to draw).
 _SHOWN = {"line": (0,), "speed": (1,), "time": (2,), "direction": (3,), "rgb": (0, 1, 2)}
 _LEVELS = 257  # a level for each of 256 steps from 0 to 1; four sorts of events, and quarters of a circle, fall on one
 _FAINTEST = 0.2  # the slowest and the earliest line must still be seen
@@ -38,11 +38,11 @@ class Palette:
     Parameters
     ----------
     shown
-        int64 (planes,): what each plane shows, as `pen_marks` takes it.
+        int64 (channels,): what each channel shows, as `pen_marks` takes it.
     scale
-        float64 (planes, levels): brightness for shares from 0 to 1, evenly spaced.
+        float64 (channels, levels): brightness for shares from 0 to 1, evenly spaced.
     dots
-        float64 (3, planes): the brightness of a press, of a turn of the wheel, and of what has no direction.
+        float64 (3, channels): the brightness of a press, of a turn of the wheel, and of what has no direction.
     """
 
     shown: np.ndarray
@@ -110,7 +110,9 @@ def _colored(ink: str) -> np.ndarray:
     if ink == "direction":
         return hue_wheel(share)
     colors = _EVENT_RGB if ink == "line" else _RISING_RGB
-    return np.stack([np.interp(share, np.linspace(0, 1, len(colors)), plane) for plane in colors.T], axis=1)
+    return np.stack(
+        [np.interp(share, np.linspace(0, 1, len(colors)), channel) for channel in colors.T], axis=1
+    )
 
 
 # By event: moves, drags, presses, releases, turns of the wheel. A press stands out by size and brightness.
@@ -147,21 +149,21 @@ class TraceDrawing(Converter):
     Parameters
     ----------
     size
-        Height and width of the picture in pixels.
+        Height and width of the image in pixels.
     scale
-        `box` fits the trace into the picture and keeps its proportions. `screen` draws every trace at one
-        scale, its middle in the middle of the picture: distances mean the same in every picture, what lies
+        `box` fits the trace into the image and keeps its proportions. `screen` draws every trace at one
+        scale, its middle in the middle of the image: distances mean the same in every image, what lies
         outside is cut off.
     ink
         What is shown of each line: see the table.
     colors
         `grey`, one channel, of which three make an image (`A+B+C`) or each is a view; or `color`.
     line_width_px
-        Width of a line in pixels of the picture; a press is a dot of four times that width.
+        Width of a line in pixels of the image; a press is a dot of four times that width.
     pause_s
         Longest time, in seconds, between two events that a line joins.
     reference_px
-        Pixels of the screen across the picture when `scale` is `screen` and the signal does not know its
+        Pixels of the screen across the image when `scale` is `screen` and the signal does not know its
         screen; the longer side of the screen where it does.
 
     References
@@ -173,10 +175,10 @@ class TraceDrawing(Converter):
     --------
     >>> from phosphene.converters.core.image import Box
     >>> session = MouseTrace([0, 0.1, 0.2], [10, 20, 30], [5, 5, 5], [0, 0, 2])
-    >>> picture = TraceDrawing(size=30)(session)
-    >>> picture.pixels.shape
+    >>> image = TraceDrawing(size=30)(session)
+    >>> image.pixels.shape
     (30, 30, 1)
-    >>> str(picture.locate(Box(0, 0, 10, 30)))
+    >>> str(image.locate(Box(0, 0, 10, 30)))
     'time 0 to 0.1 s, x 7.5 to 15.8333 px, y -7.5 to 17.5 px'
     """
 
@@ -196,23 +198,23 @@ class TraceDrawing(Converter):
         super().__post_init__()
         if self.ink == "rgb" and self.colors == "color":
             raise ParameterError(
-                "TraceDrawing.colors must be 'grey' with ink='rgb', whose planes are its colours"
+                "TraceDrawing.colors must be 'grey' with ink='rgb', whose channels are its colours"
             )
 
     def _convert(self, trace: MouseTrace) -> Image:
-        picture = self._black()
-        return Image(picture, self._draw(trace, picture))
+        image = self._black()
+        return Image(image, self._draw(trace, image))
 
     def _batch(self, signals: Sequence[MouseTrace]) -> np.ndarray:
-        pictures = np.repeat(self._black()[None], len(signals), axis=0)
-        for trace, picture in zip(signals, pictures, strict=True):
-            self._draw(trace, picture)
-        return pictures
+        images = np.repeat(self._black()[None], len(signals), axis=0)
+        for trace, image in zip(signals, images, strict=True):
+            self._draw(trace, image)
+        return images
 
     def _black(self) -> np.ndarray:
         return np.zeros((self.size, self.size, len(palette(self.ink, self.colors).shown)), np.uint8)
 
-    def _draw(self, trace: MouseTrace, picture: np.ndarray) -> Lines:
+    def _draw(self, trace: MouseTrace, image: np.ndarray) -> Lines:
         from ..kernels.loops import draw_lines
         from .loops import corners, pen_marks
 
@@ -226,8 +228,8 @@ class TraceDrawing(Converter):
             reference_px=self.reference_px,
             corners=corners(events),
         )
-        place = frame.left, frame.top, frame.pixel_px
-        marks = pen_marks(events, self.pause_s, place, widths, pen.shown, pen.scale, pen.dots)
+        corner = frame.left, frame.top, frame.pixel_px
+        marks = pen_marks(events, self.pause_s, corner, widths, pen.shown, pen.scale, pen.dots)
         ends, value, width_px, (start_s, stop_s) = marks
-        draw_lines(picture, ends, value, width_px, self.colors == "color")
+        draw_lines(image, ends, value, width_px, self.colors == "color")
         return Lines(ends, width_px, start_s, stop_s, frame)

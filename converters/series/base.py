@@ -55,7 +55,7 @@ def cells(count: int, size: int, arrangement: Arrangement) -> list[Box]:
     if arrangement == "color":
         if count > PLANES:
             raise SignalError(
-                f"{count} pictures do not fit into red, green and blue; take channels=mosaic or channels=stack"
+                f"{count} images do not fit into red, green and blue; take channels=mosaic or channels=stack"
             )
         return [Box(0, 0, size, size)] * count
     columns = 1 if arrangement == "stack" else math.ceil(math.sqrt(count))
@@ -178,12 +178,12 @@ class Differences(Layout):
     def axes(self) -> tuple[Axis, Axis] | None:
         """Return the axes, which reach over the last sample."""
         axes = self.inside.axes()
-        return axes and (self._stretched(axes[0]), self._stretched(axes[1]))
+        return axes and (self._extended(axes[0]), self._extended(axes[1]))
 
     def _reaching(self, span: Span) -> Span:
         return replace(span, stop=span.stop + self.step) if span.quantity in _ALONG else span
 
-    def _stretched(self, axis: Axis) -> Axis:
+    def _extended(self, axis: Axis) -> Axis:
         if axis.quantity not in _ALONG:
             return axis
         return replace(axis, edges=axis.edges * (1 + self.step / axis.edges[-1]))
@@ -211,7 +211,7 @@ _REDUCED_AT_A_TIME = 1 << 20
 
 
 class SeriesConverter(Converter):
-    """A square picture of a series, grey; one that has several channels shares it out among them.
+    """A square image of a series, grey; one that has several channels shares it out among them.
 
     Parameters
     ----------
@@ -219,9 +219,9 @@ class SeriesConverter(Converter):
         Width and height in pixels.
     channels
         What is drawn of a series with several channels: `mosaic`, each in a square cell of its own, from the
-        left and then downwards; `stack`, each in a strip as wide as the picture, from the top downwards;
+        left and then downwards; `stack`, each in a strip as wide as the image, from the top downwards;
         `color`, the first as red, the second as green, the third as blue, in an image that is RGB also where
-        there are fewer, whose planes are black then; `mean`, the average of those present; or `first`.
+        there are fewer, whose channels are black then; `mean`, the average of those present; or `first`.
     input
         What of the series is drawn: its `values`, or its first `differences`, each sample subtracted from the
         next one; next to a missing value there is none.
@@ -245,7 +245,7 @@ class SeriesConverter(Converter):
         Parameters
         ----------
         values
-            float32 or float64 (n, channels of a picture, samples), NaN where missing.
+            float32 or float64 (n, channels of an image, samples), NaN where missing.
         canvas
             uint8 (n, rows, columns), contiguous; every pixel is written.
         """
@@ -258,13 +258,13 @@ class SeriesConverter(Converter):
         return sample_axes(values.shape[-1], shape, step_s)
 
     def _parts(self, channels: int) -> list[list[int]]:
-        """Return the channels that each picture shows: here, one each."""
+        """Return the channels that each image shows: here, one each."""
         return [[channel] for channel in range(channels)]
 
     def _convert(self, signal: Series) -> Image:
         (pixels,) = self._batch([signal])
         boxes, layouts, names = [], [], []
-        for part, cell, values in self._pictures(signal.values[None]):
+        for part, cell, values in self._images(signal.values[None]):
             layout = self._layout(part, values[0], _shape(cell), signal.step_s)
             if self.input == "differences":
                 layout = Differences(layout, signal.step_s or 1.0)
@@ -278,8 +278,8 @@ class SeriesConverter(Converter):
         return Image(pixels, layouts[0] if len(layouts) == 1 else Mosaic(tuple(boxes), tuple(layouts)))
 
     def _batch(self, signals: Sequence[Series]) -> np.ndarray:
-        planes = PLANES if self.channels == "color" else 1
-        pixels = np.empty((len(signals), self.size, self.size, planes), np.uint8)
+        n_colors = PLANES if self.channels == "color" else 1
+        pixels = np.empty((len(signals), self.size, self.size, n_colors), np.uint8)
         for start, stop in _runs([signal.values.shape for signal in signals]):
             some = [signal.values for signal in signals[start:stop]]
             values = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
@@ -287,22 +287,22 @@ class SeriesConverter(Converter):
         return pixels
 
     def _paint(self, values: np.ndarray, pixels: np.ndarray) -> None:
-        """Draw float32 (n, channels, samples) into uint8 (n, size, size, planes)."""
-        count, size, _, planes = pixels.shape
-        for index, (_, cell, some) in enumerate(self._pictures(values)):
+        """Draw float32 (n, channels, samples) into uint8 (n, size, size, colors)."""
+        count, size, _, n_colors = pixels.shape
+        for index, (_, cell, some) in enumerate(self._images(values)):
             rows, columns = _shape(cell)
-            if rows == columns == size and planes == 1:
+            if rows == columns == size and n_colors == 1:
                 self._draw(some, pixels.reshape(count, size, size))
                 continue
             drawn = np.empty((count, rows, columns), np.uint8)
             self._draw(some, drawn)
             if index == 0:
                 pixels[...] = 0
-            plane = index if planes > 1 else 0
-            pixels[:, cell.top : cell.bottom, cell.left : cell.right, plane] = drawn
+            color = index if n_colors > 1 else 0
+            pixels[:, cell.top : cell.bottom, cell.left : cell.right, color] = drawn
 
-    def _pictures(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
-        """Yield the channels of each picture, its cell, and what is drawn of (n, channels, samples)."""
+    def _images(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
+        """Yield the channels of each image, its cell, and what is drawn of (n, channels, samples)."""
         steps = self.input == "differences"
         if self.channels == "first":
             values = values[:, :1]
@@ -393,11 +393,11 @@ def reduced(values: np.ndarray, most: int, *, axis: int = -1) -> np.ndarray:
 
 
 def _reduced_part(values: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Average along the first axis from each of `start`, which counts from the place of the first, to the next."""
+    """Average along the first axis from each of `start`, which counts from the index of the first, to the next."""
     present = ~np.isnan(values)
-    places = start - start[0]
-    sums = np.add.reduceat(np.where(present, values, 0.0).astype(np.float64, copy=False), places, axis=0)
-    return _ratio(sums, np.add.reduceat(present, places, axis=0, dtype=np.int64))
+    offsets = start - start[0]
+    sums = np.add.reduceat(np.where(present, values, 0.0).astype(np.float64, copy=False), offsets, axis=0)
+    return _ratio(sums, np.add.reduceat(present, offsets, axis=0, dtype=np.int64))
 
 
 def _ratio(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -477,7 +477,7 @@ def spans(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def finish(canvas: np.ndarray, *, flat: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> None:
-    """Make pictures of what never changes mid-grey, and what is missing black.
+    """Make images of what never changes mid-grey, and what is missing black.
 
     Parameters
     ----------
@@ -507,7 +507,7 @@ OUTSIDE = 0.001
 
 
 class RangedConverter(SeriesConverter):
-    """A picture of the values from a lowest to a highest one, which are those of each series or the same for all.
+    """An image of the values from a lowest to a highest one, which are those of each series or the same for all.
 
     Parameters
     ----------
@@ -553,10 +553,10 @@ class RangedConverter(SeriesConverter):
 
     def _values(self, signal: Series) -> list[np.ndarray]:
         """Return what is drawn of a series before the range is applied: (samples,) for each channel."""
-        return [values[0, 0] for _, _, values in super()._pictures(signal.values[None])]
+        return [values[0, 0] for _, _, values in super()._images(signal.values[None])]
 
-    def _pictures(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
-        for part, cell, some in super()._pictures(values):
+    def _images(self, values: np.ndarray) -> Iterator[tuple[list[int], Box, np.ndarray]]:
+        for part, cell, some in super()._images(values):
             yield part, cell, self._scaled(some, part[0])
 
     def _scaled(self, values: np.ndarray, channel: int) -> np.ndarray:

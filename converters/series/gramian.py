@@ -15,7 +15,7 @@ class GramianSummationField(SeriesConverter):
     """The cosine of the sum of each two angles: bright where two moments are alike and extreme.
 
     The series is scaled to -1 to 1, or to 0 to 1, and read as cosines of angles. A series longer than the
-    picture is averaged down first; in a shorter one every sample takes several pixels. Missing values leave
+    image is averaged down first; in a shorter one every sample takes several pixels. Missing values leave
     their row and column black, a series that never changes is mid-grey. Grey levels are those of
     127.5 (1 + cos(a + b)), rounded, but for one level in fewer than 1 of 100 pixels.
 

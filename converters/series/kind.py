@@ -80,7 +80,7 @@ class SeriesReader(Reader):
             if isinstance(opened, Archive):
                 values, step_s, notes = _item(opened, fragment)
             else:
-                values, step_s, notes = opened.part(*_stretch(path, opened.count, fragment))
+                values, step_s, notes = opened.part(*_bounds(path, opened.count, fragment))
             return Series(values, step_s, notes=note_texts(notes, path=path, strict=options.strict))
         except SignalError as error:
             where = f"{path}#{fragment}" if fragment else f"{path}"
@@ -197,7 +197,7 @@ def _targets(archive: Archive) -> str:
     )
 
 
-def _stretch(path: Path, count: int, fragment: Fragment | None) -> tuple[int, int]:
+def _bounds(path: Path, count: int, fragment: Fragment | None) -> tuple[int, int]:
     if fragment is None:
         return 0, count
     if fragment.unit == "row":

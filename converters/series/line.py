@@ -55,10 +55,10 @@ class LinePlot(RangedConverter):
     line_width_px: Annotated[float, Between(above=0, high=64)] = 1.5
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
-        for series, picture in zip(values, canvas, strict=True):
+        for series, image in zip(values, canvas, strict=True):
             bounds = (0.0, 1.0) if self._bounds else spread(series[0], series[0])
-            picture[...] = plot(
-                series[0], bounds, picture.shape, fill=self.fill, line_width_px=self.line_width_px
+            image[...] = plot(
+                series[0], bounds, image.shape, fill=self.fill, line_width_px=self.line_width_px
             )
 
     def _layout(
@@ -87,16 +87,16 @@ def plot(
     from ..kernels.loops import draw_lines
     from .loops import fill_area, plot_lines
 
-    picture = np.zeros((*shape, 1), np.uint8)
+    image = np.zeros((*shape, 1), np.uint8)
     margin_px, (low, span) = margin(shape[0], line_width_px), bounds
     lines = plot_lines(np.ascontiguousarray(values), low, span, shape[1], shape[0], margin_px)
     if fill == "below":
-        fill_area(picture, lines, float(shape[0]), _FILL_LEVEL)
+        fill_area(image, lines, float(shape[0]), _FILL_LEVEL)
     elif fill == "mean":
         share = (float(np.nanmean(values)) - low) / span if span else 0.5
-        fill_area(picture, lines, margin_px + (1 - share) * (shape[0] - 2 * margin_px), _FILL_LEVEL)
-    draw_lines(picture, lines, np.ones((len(lines), 1)), np.full(len(lines), line_width_px), False)
-    return picture[:, :, 0]
+        fill_area(image, lines, margin_px + (1 - share) * (shape[0] - 2 * margin_px), _FILL_LEVEL)
+    draw_lines(image, lines, np.ones((len(lines), 1)), np.full(len(lines), line_width_px), False)
+    return image[:, :, 0]
 
 
 def margin(rows: int, line_width_px: float) -> float:

@@ -135,7 +135,7 @@ def write_factors(
         scale, base = 1 / width[k] if width[k] > 0 else 0.0, low[k]
         values, shares, sines = points[k], factors[k, 0], factors[k, 1]
         in_column, in_row = factors[k, 2], factors[k, 3]
-        # Three loops: the vectoriser takes none that writes to so many places.
+        # Three loops: the vectoriser takes none that writes to so many arrays.
         for i in range(len(values)):
             share = np.float32((values[i] - base) * scale)
             share = share if share > none else none  # so is a missing one
@@ -485,12 +485,12 @@ def plot_lines(
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_area(picture: np.ndarray, lines: np.ndarray, base: float, level: float) -> None:
+def fill_area(image: np.ndarray, lines: np.ndarray, base: float, level: float) -> None:
     """Fill what is between lines and a row, wherever the middle of a column is under a line or a dot in it.
 
     Parameters
     ----------
-    picture
+    image
         uint8 (height, width, 1), changed in place; what is brighter stays.
     lines
         float64 (n, 4), as `plot_lines` returns them.
@@ -499,21 +499,21 @@ def fill_area(picture: np.ndarray, lines: np.ndarray, base: float, level: float)
     level
         The grey level.
     """
-    width = picture.shape[1]
+    width = image.shape[1]
     for x0, y0, x1, y1 in lines:
         if x0 == x1:
-            _fill_column(picture, min(int(x0), width - 1), y0, base, level)
+            _fill_column(image, min(int(x0), width - 1), y0, base, level)
             continue
         for column in range(int(np.ceil(x0 - 0.5)), min(width, int(np.ceil(x1 - 0.5)))):
-            _fill_column(picture, column, y0 + (column + 0.5 - x0) / (x1 - x0) * (y1 - y0), base, level)
+            _fill_column(image, column, y0 + (column + 0.5 - x0) / (x1 - x0) * (y1 - y0), base, level)
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill_column(picture: np.ndarray, column: int, one: float, other: float, level: float) -> None:
-    top, bottom = max(0.0, min(one, other)), min(float(picture.shape[0]), max(one, other))
-    for row in range(int(top), min(int(np.ceil(bottom)), picture.shape[0])):
+def _fill_column(image: np.ndarray, column: int, one: float, other: float, level: float) -> None:
+    top, bottom = max(0.0, min(one, other)), min(float(image.shape[0]), max(one, other))
+    for row in range(int(top), min(int(np.ceil(bottom)), image.shape[0])):
         cover = min(bottom, row + 1.0) - max(top, float(row))
-        picture[row, column, 0] = max(picture[row, column, 0], np.uint8(cover * level + 0.5))
+        image[row, column, 0] = max(image[row, column, 0], np.uint8(cover * level + 0.5))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -529,7 +529,7 @@ def _column_stop(at: int, n: int, width: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _extremes(values: np.ndarray, start: int, stop: int, chosen: np.ndarray) -> int:
-    """Set the places of the first, lowest, highest and last present sample, in order, each once; return how many."""
+    """Set the indices of the first, lowest, highest and last present sample, in order, each once; return how many."""
     first, last, lowest, highest = -1, -1, -1, -1
     for i in range(start, stop):
         if np.isnan(values[i]):

@@ -15,7 +15,7 @@ Strategy = Literal["quantile", "uniform", "normal"]
 class MarkovTransitionField(SeriesConverter):
     """How likely one step leads from the level of the row to the level of the column: white is sure.
 
-    A series longer than the picture is cut into levels first, and the field averaged down. Missing values
+    A series longer than the image is cut into levels first, and the field averaged down. Missing values
     belong to no level and leave their row and column black; a series that never changes is mid-grey.
 
     Parameters

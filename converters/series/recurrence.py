@@ -58,7 +58,7 @@ class RecurrencePlot(SeriesConverter):
     percentage
         See `threshold`; 0 to 100.
     relation
-        What is compared. `self`: each channel with itself. `joint`: all channels in one picture, which are the
+        What is compared. `self`: each channel with itself. `joint`: all channels in one image, which are the
         same where each is, and as far apart as the one that is farthest. `cross`: each two channels, in
         standard deviations from their means, the moments of the first as columns and of the second as rows. A
         series of one channel is compared with itself.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.converter import register
 from ..core.errors import ParameterError
-from ..core.image import Box, Layout, Region, Span, join_stretches
+from ..core.image import Box, Layout, Region, Span, join_spans
 from ..core.parameters import Between
 from .base import RangedConverter, SeriesConverter, flat_grey, grey, reduced, segments, spread
 
@@ -61,8 +61,8 @@ class Patches(SeriesConverter):
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         width = self._width_of(values.shape[2])
-        for series, picture in zip(values, canvas, strict=True):
-            picture[...] = patches(series[0], width, picture.shape)
+        for series, image in zip(values, canvas, strict=True):
+            image[...] = patches(series[0], width, image.shape)
 
     def _width_of(self, count: int) -> int:
         return self.width or min(count, max(1, round(self.scale * math.sqrt(count))))
@@ -125,13 +125,13 @@ class Folded(Layout):
     step_s: float | None
 
     def locate(self, box: Box) -> Region:
-        """Return the stretches of the series that the box shows, joined where they touch."""
+        """Return the spans of the series that the box shows, joined where they touch."""
         rows = np.arange(self.rows[0][box.top], self.rows[1][box.bottom - 1]) * self.width
         start = rows + self.columns[0][box.left]
         stop = rows + self.columns[1][box.right - 1]
-        stretches = join_stretches(np.minimum(start, self.count), np.minimum(stop, self.count))
+        spans = join_spans(np.minimum(start, self.count), np.minimum(stop, self.count))
         quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1)
-        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in stretches))
+        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in spans))
 
 
 _FINEST = 8  # samples of a window for each column of pixels; of more, neighbours are averaged before
@@ -185,8 +185,8 @@ class OverlappingWindows(RangedConverter):
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         width, starts = window_starts(values.shape[2], self.length, self.hop)
         bounds = (0.0, 1.0) if self._bounds else None
-        for series, picture in zip(values, canvas, strict=True):
-            picture[...] = draw_windows(series[0], width, starts, picture.shape, bounds)
+        for series, image in zip(values, canvas, strict=True):
+            image[...] = draw_windows(series[0], width, starts, image.shape, bounds)
 
     def _layout(
         self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
@@ -272,10 +272,8 @@ class Windowed(Layout):
     step_s: float | None
 
     def locate(self, box: Box) -> Region:
-        """Return the stretches of the series that the box shows, joined where they touch."""
+        """Return the spans of the series that the box shows, joined where they touch."""
         starts = self.starts[self.rows[0][box.top] : self.rows[1][box.bottom - 1]]
-        stretches = join_stretches(
-            starts + self.columns[0][box.left], starts + self.columns[1][box.right - 1]
-        )
+        spans = join_spans(starts + self.columns[0][box.left], starts + self.columns[1][box.right - 1])
         quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1)
-        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in stretches))
+        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in spans))

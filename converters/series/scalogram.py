@@ -27,7 +27,7 @@ class Scalogram(SeriesConverter):
     Parameters
     ----------
     size, channels
-        See `SeriesConverter`. A series longer than the picture is drawn as the root of the mean power of neighbours.
+        See `SeriesConverter`. A series longer than the image is drawn as the root of the mean power of neighbours.
     wavelet
         `morlet`; `morse`, the generalised Morse wavelet with gamma 3, which has no negative frequencies at any
         `omega0`; `ricker`, the analytic Mexican hat, sharper in time and blunter in frequency.
@@ -42,7 +42,7 @@ class Scalogram(SeriesConverter):
     A Morlet wavelet of the frequency f has the spectrum 2 exp(-omega0² (g / f - 1)² / 2) at the frequency g > 0
     [1]_; the factor keeps the amplitude of a sine instead of its energy, which would dim fast changes [2]_.
 
-    The mean is taken away, and zeros are put before and after. So near both ends the picture grows dim, in the lower
+    The mean is taken away, and zeros are put before and after. So near both ends the image grows dim, in the lower
     rows further in: within the square root of 2 times omega0 / (2 pi f), the cone of influence.
 
     A missing value counts, for each wavelet, as the mean of those that the wavelet covers around it, and the
@@ -74,8 +74,8 @@ class Scalogram(SeriesConverter):
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         rows, columns = canvas.shape[1:]
-        for series, picture in zip(values, canvas, strict=True):
-            picture[...] = squashed(self._square(series[0], columns), rows)
+        for series, image in zip(values, canvas, strict=True):
+            image[...] = squashed(self._square(series[0], columns), rows)
 
     def _square(self, values: np.ndarray, size: int) -> np.ndarray:
         starts, stops = segments(len(values), min(size, len(values)))
@@ -119,7 +119,7 @@ class Squashed(Layout):
 
 
 def squashed(pixels: np.ndarray, rows: int) -> np.ndarray:
-    """Average the rows of a picture until `rows` are left.
+    """Average the rows of an image until `rows` are left.
 
     Examples
     --------
@@ -198,8 +198,8 @@ def _mean_free(values: np.ndarray) -> tuple[np.ndarray, bool]:
     mean = total / sum(int(np.count_nonzero(~np.isnan(part))) for part in parts)
     height = max(high / size - mean, mean - low / size)
     waves = np.empty(len(values), np.float32)
-    for place, part in enumerate(parts):
-        start = place * _AT_A_TIME
+    for index, part in enumerate(parts):
+        start = index * _AT_A_TIME
         waves[start : start + len(part)] = np.nan_to_num(
             (part.astype(np.float64) / size - mean) / (height if height > 0 else 1.0)
         )

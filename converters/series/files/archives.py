@@ -247,7 +247,7 @@ def _parted(path: Path, *, comment: str) -> tuple[list[tuple[int, str]], list[tu
         for number, line in enumerate(text_lines(PlainText(path).read()), 1)
         if line.strip() and not line.lstrip().startswith(comment)
     ]
-    start = next((place for place, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
+    start = next((index for index, (_, line) in enumerate(lines) if line.lower() == "@data"), None)
     if start is None:
         raise ReadError(f"{path}: has no line @data; the series stand behind one")
     if start + 1 == len(lines):

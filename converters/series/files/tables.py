@@ -90,7 +90,7 @@ class TextRows:
     def blocks(
         self, start: int, stop: int
     ) -> Iterator[tuple[int, np.ndarray, dict[int, list[str]], list[int]]]:
-        """Yield the first row, numbers, texts and odd lines of stretches of the file that cover the rows asked for."""
+        """Yield the first row, numbers, texts and odd lines of spans of the file that cover the rows asked for."""
         last = self.chunk_of(stop - 1) + 1
         for index in range(self.chunk_of(start), last, _CHUNKS_AT_ONCE):
             first, behind = self.chunks[index], self.chunks[min(index + _CHUNKS_AT_ONCE, last)]

@@ -9,7 +9,7 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make
 from phosphene.converters.binary import BinaryReader, ByteBigrams
-from phosphene.converters.binary.bigram import count_pairs, join_near, log_grey, resize_plane
+from phosphene.converters.binary.bigram import count_pairs, join_near, log_grey, resize_square
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 some_bytes = st.binary(min_size=1, max_size=500)
@@ -83,13 +83,13 @@ def test_resizing_is_the_slow_way(size):
     rows = fine[: len(fine) // 256 * 256].reshape(-1, 256, 256).mean(axis=1)
     fine = np.repeat(rows, size, axis=1)
     want = fine.reshape(len(rows), size, 256).mean(axis=2)
-    np.testing.assert_allclose(resize_plane(plane, size)[: len(want)], want, rtol=1e-4)
+    np.testing.assert_allclose(resize_square(plane, size)[: len(want)], want, rtol=1e-4)
 
 
 @given(st.integers(8, 600))
 def test_resizing_keeps_the_mean(size):
     plane = np.random.default_rng(size).random((256, 256)).astype(np.float32)
-    assert resize_plane(plane, size).mean() == pytest.approx(plane.mean(), rel=1e-4)
+    assert resize_square(plane, size).mean() == pytest.approx(plane.mean(), rel=1e-4)
 
 
 def test_log_grey_of_nothing():

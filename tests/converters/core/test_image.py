@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Axes, Axis, Box, Image, Offsets, ParameterError, Region, SignalError, Span
-from phosphene.converters.core.image import join_stretches
+from phosphene.converters.core.image import join_spans
 
 TIME = Axis("time", "s", np.array([0.0, 0.5, 1.0, 1.5]))
 HERTZ = Axis("frequency", "Hz", np.array([400.0, 200.0, 100.0]))
@@ -109,7 +109,7 @@ def test_a_suffix_of_no_image_format(tmp_path, name):
 def test_joined_stretches_hold_the_same_places(stretches):
     start = np.array([first for first, _ in stretches], np.int64)
     stop = np.array([first + length for first, length in stretches], np.int64)
-    joined = join_stretches(start, stop)
+    joined = join_spans(start, stop)
     one_by_one = {place for first, length in stretches for place in range(first, first + length)}
     assert {place for low, high in joined for place in range(low, high)} == one_by_one
     assert all(high < low for (_, high), (low, _) in pairwise(joined))

@@ -22,7 +22,7 @@ from phosphene.converters.mouse import (
     VelocityAcceleration,
 )
 from phosphene.converters.mouse.layout import crosses
-from phosphene.converters.mouse.plots import bar_panel
+from phosphene.converters.mouse.plots import bar_plot
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -223,8 +223,8 @@ def test_lines_cross_a_box_as_sampling_says():
 
 def test_bars_by_hand():
     trace = MouseTrace([0, 1, 2], [0, 0, 0], [0, 0, 0], [MOVE, PRESS, DRAG])
-    panel = bar_panel(trace, np.array([0.5, 1.0, 0.0]), (4, 3))
-    np.testing.assert_allclose(panel.picture, [[0, 1, 0], [0, 1, 0], [0.5, 1, 0], [0.5, 1, 0.8]])
+    panel = bar_plot(trace, np.array([0.5, 1.0, 0.0]), (4, 3))
+    np.testing.assert_allclose(panel.pixels, [[0, 1, 0], [0, 1, 0], [0.5, 1, 0], [0.5, 1, 0.8]])
 
 
 def test_the_step_plane_shows_directions():
@@ -278,7 +278,7 @@ def test_pixels_are_what_they_were(name):
         (
             "trace",
             {"ink": "rgb", "colors": "color"},
-            "TraceDrawing.colors must be 'grey' with ink='rgb', whose planes are its colours",
+            "TraceDrawing.colors must be 'grey' with ink='rgb', whose channels are its colours",
         ),
         ("trace", {"line_width_px": 0}, "TraceDrawing.line_width_px must be a number > 0 and <= 64, got 0"),
         ("trace", {"pause_s": -1}, "TraceDrawing.pause_s must be a number > 0, got -1"),

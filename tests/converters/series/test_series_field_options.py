@@ -346,7 +346,7 @@ def test_channels_are_colours():
     assert {span.label for span in image.locate(Box(0, 0, 4, 4)).spans} == {"channel 0", "channel 1"}
     assert make("gasf", channels="color").batch([Series(values[0])]).shape == (1, 224, 224, 3)
     with pytest.raises(
-        SignalError, match="4 pictures do not fit into red, green and blue; take channels=mosaic"
+        SignalError, match="4 images do not fit into red, green and blue; take channels=mosaic"
     ):
         make("gasf", channels="color")(Series(walks(4, 20)))
 
