@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..core.errors import MissingExtra, ReadError
+from ..core.errors import MissingExtra, ReadError, short
 from ..core.files import read_head
 from ..core.signal import Fragment
 
@@ -319,12 +319,8 @@ def read_ffmpeg(path: Path, what: str, fragment: Fragment | None) -> tuple[np.nd
         raise
     except Exception as error:  # FFmpeg has an error for each code, and some that are none of its own
         raise ReadError(
-            f"{path}: no sound that can be decoded ({what}: {_short(error)}); convert it to WAV"
+            f"{path}: no sound that can be decoded ({what}: {short(error)}); convert it to WAV"
         ) from error
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _decoded(path: Path, what: str, container: Any, fragment: Fragment | None) -> tuple[np.ndarray, int]:

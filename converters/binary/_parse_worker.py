@@ -18,23 +18,11 @@ MACHO_MAGICS = {
     bytes.fromhex(word) for word in ["feedface", "feedfacf", "cefaedfe", "cffaedfe", "cafebabe", "bebafeca"]
 }
 ELF_IMPORTS = {
-    "DYNAMIC",
-    "DYNSYM",
-    "REL",
-    "RELA",
-    "RELR",
-    "HASH",
-    "GNU_HASH",
-    "GNU_VERDEF",
-    "GNU_VERNEED",
-    "GNU_VERSYM",
-}
+    "DYNAMIC", "DYNSYM", "REL", "RELA", "RELR", "HASH", "GNU_HASH", "GNU_VERDEF", "GNU_VERNEED", "GNU_VERSYM",
+}  # fmt: skip
 MACHO_IMPORTS = {
-    "SYMBOL_STUBS",
-    "LAZY_SYMBOL_POINTERS",
-    "NON_LAZY_SYMBOL_POINTERS",
-    "LAZY_DYLIB_SYMBOL_POINTERS",
-}
+    "SYMBOL_STUBS", "LAZY_SYMBOL_POINTERS", "NON_LAZY_SYMBOL_POINTERS", "LAZY_DYLIB_SYMBOL_POINTERS",
+}  # fmt: skip
 NAME_LENGTH = 64
 
 
@@ -78,11 +66,8 @@ def answer(path: str) -> dict[str, Any]:
     except Exception as error:  # LIEF raises errors of many types; each means that there is no answer
         return {"format": "unknown", "sections": [], "problem": f"{type(error).__name__}: {error}"[:200]}
     if form == "unknown":
-        return {
-            "format": form,
-            "sections": [],
-            "problem": "not an ELF, PE or Mach-O file that LIEF can parse",
-        }
+        problem = "not an ELF, PE or Mach-O file that LIEF can parse"
+        return {"format": form, "sections": [], "problem": problem}
     return {"format": form, "sections": list(tidy(rows, len(data))), "problem": ""}
 
 

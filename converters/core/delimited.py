@@ -20,7 +20,7 @@ from typing import IO, Literal
 import numpy as np
 
 from .errors import ReadError
-from .files import HEAD_BYTES, read_head
+from .files import HEAD_BYTES, Note, read_head
 
 MISSING = frozenset({"", "?", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"})
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")
@@ -29,6 +29,16 @@ _OTHER_DATE = re.compile(
     r"(?:,?[T ]+(?P<clock>\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?))?"
 )
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
+UNITS_S = {
+    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nsec", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hours"), 3600.0),
+}
+UNIT_NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
+_SINCE_1970 = ((1e-9, 1e17), (1e-6, 1e14), (1e-3, 1e11))
 
 
 def is_number(field: str, decimal: str = ".") -> bool:
@@ -84,6 +94,30 @@ def instants(fields: Sequence[str]) -> np.ndarray:
     """Return dates as float64 seconds, NaN for what is none."""
     found = (instant(field or "") for field in fields)
     return np.array([np.nan if moment is None else moment for moment in found])
+
+
+def since_1970(time: float) -> tuple[float, Note] | None:
+    """Return the unit, in seconds, of a time that counts from 1970 in milliseconds or finer, and a note of it.
+
+    Examples
+    --------
+    >>> since_1970(1.7e12)[0], since_1970(1.7e9)
+    (0.001, None)
+    """
+    unit = next((unit for unit, above in _SINCE_1970 if time > above), None)
+    if unit is None:
+        return None
+    text = f"its times count {UNIT_NAMES[unit]} since 1970; name another unit with --time COLUMN:UNIT"
+    return unit, Note(text)
+
+
+def guessed_unit(unit: float, apart: str) -> Note:
+    """Return the note that times without a unit are taken as being in one, with how far they lie apart then."""
+    name = UNIT_NAMES[unit]
+    text = (
+        f"its times have no unit and are taken as {name}, {apart}; name another unit with --time COLUMN:UNIT"
+    )
+    return Note(text)
 
 
 def split(line: str, delimiter: str) -> list[str]:

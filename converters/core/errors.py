@@ -26,3 +26,8 @@ class WeightsError(PhospheneError):
 
 class MissingExtra(PhospheneError, ImportError):  # noqa: N818  (named for the user, not for the class tree)
     """An optional package is not installed; the message holds the command that installs it."""
+
+
+def short(error: Exception) -> str:
+    """Return what a library says went wrong, on one line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__

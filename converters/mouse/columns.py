@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.delimited import allow_long_fields, is_date, plain_head
+from ..core.delimited import UNITS_S, allow_long_fields, is_date, plain_head
 from ..core.files import Note
 from .signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
 
@@ -19,48 +19,16 @@ TIMES = (
     "client_timestamp", "time", "t", "timestamp", "time_stamp", "ts", "elapsed", "elapsed_time", "event_time",
     "datetime", "date_time", "date", "epoch", "record_timestamp",
 )  # fmt: skip
-UNITS_S = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3, "milliseconds": 1e-3}
-UNITS_S |= {"us": 1e-6, "usec": 1e-6, "microseconds": 1e-6, "ns": 1e-9, "nsec": 1e-9, "nanoseconds": 1e-9}
-X_NAMES: tuple[str, ...] = (
-    "x",
-    "x_px",
-    "screenx",
-    "screen_x",
-    "clientx",
-    "client_x",
-    "pagex",
-    "page_x",
-    "pos_x",
-    "posx",
-    "xpos",
-    "x_pos",
-    "x_position",
-    "position_x",
-    "mouse_x",
-    "cursor_x",
-    "mousex",
-    "cursorx",
-    "pointer_x",
-    "pointerx",
-    "offsetx",
-    "offset_x",
-    "x_coord",
-    "xcoord",
-    "coord_x",
-    "x_coordinate",
-)
+X_NAMES = (
+    "x", "x_px", "screenx", "screen_x", "clientx", "client_x", "pagex", "page_x", "pos_x", "posx", "xpos", "x_pos",
+    "x_position", "position_x", "mouse_x", "cursor_x", "mousex", "cursorx", "pointer_x", "pointerx", "offsetx",
+    "offset_x", "x_coord", "xcoord", "coord_x", "x_coordinate",
+)  # fmt: skip
 EVENT_NAMES = ("event", "event_type", "eventtype", "event_name", "eventname", "state", "type", "action")
 BUTTON_NAMES = ("button", "buttons", "mouse_button")
 PRESSED_NAMES = (
-    "pressed",
-    "is_pressed",
-    "ispressed",
-    "button_pressed",
-    "button_down",
-    "is_down",
-    "mouse_down",
-    "down",
-)
+    "pressed", "is_pressed", "ispressed", "button_pressed", "button_down", "is_down", "mouse_down", "down",
+)  # fmt: skip
 
 WORDS = {
     MOVE: ("move", "moved", "moving", "hover"),

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..core.delimited import few
+from ..core.delimited import UNIT_NAMES, few, guessed_unit, since_1970
 from ..core.errors import ParameterError, ReadError
 from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
 from ..core.signal import Fragment, Kind, Unit
@@ -199,34 +199,21 @@ def _from_held(codes: np.ndarray) -> np.ndarray:
     return np.where(before & (codes == MOVE), RELEASE, codes).astype(np.uint8)
 
 
-_NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
-
-
 def _unit_s(table: EventTable, time: np.ndarray, event: np.ndarray, notes: list[Note]) -> float:
     """Return the seconds in one unit of time: as said or as the column is called, by size, or by the usual step."""
     if table.columns.unit_s is not None:
         return table.columns.unit_s
-    since_1970 = next(
-        (unit for unit, above in ((1e-9, 1e17), (1e-6, 1e14), (1e-3, 1e11)) if time[0] > above), None
-    )
-    if since_1970:
-        notes.append(
-            Note(
-                f"its times count {_NAMES[since_1970]} since 1970; name another unit with --time COLUMN:UNIT"
-            )
-        )
-        return since_1970
+    if known := since_1970(time[0]):
+        notes.append(known[1])
+        return known[0]
     steps = np.diff(time)
     steps = steps[steps > 0]
     if len(steps) < 5 or 2 * (event == MOVE).sum() < len(event):
         return 1.0
     usual = float(np.median(steps))
-    found = next((unit for unit in _NAMES if usual * unit < _LONG_STEP_S), 1.0)
+    found = next((unit for unit in UNIT_NAMES if usual * unit < _LONG_STEP_S), 1.0)
     if found != 1:
-        notes.append(Note(
-            f"its times have no unit and are taken as {_NAMES[found]}, {usual * found:.3g} s from event to event; "
-            "name another unit with --time COLUMN:UNIT"
-        ))  # fmt: skip
+        notes.append(guessed_unit(found, f"{usual * found:.3g} s from event to event"))
     return found
 
 

@@ -162,18 +162,6 @@ def on_log_scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.asarray(np.log(np.clip(values, low, high) / low) / np.log(high / low))
 
 
-def brisk_time(time_s: np.ndarray, *, pause_s: float) -> np.ndarray:
-    """Return the time of each event from 0 (first) to 1 (last), with longer pauses cut to `pause_s`.
-
-    Examples
-    --------
-    >>> brisk_time(np.array([0, 1, 90, 91]), pause_s=2).tolist()
-    [0.0, 0.25, 0.75, 1.0]
-    """
-    passed = np.r_[0, np.cumsum(np.minimum(np.diff(time_s), pause_s))]
-    return passed / passed[-1] if passed[-1] > 0 else np.ones_like(passed)
-
-
 def dragging(event: np.ndarray) -> np.ndarray:
     """Tell which events were reached with a button down: drags, and releases after a press or a drag."""
     before = np.r_[event[:1], event[:-1]]

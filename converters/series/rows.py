@@ -73,10 +73,9 @@ class Patches(SeriesConverter):
         del part
         count = values.shape[1]
         width = self._width_of(count)
-        rows, columns = (
-            segments(most, pixels) for most, pixels in zip((-(-count // width), width), shape, strict=True)
-        )
-        return Folded(count, width, rows, columns, step_s)
+        starts = np.arange(0, count, width)
+        rows, columns = (segments(most, n) for most, n in zip((len(starts), width), shape, strict=True))
+        return SampleRows(starts, count, rows, columns, step_s)
 
 
 def patches(values: np.ndarray, width: int, shape: tuple[int, int]) -> np.ndarray:
@@ -102,36 +101,6 @@ def fold(values: np.ndarray, width: int) -> np.ndarray:
     rows = -(-len(values) // width)
     padded = np.pad(values, (0, rows * width - len(values)), constant_values=np.nan)
     return padded.reshape(rows, width)
-
-
-@dataclass(frozen=True, eq=False)
-class Folded(Layout):
-    """Rows of a folded series; a pixel may stand for several rows and columns.
-
-    Parameters
-    ----------
-    count, width
-        Samples of the series, and of a row.
-    rows, columns
-        The first row (column) that each row (column) of pixels shows, and the first one behind it.
-    step_s
-        Seconds from one sample to the next, None where not known.
-    """
-
-    count: int
-    width: int
-    rows: tuple[np.ndarray, np.ndarray]
-    columns: tuple[np.ndarray, np.ndarray]
-    step_s: float | None
-
-    def locate(self, box: Box) -> Region:
-        """Return the spans of the series that the box shows, joined where they touch."""
-        rows = np.arange(self.rows[0][box.top], self.rows[1][box.bottom - 1]) * self.width
-        start = rows + self.columns[0][box.left]
-        stop = rows + self.columns[1][box.right - 1]
-        spans = join_spans(np.minimum(start, self.count), np.minimum(stop, self.count))
-        quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1)
-        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in spans))
 
 
 _FINEST = 8  # samples of a window for each column of pixels; of more, neighbours are averaged before
@@ -196,7 +165,7 @@ class OverlappingWindows(RangedConverter):
         rows, columns = (
             segments(count, most) for count, most in zip((len(starts), width), shape, strict=True)
         )
-        return Windowed(starts, rows, columns, step_s)
+        return SampleRows(starts, values.shape[-1], rows, columns, step_s)
 
 
 def window_starts(count: int, length: float, hop: float) -> tuple[int, np.ndarray]:
@@ -253,20 +222,23 @@ def resampling(count: int, pixels: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Windowed(Layout):
-    """Windows as rows; a pixel may stand for several windows and several samples of each.
+class SampleRows(Layout):
+    """Rows of samples, which may overlap; a pixel may stand for several rows and several samples of each.
 
     Parameters
     ----------
     starts
-        int (n,), the first sample of each window.
+        int (n,), the first sample of each row.
+    count
+        Samples of the series, beyond which a row shows nothing.
     rows, columns
-        The first window (sample of a window) that each row (column) of pixels shows, and the first one behind it.
+        The first row (sample of a row) that each row (column) of pixels shows, and the first one behind it.
     step_s
         Seconds from one sample to the next, None where not known.
     """
 
     starts: np.ndarray
+    count: int
     rows: tuple[np.ndarray, np.ndarray]
     columns: tuple[np.ndarray, np.ndarray]
     step_s: float | None
@@ -274,6 +246,7 @@ class Windowed(Layout):
     def locate(self, box: Box) -> Region:
         """Return the spans of the series that the box shows, joined where they touch."""
         starts = self.starts[self.rows[0][box.top] : self.rows[1][box.bottom - 1]]
-        spans = join_spans(starts + self.columns[0][box.left], starts + self.columns[1][box.right - 1])
+        ends = (starts + self.columns[0][box.left], starts + self.columns[1][box.right - 1])
+        joined = join_spans(*(np.minimum(end, self.count) for end in ends))
         quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1)
-        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in spans))
+        return Region(tuple(Span(quantity, unit, low * step, high * step) for low, high in joined))

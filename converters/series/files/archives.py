@@ -26,9 +26,6 @@ class Recording(Protocol):
     def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
         """Return float32 (channels, samples), the step in seconds where known, and what was found."""
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "Recording":
-        """Return the same with more notes."""
-
 
 @dataclass(frozen=True, eq=False)
 class Archive:
@@ -60,14 +57,10 @@ class Archive:
     notes: tuple[Note, ...] = ()
     targets: bool = False
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "Archive":
-        """Return the same with more notes."""
-        return replace(self, notes=self.notes + notes)
-
 
 @dataclass(frozen=True, eq=False)
 class OneSeries:
-    """A file of one series, read whole: float32 (channels, samples)."""
+    """A file of one series as an array (channels, samples); of a mapped file only what is asked for is read."""
 
     path: Path
     values: np.ndarray
@@ -81,11 +74,26 @@ class OneSeries:
 
     def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
         """Return float32 (channels, samples), the step in seconds, and notes."""
-        return self.values[:, start:stop], self.step_s, self.notes
+        return finite(self.values[:, start:stop], self.path), self.step_s, self.notes
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "OneSeries":
-        """Return the same with more notes."""
-        return replace(self, notes=self.notes + notes)
+
+def finite(array: np.ndarray, path: Path) -> np.ndarray:
+    """Return float32 without infinity.
+
+    Raises
+    ------
+    ReadError
+        There is one, or a number too large for float32.
+    """
+    with np.errstate(over="ignore"):
+        values = np.asarray(array, np.float32)
+    if np.isinf(values).any():
+        channel, sample = np.argwhere(np.isinf(values))[0]
+        raise ReadError(
+            f"{path}: channel {channel}, sample {sample}: infinite or too large for float32; "
+            "correct it, or write NaN where the value is missing"
+        )
+    return values
 
 
 def without_padding(values: np.ndarray) -> np.ndarray:
@@ -189,6 +197,10 @@ def _read(path: Path) -> tuple[str, ...]:
 
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
+_TS_TAGS = frozenset((
+    "@problemname", "@timestamps", "@univariate", "@classlabel", "@targetlabel", "@missing", "@equallength",
+    "@serieslength", "@dimensions",
+))  # fmt: skip
 Parsed = tuple[list[list[str]], str | None]
 
 
@@ -320,17 +332,7 @@ def tagged_format(head: bytes) -> str | None:
         tag = line.split(maxsplit=1)[0].lower()
         if tag in ("@relation", "@attribute"):
             return "arff"
-        if tag in (
-            "@problemname",
-            "@timestamps",
-            "@univariate",
-            "@classlabel",
-            "@targetlabel",
-            "@missing",
-            "@equallength",
-            "@serieslength",
-            "@dimensions",
-        ):
+        if tag in _TS_TAGS:
             return "ts"
     return None
 

@@ -2,14 +2,15 @@
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from ...core.errors import ReadError
+from ...core.errors import ReadError, short
 from ...core.files import Note, ReadOptions
-from .archives import Archive, Recording
+from .archives import Archive, OneSeries, Recording, finite
 from .layouts import alike
 from .times import UnevenTimeError, evenly
 
@@ -28,28 +29,6 @@ _HEADER_BYTES, _MOST_ARRAYS = 1 << 14, 64
 _HEADER = re.compile(
     r"\{ ?(?:'(?:descr|fortran_order|shape)' ?: ?(?:'[^' ]{1,40}'|True|False|\([\d, ]*\)|\[[^\]]*\]) ?,? ?){3}\}"
 )
-
-
-class ArrayFile:
-    """An open array of one series, (channels, samples); of a mapped file only what is asked for is read."""
-
-    def __init__(
-        self, path: Path, array: np.ndarray, step_s: float | None = None, notes: Sequence[Note] = ()
-    ) -> None:
-        self.path, self.array, self.step_s, self.notes = path, array, step_s, tuple(notes)
-
-    @property
-    def count(self) -> int:
-        """Samples."""
-        return int(self.array.shape[1])
-
-    def part(self, start: int, stop: int) -> tuple[np.ndarray, float | None, tuple[Note, ...]]:
-        """Return float32 (channels, samples), the step where the file states one, and notes."""
-        return finite(self.array[:, start:stop], self.path), self.step_s, self.notes
-
-    def with_notes(self, notes: tuple[Note, ...]) -> "ArrayFile":
-        """Return the same with more notes."""
-        return ArrayFile(self.path, self.array, self.step_s, (*self.notes, *notes))
 
 
 def is_npz(head: bytes) -> bool:
@@ -75,15 +54,10 @@ def open_arrays(path: Path, options: ReadOptions) -> "Recording | Archive":
         arrays = _load_zipped(path) if zipped else {"": np.load(path, mmap_mode="r", allow_pickle=False)}
     except ReadError:
         raise
-    except (
-        Exception
-    ) as error:  # of a damaged header come also the errors of the tokenizer, of zipfile and zlib
-        pickled = "pickle" in str(error) or "Python objects" in str(error)
-        why = (
-            "holds Python objects, which are never loaded"
-            if pickled
-            else f"is damaged or cut short ({_short(error)})"
-        )
+    except Exception as error:  # of a damaged header also those of the tokenizer, of zipfile and zlib
+        why = f"is damaged or cut short ({short(error)})"
+        if "pickle" in str(error) or "Python objects" in str(error):
+            why = "holds Python objects, which are never loaded"
         raise ReadError(f"{path}: {why}; save plain numbers with numpy.save") from error
     return arranged(arrays, path, options)
 
@@ -97,10 +71,6 @@ def _check_header(head: bytes, path: Path) -> None:
         raise ReadError(
             f"{path}: is damaged or cut short (no header of an array of numbers); save it with numpy.save"
         )
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def _load_zipped(path: Path) -> dict[str, np.ndarray]:
@@ -174,10 +144,10 @@ def _labels_beside(
 
 def _shaped(
     array: np.ndarray, labels: tuple[str, ...] | None, path: Path, options: ReadOptions
-) -> ArrayFile | Archive:
+) -> OneSeries | Archive:
     notes: list[Note] = []
     if array.ndim == 1:
-        return ArrayFile(path, array[None])
+        return OneSeries(path, array[None])
     if array.ndim == 3:
         deep, wide = array.shape[1:]
         if options.layout == "columns" or (options.layout is None and deep > wide):
@@ -202,7 +172,7 @@ def _shaped(
         if wide > 1 and options.layout is None:
             notes.append(_turned(f"shape ({high}, {wide})", high, wide))
         array = array.T
-    return ArrayFile(path, array, notes=notes)
+    return OneSeries(path, array, notes=tuple(notes))
 
 
 def _turned(what: str, samples: int, channels: int) -> Note:
@@ -221,55 +191,26 @@ def _rows_are_items(array: np.ndarray) -> bool:
 
 
 def _with_time(
-    found: ArrayFile | Archive, arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions
+    found: OneSeries | Archive, arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions
 ) -> "Recording | Archive":
     """Give the step that a rate or times beside the values state."""
     for name, array in arrays.items():
-        if (
-            _RATES.fullmatch(name)
-            and array.size == 1
-            and array.dtype.kind in "iuf"
-            and array.reshape(-1)[0] > 0
-        ):
-            step = 1 / float(array.reshape(-1)[0])
+        rate = array.reshape(-1)[0] if array.size == 1 and array.dtype.kind in "iuf" else 0
+        if _RATES.fullmatch(name) and rate > 0:
+            step = 1 / float(rate)
             if isinstance(found, Archive):
-                return Archive(
-                    path, found.items, found.labels, steps=(step,) * len(found.items), notes=found.notes
-                )
-            return ArrayFile(
-                path, found.array, step, (*found.notes, Note(f"its step is 1 / {name}, {step:g} s"))
-            )
+                return replace(found, steps=(step,) * len(found.items))
+            note = Note(f"its step is 1 / {name}, {step:g} s")
+            return replace(found, step_s=step, notes=(*found.notes, note))
     if isinstance(found, Archive) or options.time == "none":
         return found
     for name, array in arrays.items():
         if _TIMES.fullmatch(name) and array.size == found.count > 1 and array.dtype.kind in "iuf":
+            times = np.asarray(array, np.float64).reshape(-1)
             try:
-                values, even, notes = evenly(
-                    found.array, np.asarray(array, np.float64).reshape(-1), resample=options.resample
-                )
+                values, step_s, notes = evenly(found.values, times, resample=options.resample)
             except UnevenTimeError as error:
                 raise ReadError(f"{path}: array {name!r}: {error}; mend it, or --time none") from error
-            found = ArrayFile(
-                path, values, even, (*found.notes, *notes, Note(f"its times are those of {name!r}"))
-            )
-            break
+            note = Note(f"its times are those of {name!r}")
+            return OneSeries(path, values, step_s, (*found.notes, *notes, note))
     return found
-
-
-def finite(array: np.ndarray, path: Path) -> np.ndarray:
-    """Return float32 without infinity.
-
-    Raises
-    ------
-    ReadError
-        There is one, or a number too large for float32.
-    """
-    with np.errstate(over="ignore"):
-        values = np.asarray(array, np.float32)
-    if np.isinf(values).any():
-        channel, sample = np.argwhere(np.isinf(values))[0]
-        raise ReadError(
-            f"{path}: channel {channel}, sample {sample}: infinite or too large for float32; "
-            "correct it, or write NaN where the value is missing"
-        )
-    return values

@@ -6,18 +6,17 @@ import io
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core.delimited import Form, PlainText
-from ...core.errors import MissingExtra, ReadError
+from ...core.errors import MissingExtra, ReadError, short
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet
-from .archives import Archive, OneSeries, Recording
-from .arrays import arranged, finite
+from .archives import Archive, OneSeries, Recording, finite
+from .arrays import arranged
 from .layouts import understand
 from .tables import long_items, open_table, row_items
 from .times import UnevenTimeError, evenly
@@ -135,31 +134,15 @@ def _open_xlsx(path: Path, options: ReadOptions) -> "Recording | Archive":
         plain = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the table does)
         file = io.TextIOWrapper(plain, encoding="utf-8", newline="")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([_cell(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+        writer.writerows([_written(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
         file.flush()
         file.detach()
         plain.seek(0)
-        opened = open_table(path, options, text=PlainText(path, plain))
+        names = book.sheetnames
+        note = Note(f"its first sheet, {names[0]!r}, is read; there are {len(names)}", loss=True)
+        return open_table(path, options, text=PlainText(path, plain), notes=(note,) if len(names) > 1 else ())
     finally:
         book.close()
-    if len(book.sheetnames) > 1:
-        note = Note(
-            f"its first sheet, {book.sheetnames[0]!r}, is read; there are {len(book.sheetnames)}", loss=True
-        )
-        return opened.with_notes((note,))
-    return opened
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if hasattr(value, "isoformat"):
-        return str(value.isoformat())
-    return (
-        repr(float(value))
-        if isinstance(value, float)
-        else str(int(value) if isinstance(value, bool) else value)
-    )
 
 
 class EdfRecording:
@@ -201,11 +184,6 @@ class EdfRecording:
         ]
         return np.stack(rows), 1 / self.rate_hz, self.notes
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "EdfRecording":
-        """Return the same with more notes."""
-        self.notes += notes
-        return self
-
 
 class WfdbRecording:
     """An open WFDB record, named by its header or its data."""
@@ -233,16 +211,8 @@ class WfdbRecording:
             ) from error
         return finite(record.p_signal.T, self.path), 1 / self.rate_hz, ()
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "WfdbRecording":
-        """Return the same; a record has no notes."""
-        return self
-
 
 _SAMPLED_ROWS = 50
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
 
 
 def open_parquet(path: Path, options: ReadOptions) -> "Recording | Archive":
@@ -271,7 +241,7 @@ class ParquetTable:
             self.fields = [schema.field(index) for index in range(len(schema))]
             self.names = [field.name for field in self.fields]
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise ReadError(f"{path}: is damaged or cut short ({_short(error)}); write it again") from error
+            raise ReadError(f"{path}: is damaged or cut short ({short(error)}); write it again") from error
         if not self.count or not self.names:
             raise ReadError(
                 f"{path}: holds {self.count} rows of {len(self.names)} channels; give one or more of each"
@@ -315,11 +285,6 @@ class ParquetTable:
             ) from error
         return values, step, self.columns.notes + notes
 
-    def with_notes(self, notes: tuple[Note, ...]) -> "ParquetTable":
-        """Return the same with more notes."""
-        self.columns = replace(self.columns, notes=self.columns.notes + notes)
-        return self
-
     def _rows(self, start: int, stop: int) -> Any:
         """Read the row groups that hold the rows, and cut them to measure."""
         import pyarrow as pa
@@ -330,7 +295,7 @@ class ParquetTable:
         try:
             groups = self.file.read_row_groups(list(range(first, last + 1)), use_threads=False)
         except (pa.ArrowException, OSError) as error:
-            raise ReadError(f"{self.path}: is damaged ({_short(error)}); write it again") from error
+            raise ReadError(f"{self.path}: is damaged ({short(error)}); write it again") from error
         before = int(ends[first - 1]) if first else 0
         return groups.slice(start - before, stop - start)
 

@@ -8,12 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from ...core.delimited import is_clock, is_date, is_missing, is_number
+from ...core.delimited import UNITS_S, is_clock, is_date, is_missing, is_number
 from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet, sniff_sheet
 from .times import (
-    UNITS_S,
     counts_rows,
     is_time,
     looks_like_time,

@@ -30,7 +30,9 @@ class Chunk:
     row: int
 
 
-def open_table(path: Path, options: ReadOptions, *, text: PlainText | None = None) -> "Recording | Archive":
+def open_table(
+    path: Path, options: ReadOptions, *, text: PlainText | None = None, notes: tuple[Note, ...] = ()
+) -> "Recording | Archive":
     """Open a table, of a path or of the text given: as one series, or as an archive where it holds many.
 
     Raises
@@ -52,6 +54,7 @@ def open_table(path: Path, options: ReadOptions, *, text: PlainText | None = Non
             f"{path}: the header has {len(sheet.names)} columns, the first row {sheet.form.columns}; make them agree"
         )
     columns = understand(sheet, path, options, complete=complete)
+    columns = replace(columns, notes=columns.notes + notes)
     rows = TextRows(text, replace(sheet.form, text=columns.text), sheet.offset, sheet.line)
     if columns.layout == "columns":
         return TextTable(rows, columns, options, sheet)
@@ -203,11 +206,6 @@ class TextTable:
         except UnevenTimeError as error:
             raise self._uneven(error, start + error.row) from error
         return values, step, notes + more
-
-    def with_notes(self, notes: tuple[Note, ...]) -> "TextTable":
-        """Return the same with more notes."""
-        self.notes += notes
-        return self
 
     def _uneven(self, error: UnevenTimeError, row: int) -> ReadError:
         line, column = self.rows.line_of(row), (self.columns.time or 0) + 1

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.delimited import is_date
+from ...core.delimited import UNIT_NAMES, UNITS_S, guessed_unit, is_date, since_1970
 from ...core.files import Note
 
 _SILENTLY_EVEN, _EVEN_WITHIN = 0.01, 0.1
@@ -218,79 +218,16 @@ _NAME = re.compile(
     r"[_ ]{0,3}(?:[\[(]?[_ ]{0,3}(?P<unit>s|sec|secs|seconds|ms|msec|milliseconds|us|µs|μs|usec|microseconds|"
     r"ns|nsec|nanoseconds|min|minutes|h|hours)[\])]?)?"
 )
-UNITS_S = {
-    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
-    **dict.fromkeys(("ms", "msec", "milliseconds"), 1e-3),
-    **dict.fromkeys(("us", "µs", "μs", "usec", "microseconds"), 1e-6),
-    **dict.fromkeys(("ns", "nsec", "nanoseconds"), 1e-9),
-    **dict.fromkeys(("min", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hours"), 3600.0),
-}
-_WORDS = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
-_EPOCH = ((1e-9, 1e17), (1e-6, 1e14), (1e-3, 1e11))
 # Steps that clocks are set to, in seconds, and rates, in hertz.
 _INTERVALS_S = (
     *(1, 2, 5, 15, 30, 60, 120, 300, 600, 900, 1200, 1800),
     *(3600, 7200, 10800, 14400, 21600, 28800, 43200, 86400, 604800),
 )
 _RATES_HZ = (
-    *(
-        1,
-        2,
-        4,
-        5,
-        8,
-        10,
-        12,
-        15,
-        16,
-        20,
-        24,
-        25,
-        30,
-        32,
-        40,
-        48,
-        50,
-        52,
-        60,
-        64,
-        75,
-        80,
-        90,
-        100,
-        104,
-        119,
-        120,
-        125,
-        128,
-    ),
-    *(
-        144,
-        150,
-        160,
-        180,
-        200,
-        208,
-        240,
-        250,
-        256,
-        300,
-        360,
-        400,
-        416,
-        500,
-        512,
-        600,
-        700,
-        800,
-        833,
-        960,
-        1000,
-        1024,
-    ),
-    *(1200, 1500, 1600, 2000, 2048, 2500, 4000, 4096, 5000, 8000, 10000, 16000, 20000, 50000, 100000),
-)
+    *(1, 2, 4, 5, 8, 10, 12, 15, 16, 20, 24, 25, 30, 32, 40, 48, 50, 52, 60, 64, 75, 80, 90, 100, 104, 119, 120, 125),
+    *(128, 144, 150, 160, 180, 200, 208, 240, 250, 256, 300, 360, 400, 416, 500, 512, 600, 700, 800, 833, 960, 1000),
+    *(1024, 1200, 1500, 1600, 2000, 2048, 2500, 4000, 4096, 5000, 8000, 10000, 16000, 20000, 50000, 100000),
+)  # fmt: skip
 COUNTERS = frozenset(
     (
         "", "index", "idx", "unnamed: 0", "__index_level_0__", "no", "no.", "nr", "#", "n", "i", "k", "row", "rows",
@@ -333,11 +270,8 @@ def unit_by_size(times: np.ndarray) -> tuple[float, Note | None]:
     times = times[np.isfinite(times)]
     if not len(times):
         return 1.0, None
-    since_1970 = next((unit for unit, above in _EPOCH if times[0] > above), None)
-    if since_1970:
-        return since_1970, Note(
-            f"its times count {_WORDS[since_1970]} since 1970; name another unit with --time COLUMN:UNIT"
-        )
+    if found := since_1970(times[0]):
+        return found
     steps = np.diff(times)
     steps = steps[steps > 0]
     if not len(steps) or 1e9 <= times[0] < 1e10:  # seconds since 1970
@@ -351,11 +285,8 @@ def unit_by_size(times: np.ndarray) -> tuple[float, Note | None]:
     vary = whole and 0 < float(np.ptp(steps)) < 0.5 * typical and mean < 1000
     if not whole and any(abs(mean / known - 1) < 0.01 for known in (10, 20)):
         return 1.0, None
-    unit = next((unit for unit in _WORDS if not (vary and unit == 1) and _is_usual(mean * unit)), 1.0)
-    return unit, Note(
-        f"its times have no unit and are taken as {_WORDS[unit]}, {mean * unit:.4g} s apart; "
-        "name another unit with --time COLUMN:UNIT"
-    )
+    unit = next((unit for unit in UNIT_NAMES if not (vary and unit == 1) and _is_usual(mean * unit)), 1.0)
+    return unit, guessed_unit(unit, f"{mean * unit:.4g} s apart")
 
 
 def _is_usual(step_s: float) -> bool:

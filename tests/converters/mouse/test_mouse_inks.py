@@ -77,7 +77,8 @@ def test_marks_agree_with_formulas_over_whole_arrays(trace, pause_s):
     np.testing.assert_array_equal(times[:, :n], [trace.time_s[origin], trace.time_s])
     np.testing.assert_array_equal(value[:n, 0], np.where(kinematics.dragging(trace.event), DRAG, MOVE) / 4)
     np.testing.assert_allclose(value[:n, 1], kinematics.speed_share(trace, origin), atol=1e-12)
-    np.testing.assert_allclose(value[:n, 2], kinematics.brisk_time(trace.time_s, pause_s=pause_s), atol=1e-12)
+    passed = np.r_[0, np.cumsum(np.minimum(np.diff(trace.time_s), pause_s))]
+    np.testing.assert_allclose(value[:n, 2], passed / passed[-1] if passed[-1] > 0 else 1.0, atol=1e-12)
     dots = np.flatnonzero(np.isin(trace.event, (PRESS, SCROLL)))
     np.testing.assert_array_equal(times[:, n:], np.tile(trace.time_s[dots], (2, 1)))
     np.testing.assert_array_equal(value[n:, 0], np.where(trace.event[dots] == PRESS, -1, -2))
