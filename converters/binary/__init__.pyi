@@ -1,8 +1,8 @@
 from .bigram import ByteBigrams as ByteBigrams
 from .bigram import TextBigrams as TextBigrams
-from .entropy import LocalEntropy as LocalEntropy
 from .grid import ByteGrid as ByteGrid
 from .grid import HilbertCurve as HilbertCurve
+from .grid import LocalEntropy as LocalEntropy
 from .kind import BinaryReader as BinaryReader
 from .runs import PrintableRuns as PrintableRuns
 from .sections import Section as Section

@@ -1,8 +1,8 @@
-from .gramian import GramianDifferenceField as GramianDifferenceField
-from .gramian import GramianSummationField as GramianSummationField
+from .fields import GramianDifferenceField as GramianDifferenceField
+from .fields import GramianSummationField as GramianSummationField
+from .fields import MarkovTransitionField as MarkovTransitionField
 from .kind import SeriesReader as SeriesReader
 from .line import LinePlot as LinePlot
-from .markov import MarkovTransitionField as MarkovTransitionField
 from .recurrence import RecurrencePlot as RecurrencePlot
 from .rows import OverlappingWindows as OverlappingWindows
 from .rows import Patches as Patches

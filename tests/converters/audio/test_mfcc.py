@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 
 from phosphene.converters import Audio, Box, ParameterError, make
 from phosphene.converters.audio.dsp import band_blocks, decibels
-from phosphene.converters.audio.mel import mel_filterbank
-from phosphene.converters.audio.mfcc import cepstrum, coefficient_shades, lifter_weights, on_rows
+from phosphene.converters.audio.mel import (
+    cepstrum,
+    coefficient_shades,
+    lifter_weights,
+    mel_filterbank,
+    on_rows,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "audio_mfcc.npy"
 RATE_HZ = 16_000

@@ -8,8 +8,7 @@ from tiny_programs import mixed_bytes
 
 from phosphene.converters import Binary, Box, ParameterError, make, read
 from phosphene.converters.binary import LocalEntropy
-from phosphene.converters.binary.entropy import local_entropy
-from phosphene.converters.binary.grid import visits
+from phosphene.converters.binary.grid import local_entropy, visits
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Box, Series, SignalError, make, parse_views
-from phosphene.converters.series.markov import bin_edges
+from phosphene.converters.series.fields import bin_edges
 from phosphene.converters.series.recurrence import embedded, standardised
 
 GOLDEN = Path(__file__).parents[2] / "golden"
