@@ -182,6 +182,21 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_reading(parser)
 
 
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        "file", metavar="FILE", help="a raw file, or a fragment of one: FILE#row=3, FILE#t=5,10"
+    )
+    parser.add_argument("--class", dest="target", metavar="NAME", help="class to explain (the predicted one)")
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG|WAV",
+        help="write the signal and its images with the regions marked, or the sound with all else muted",
+    )  # fmt: skip
+    parser.add_argument("--most", type=_positive, default=10, metavar="N", help="most regions to list (10)")
+    _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
+    _add_reading(parser)
+
+
 def _add_embed(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("out", type=Path, metavar="OUT", help="file to write: OUT.parquet")
@@ -357,6 +372,7 @@ _COMMANDS = {
         _add_cross_validate,
     ),
     "predict": ("predict the labels of raw files", _add_predict),
+    "explain": ("show where in a raw file a prediction came from", _add_explain),
     "embed": ("write the features of a frozen backbone as a table", _add_embed),
     "evaluate": ("score a saved classifier on labelled files", _add_evaluate),
     "benchmark": (

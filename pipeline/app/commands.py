@@ -187,6 +187,31 @@ def _predict(options: argparse.Namespace) -> Outcome:
     return _outcome({"predictions": some}, words, done.failures)
 
 
+def _explain(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.classifier.classifier import Classifier
+    from phosphene.pipeline.explain.explanation import explain
+    from phosphene.pipeline.explain.plot import save_explanation
+
+    if options.out:
+        check_target(options.out, ".png", ".wav")
+    use_device(options.device)
+    saved = Classifier.load(options.model)
+    if options.out and options.out.suffix.lower() == ".wav" and saved.kind != "audio":
+        raise ParameterError(f"{options.out}: a {saved.kind} file cannot be heard; write a .png")
+    how = replace(saved, options=read_options(options, saved.options))
+    done = explain(how, options.file, label=options.target, most=options.most)
+    rows = [[share(one.weight), str(one), one.view] for one in done.regions]
+    words = [
+        f"{done.item}: {done.label} {share(done.probability)}",
+        table(["weight", "region", "view"], rows) if rows else "nothing speaks for it",
+        f"probability of {done.label} for the regions alone {share(done.alone)}, without them {share(done.without)}",
+        *done.notes,
+    ]
+    if options.out:
+        words.append(str(save_explanation(done, options.out)))
+    return Outcome(done.result | ({"out": options.out} if options.out else {}), "\n".join(words))
+
+
 def _embed(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.embed import EmbedOptions, embed
 
@@ -268,6 +293,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "train": _train,
     "cross-validate": _cross_validate,
     "predict": _predict,
+    "explain": _explain,
     "embed": _embed,
     "evaluate": _evaluate,
     "benchmark": _benchmark,
