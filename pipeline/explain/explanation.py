@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from phosphene.converters import Image, ParameterError, Region, SignalError, Span
+from phosphene.converters import Image, ParameterError, ReadError, Region, SignalError, Span
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.classifier import Classifier, Prediction
@@ -196,8 +196,8 @@ def explain(
     ------
     ParameterError
         Several items, or no such class.
-    SignalError
-        The item cannot be predicted.
+    ReadError, SignalError
+        The file, or the signal in memory, cannot be predicted.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def explain(
 def _predicted(classifier: Classifier, item: Item) -> Prediction:
     found = classifier.predict([item], workers=1)
     if found.failures:
-        raise SignalError(found.failures[0].error)
+        raise (ReadError if item.signal is None else SignalError)(found.failures[0].error)
     return found[0]
 
 

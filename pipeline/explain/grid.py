@@ -121,7 +121,8 @@ class Grid:
             self.signal, MouseTrace
         ):  # its times are those of the session, whatever window it is of
             time_s = self.signal.time_s
-            first, last = np.searchsorted(time_s, start, "left"), np.searchsorted(time_s, stop, "right")
+            first = int(np.searchsorted(time_s, start, "left"))
+            last = int(np.searchsorted(time_s, stop, "right"))
             first = first if first < last else max(0, first - 1)  # between two events
             start, stop = float(first), float(max(last, first + 1))
         elif isinstance(self.signal, Binary):

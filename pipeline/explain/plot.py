@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -133,7 +133,7 @@ def _draw_signal(axes: Any, explanation: Explanation, regions: Sequence[Weighted
 
 def _draw_wave(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
     """Draw the waveform with spans of time."""
-    sound, start = explanation.grid.signal, explanation.grid.start
+    sound, start = cast(Audio, explanation.grid.signal), explanation.grid.start
     low, high = _envelope(sound.samples.mean(axis=0))
     times_s = start + np.linspace(0, sound.duration_s, len(low))
     axes.fill_between(times_s, low, high, color=_INK, linewidth=0.3)
@@ -153,7 +153,7 @@ def _envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _draw_series(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
     """Draw each channel above the next, with spans of samples."""
-    series, start = explanation.grid.signal, explanation.grid.start
+    series, start = cast(Series, explanation.grid.signal), explanation.grid.start
     step = series.step_s or 1.0
     for row, values in enumerate(series.values):
         low, high = np.nanmin(values), np.nanmax(values)
@@ -182,7 +182,7 @@ def _draw_series(axes: Any, explanation: Explanation, regions: Sequence[Weighted
 
 def _draw_trace(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
     """Draw the way of the pointer, the parts of the regions thick."""
-    trace, start = explanation.grid.signal, explanation.grid.start
+    trace, start = cast(MouseTrace, explanation.grid.signal), explanation.grid.start
     axes.plot(trace.x, trace.y, color=_PALE, linewidth=0.7)
     for number, one in enumerate(regions, 1):
         (span,) = one.region.of("event")
@@ -199,7 +199,7 @@ def _draw_trace(axes: Any, explanation: Explanation, regions: Sequence[WeightedR
 
 def _draw_strip(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
     """Draw the file as a strip of its sections, and the regions above it."""
-    file = explanation.grid.signal
+    file = cast(Binary, explanation.grid.signal)
     stop = file.offset + len(file.data)
     for number, (low, high, name) in enumerate(file.name(file.offset, stop)):
         axes.broken_barh(
