@@ -1,6 +1,6 @@
 """Whether explanations are true, measured on raw signals.
 
-    PHOSPHENE_DATA=~/data python benchmarks/accuracy/explain.py [--planted 200] [--items 80] [--per-class 24]
+    PHOSPHENE_DATA=~/data python benchmarks/accuracy/explain.py [--planted 200] [--items 80]
 
 Planted evidence (a tone burst, a step, clicks, a pattern of bytes) that alone decides the class: how often the first
 region found overlaps it by half. Real data: a probe learns from folds 1 to 4 of ESC-10, or from the official training
@@ -145,16 +145,18 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=200)
     parser.add_argument("--items", type=int, default=80)
     parser.add_argument("--per-class", type=int, default=32)
+    parser.add_argument("--views", choices=("both", "small"), default="both", help="of what was planted")
+    parser.add_argument("--sets", nargs="*", default=SERIES, metavar="ucr/NAME")
     options = parser.parse_args()
     rows: list[Row] = []
     for kind, small in SMALL.items():
-        for views in (small, None):
+        for views in (small, None) if options.views == "both" else (small,):
             rows += planted_rows(kind, views, options.planted)
             print(*rows[-4:], sep="\n", flush=True)
     if "PHOSPHENE_DATA" in os.environ:
         folder = Path(os.environ["PHOSPHENE_DATA"])
         rows += real_rows("esc10", *_esc10(folder, options.per_class, options.items))
-        for name in SERIES:
+        for name in options.sets:
             rows += real_rows(name, *_official(name, folder, options.items // 2))
     about = origin(("torch", "timm", "numpy", "scipy"))
     write_rows("explain", [row | about for row in rows])
