@@ -49,7 +49,7 @@ def contrast(log_proba: np.ndarray, target: int) -> np.ndarray:
 
     Examples
     --------
-    >>> contrast(np.log([0.5, 0.375, 0.125]), 0).tolist()
+    >>> contrast(np.log([0.5, 0.375, 0.125]), 0).round(6).tolist()
     [1.0, -0.75, -0.25]
     """
     others = np.delete(np.asarray(log_proba, np.float64), target)
