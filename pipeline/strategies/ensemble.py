@@ -14,7 +14,8 @@ from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.tiles.render import Tiles
 
-from .estimator import Estimator, Fit, Model, model_bytes
+from .estimator import Fit, ImageEstimator, Model, Outputs, model_bytes
+from .sketch import sketch
 
 SHRINKAGE = 20.0
 """Items of a Dirichlet prior that makes all models equally good: as many as a small validation set has."""
@@ -134,8 +135,17 @@ class Ensemble:
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes)."""
-        log_proba = [member.log_probabilities(tiles, progress=progress) for member in self.members]
-        return average(np.stack(log_proba), self.weights)
+        return self.outputs(tiles, progress=progress).log_proba
+
+    def outputs(self, tiles: Tiles, *, progress: bool = False) -> Outputs:
+        """Return averaged log-probabilities, and sketches of those of the members."""
+        return self.joined([member.outputs(tiles, progress=progress) for member in self.members])
+
+    def joined(self, outputs: Sequence[Outputs]) -> Outputs:
+        """Join what the members say; the more a member weighs, the more its distances do."""
+        log_proba, sketches = (np.stack(parts) for parts in zip(*outputs, strict=True))
+        rows = np.concatenate(np.sqrt(self.weights, dtype=np.float32)[:, None, None] * sketches, axis=1)
+        return Outputs(average(log_proba, self.weights), sketch(rows))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the numbers of all members."""
@@ -150,10 +160,10 @@ class Ensemble:
         return {"sort": "ensemble", "weights": self.weights.tolist(), "members": members}
 
 
-class EnsembleEstimator(Estimator):
+class EnsembleEstimator(ImageEstimator):
     """Fits a model by each of several estimators; their weights are fitted to out-of-fold predictions."""
 
-    def __init__(self, estimators: Sequence[Estimator]) -> None:
+    def __init__(self, estimators: Sequence[ImageEstimator]) -> None:
         self.estimators = tuple(estimators)
 
     @property
@@ -179,12 +189,14 @@ class EnsembleEstimator(Estimator):
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of items: float64 (n, n_classes)."""
+        return self.outputs(model, indices).log_proba
+
+    def outputs(self, model: Model, indices: np.ndarray) -> Outputs:
+        """Return the log-probabilities and sketches of items."""
         if not isinstance(model, Ensemble):
             raise TypeError(f"an EnsembleEstimator predicts with its own models, got {type(model).__name__}")
         pairs = zip(self.estimators, model.members, strict=True)
-        return average(
-            np.stack([one.predict_log_proba(member, indices) for one, member in pairs]), model.weights
-        )
+        return model.joined([one.outputs(member, indices) for one, member in pairs])
 
 
 def _scaled(known: np.ndarray) -> np.ndarray:

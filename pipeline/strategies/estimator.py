@@ -6,7 +6,7 @@ what does not depend on the fold (features of a frozen network, a table) is comp
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,6 +48,21 @@ class Fit:
     searches: tuple[Any, ...] = ()
 
 
+class Outputs(NamedTuple):
+    """What a model of images says of items: log-probabilities, and where they lie among what it learned from.
+
+    Parameters
+    ----------
+    log_proba
+        float64 (n, n_classes).
+    sketches
+        float32 (n, N_DIMS): the features that the model decides by, standardised and sketched.
+    """
+
+    log_proba: np.ndarray
+    sketches: np.ndarray
+
+
 class Estimator(Protocol):
     """Fits models to parts of one set of items, and predicts with them."""
 
@@ -77,6 +92,13 @@ class Estimator(Protocol):
         """Return finite log-probabilities of items by a model of this estimator: float64 (n, n_classes)."""
 
 
+class ImageEstimator(Estimator, Protocol):
+    """Fits models of images."""
+
+    def outputs(self, model: "Model", indices: np.ndarray) -> Outputs:
+        """Return the log-probabilities and sketches of items by a model of this estimator."""
+
+
 class Model(Protocol):
     """A model of images that can be saved: tiles to log-probabilities."""
 
@@ -86,6 +108,9 @@ class Model(Protocol):
 
     def log_probabilities(self, tiles: "Tiles", *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); rows of items that failed mean nothing."""
+
+    def outputs(self, tiles: "Tiles", *, progress: bool = False) -> Outputs:
+        """Return log-probabilities and sketches of all items, in one pass; rows of items that failed mean nothing."""
 
     def tensors(self) -> "dict[str, torch.Tensor]":
         """Return all numbers of the model by name."""

@@ -24,10 +24,11 @@ from phosphene.pipeline.backbones.features import (
 )
 from phosphene.pipeline.tiles.render import Tiles
 
-from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
+from .estimator import Estimator, Fit, Model, Outputs, model_bytes, without_prefix
 from .layer_weights import WeightedLayers, fit_layer_weights
 from .ridge import subsample_groups
 from .ridge_head import FeatureScaling, LinearHead, fit_head
+from .sketch import N_DIMS, sketch
 
 MOST_WEIGHTED = 500
 """Training items by which layers are weighted, at most: every run of layers is fitted to them."""
@@ -53,19 +54,28 @@ class Probe:
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
-        log_proba = np.zeros((len(tiles), len(self.head.bias)))
+        return self.outputs(tiles, progress=progress).log_proba
+
+    def outputs(self, tiles: Tiles, *, progress: bool = False) -> Outputs:
+        """Return log-probabilities and sketches of the scaled features; zeros for items that failed."""
+        found = Outputs(
+            np.zeros((len(tiles), len(self.head.bias))), np.zeros((len(tiles), N_DIMS), np.float32)
+        )
         parts = _parts(tiles.drawn)
         for part in tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True):
             features = view_features(self.extractor, tiles, part, progress=False)
-            log_proba[part] = self.of_features(features, part)
-        return log_proba
+            found.log_proba[part], found.sketches[part] = self.of_features(features, part)
+        return found
 
-    def of_features(self, features: Features, indices: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
-        layers = dict.fromkeys(self.extractor.pooled_layers, 1.0)
-        parts = (features.select(part, layers).blocks for part in _parts(indices))
-        log_proba = [self.head.predict_log_proba(np.concatenate(blocks, axis=1)) for blocks in parts]
-        return np.concatenate(log_proba) if log_proba else np.zeros((0, len(self.head.bias)))
+    def of_features(self, features: Features, indices: np.ndarray) -> Outputs:
+        """Return the log-probabilities of some items and sketches by their features."""
+        layers, head = dict.fromkeys(self.extractor.pooled_layers, 1.0), self.head
+        log_proba, sketches = [np.zeros((0, len(head.bias)))], [np.zeros((0, N_DIMS), np.float32)]
+        for part in _parts(indices):
+            rows = head.scaling(np.concatenate(features.select(part, layers).blocks, axis=1))
+            log_proba.append(head.scaled_log_proba(rows))
+            sketches.append(sketch(rows))
+        return Outputs(np.concatenate(log_proba), np.concatenate(sketches))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
@@ -166,6 +176,10 @@ class ProbeEstimator(Estimator):
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of items: float64 (n, n_classes)."""
+        return self.outputs(model, indices).log_proba
+
+    def outputs(self, model: Model, indices: np.ndarray) -> Outputs:
+        """Return the log-probabilities and sketches of items."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeEstimator predicts with its own models, got {type(model).__name__}")
         return model.of_features(self._features(model.extractor.pooled_layers)[0], indices)
