@@ -23,8 +23,8 @@ from phosphene.pipeline.classifier.classifier import Classifier, Predictions
 from phosphene.pipeline.classifier.training import train
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.convert import convert
+from phosphene.pipeline.tiles.pictures import draw_sheet
 
-from .pictures import draw_sheet
 from .text import share, table
 
 SEEN_PER_CLASS, NEW_PER_CLASS = 20, 8

@@ -18,14 +18,13 @@ from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.strategies.build import load_model
 from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
-from phosphene.pipeline.strategies.sketch import N_DIMS
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .card import model_card
 from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
 from .inputs import ArrayForm, input_items
 from .novelty import Novelty
-from .signature import Signature, item_facts
+from .signature import CONSTANT_NOTE, Signature, item_facts
 
 FORMAT = 3
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -174,8 +173,8 @@ class Classifier:
         """
         log_proba = combine(outputs.log_proba, source, len(items))
         novelty, nearest = np.full(len(items), np.nan), np.zeros((len(items), 0), int)
-        if self.novelty is not None:
-            novelty, nearest = self.novelty(outputs.sketches, source, len(items))
+        if self.novelty is not None and outputs.projected is not None:
+            novelty, nearest = self.novelty(outputs.projected, source, len(items))
         return tuple(
             self._prediction(
                 items[index], log_proba[index], novelty[index], nearest[index], (notes or {}).get(index, ())
@@ -191,6 +190,9 @@ class Classifier:
         if self.novelty is None:
             return Prediction(item, label, probabilities, notes)
         names = tuple(self.novelty.names[index] for index in nearest)
+        novelty = (
+            1.0 if CONSTANT_NOTE in notes else novelty
+        )  # an empty image may look like a faint one of theirs
         found = Prediction(item, label, probabilities, notes, float(novelty), names)
         return replace(found, notes=(*notes, NOVEL_NOTE)) if found.is_novel else found
 
@@ -213,9 +215,10 @@ class Classifier:
     def _outputs(self, drawn: "_Drawn", progress: bool) -> Outputs:
         """Return what the model says of the windows that could be drawn."""
         if not len(drawn.source):
-            return Outputs(np.zeros((0, len(self.classes))), np.zeros((0, N_DIMS), np.float32))
-        found = self.model.outputs(drawn.tiles, progress=progress)
-        return Outputs(*(rows[drawn.tiles.drawn] for rows in found))
+            return Outputs(np.zeros((0, len(self.classes))), None)
+        project = self.novelty.project if self.novelty else None
+        found = self.model.outputs(drawn.tiles, project, progress=progress)
+        return Outputs(*(None if rows is None else rows[drawn.tiles.drawn] for rows in found))
 
     def _draw(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> "_Drawn":
         if not items:
@@ -258,11 +261,11 @@ class Classifier:
         from safetensors.torch import save
 
         folder = Path(folder)
-        tensors = {name: tensor.contiguous() for name, tensor in self.model.tensors().items()}
+        tensors = self.model.tensors()
         if self.novelty:
             tensors |= {f"{_NOVELTY}{name}": torch.from_numpy(a) for name, a in self.novelty.arrays.items()}
         contents = (
-            (WEIGHTS, save(tensors)),
+            (WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()})),
             (CARD, model_card(self.config).encode()),
             (CONFIG, (json.dumps(self.config, indent=2, allow_nan=False) + "\n").encode()),
         )

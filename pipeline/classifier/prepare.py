@@ -76,28 +76,32 @@ class Prepared:
         A network that learned its features from them has others to compare with where any were held out.
         """
         learned = self.cut.training_set(split, failed=self._failed)
-        kept, unseen = choose_points(learned.targets), None
+        seen, held = np.arange(len(learned.indices)), np.zeros(0, int)
         if self.recipe.strategy not in FROZEN:
-            seen = np.setdiff1d(np.arange(len(learned.indices)), fit.oof_indices)
-            held = learned.indices[fit.oof_indices]
+            seen, held = np.setdiff1d(seen, fit.oof_indices), learned.indices[fit.oof_indices]
             if not len(held) and len(split.test):
                 held = self.cut.indices(split.test, failed=self._failed)
-            if len(held):
-                kept = seen[choose_points(learned.targets[seen])]
-                unseen = self.estimator.outputs(fit.model, held).sketches, self.cut.source[held]
-        rows = learned.indices[kept]
-        return Novelty.fit(
-            self.estimator.outputs(fit.model, rows).sketches,
-            self.cut.source[rows],
-            self.manifest.items,
-            learned.groups[kept],
-            unseen,
-        )
+        kept = seen[choose_points(learned.targets[seen], fit.model.n_features)]
+        windows, source = learned.indices[kept], self.cut.source
+        unseen = (self.features(fit.model, held), source[held]) if len(held) else None
+        rows = self.features(fit.model, windows)
+        return Novelty.fit(rows, source[windows], self.manifest.items, learned.groups[kept], unseen)
+
+    def features(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the features that a model decides by: float32 (n, n_features)."""
+
+        def whole(rows: np.ndarray, start: int) -> np.ndarray:
+            placed = np.zeros((len(rows), model.n_features), np.float32)
+            placed[:, start : start + rows.shape[1]] = rows
+            return placed
+
+        return np.asarray(self.estimator.outputs(model, indices, whole).projected)
 
     def evaluate(self, classifier: Classifier, split: Split) -> Evaluation:
         """Judge a classifier on the test items."""
         indices = self.cut.indices(split.test, failed=self._failed)
-        outputs = self.estimator.outputs(classifier.model, indices)
+        project = classifier.novelty.project if classifier.novelty else None
+        outputs = self.estimator.outputs(classifier.model, indices, project)
         found = classifier.predictions(self.manifest.items, outputs, self.cut.source[indices])
         tests = set(split.test.tolist())
         failures = tuple(

@@ -13,7 +13,7 @@ import numpy as np
 from phosphene.converters import ParameterError
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest, Metric
-from phosphene.datasets.scores import Scores
+from phosphene.datasets.scores import Scores, macro_f1
 from phosphene.datasets.splits import Split
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
@@ -90,6 +90,25 @@ class CrossValidation:
     def macro_f1(self) -> float:
         """The mean macro-F1 over the folds."""
         return self._mean("macro_f1")
+
+    @property
+    def pooled(self) -> Scores:
+        """The scores of all folds together, with one confusion matrix; AUC is unknown."""
+        classes = tuple(sorted({name for fold in self.folds for name in fold.scores.classes}))
+        counts = np.zeros((len(classes), len(classes)), int)
+        for fold in self.folds:
+            if fold.scores.confusion:
+                at = np.searchsorted(classes, fold.scores.classes)
+                counts[np.ix_(at, at)] += np.array(fold.scores.confusion)
+        total = int(counts.sum())
+        return Scores(
+            n=sum(fold.scores.n for fold in self.folds),
+            accuracy=float(np.trace(counts) / total) if total else float("nan"),
+            macro_f1=macro_f1(counts),
+            auc=None,
+            confusion=tuple(map(tuple, counts.tolist())) if total else (),
+            classes=classes,
+        )
 
     def __repr__(self) -> str:
         return (

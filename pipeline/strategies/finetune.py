@@ -29,9 +29,8 @@ from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import average, ensemble_weights
-from .estimator import Fit, ImageEstimator, Model, Outputs, model_bytes, without_prefix
+from .estimator import Fit, ImageEstimator, Model, Outputs, Project, model_bytes, scattered, without_prefix
 from .recipe import Recipe
-from .sketch import N_DIMS, sketch
 from .temperature import log_softmax
 
 BATCH = 32
@@ -72,28 +71,37 @@ class Networks:
         """The network that all started from."""
         return (self.backbone,)
 
+    @property
+    def n_features(self) -> int:
+        """How many features all networks decide by."""
+        return sum(_standardised(network).num_features for network in self.networks)
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
         return self.outputs(tiles, progress=progress).log_proba
 
-    def outputs(self, tiles: Tiles, *, progress: bool = False) -> Outputs:
-        """Return log-probabilities and sketches of the pooled features; zeros for items that failed."""
+    def outputs(
+        self, tiles: Tiles, project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of all items; zeros for items that failed."""
         del progress
-        found = Outputs(np.zeros((len(tiles), self.n_classes)), np.zeros((len(tiles), N_DIMS), np.float32))
-        found.log_proba[tiles.drawn], found.sketches[tiles.drawn] = self.outputs_of(tiles, tiles.drawn)
-        return found
+        return scattered(self.outputs_of(tiles, tiles.drawn, project, start), tiles.drawn, len(tiles))
 
     def predict_log_proba(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items: float64 (n, n_classes)."""
         return self.outputs_of(tiles, indices).log_proba
 
-    def outputs_of(self, tiles: Tiles, indices: np.ndarray) -> Outputs:
-        """Return the log-probabilities and sketches of some items."""
+    def outputs_of(
+        self, tiles: Tiles, indices: np.ndarray, project: Project | None = None, start: int = 0
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of some items."""
         each = [self._of_view(*pair, tiles, indices) for pair in self._pairs()]
-        log_proba, rows = (np.stack(parts) for parts in zip(*each, strict=True))
+        log_proba = average(np.stack([one for one, _ in each]), self.weights)
+        if project is None:
+            return Outputs(log_proba, None)
         shares = np.full(len(each), 1 / len(each)) if self.weights is None else np.array(self.weights)
-        scaled = np.sqrt(shares, dtype=np.float32)[:, None, None] * rows
-        return Outputs(average(log_proba, self.weights), sketch(np.concatenate(scaled, axis=1)))
+        blocks = [share**0.5 * rows for share, (_, rows) in zip(shares.astype(np.float32), each, strict=True)]
+        return Outputs(log_proba, project(np.concatenate(blocks, axis=1), start))
 
     def of_each(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items by each network: float64 (n_networks, n, n_classes)."""
@@ -333,19 +341,25 @@ class NetworkEstimator(ImageEstimator):
         """Return the log-probabilities of items: float64 (n, n_classes)."""
         return self.outputs(model, indices).log_proba
 
-    def outputs(self, model: Model, indices: np.ndarray) -> Outputs:
-        """Return the log-probabilities and sketches of items."""
+    def outputs(self, model: Model, indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Networks):
             raise TypeError(f"a NetworkEstimator predicts with its own models, got {type(model).__name__}")
-        return model.outputs_of(self.tiles, indices)
+        return model.outputs_of(self.tiles, indices, project)
+
+
+def _standardised(network: nn.Module) -> nn.BatchNorm1d:
+    """Return the layer of a network's head that standardises the pooled features."""
+    return next(layer for layer in network[1] if isinstance(layer, nn.BatchNorm1d))  # type: ignore[index]
 
 
 @contextmanager
 def _pooled_features(network: nn.Module) -> Iterator[list[np.ndarray]]:
     """Keep the pooled features of all images that a network sees meanwhile, as its head standardises them."""
     kept: list[np.ndarray] = []
-    standardised = next(layer for layer in network[1] if isinstance(layer, nn.BatchNorm1d))  # type: ignore[index]
-    handle = standardised.register_forward_hook(lambda *call: kept.append(call[2].float().cpu().numpy()))
+    handle = _standardised(network).register_forward_hook(
+        lambda *call: kept.append(call[2].float().cpu().numpy())
+    )
     try:
         yield kept
     finally:

@@ -24,11 +24,10 @@ from phosphene.pipeline.backbones.features import (
 )
 from phosphene.pipeline.tiles.render import Tiles
 
-from .estimator import Estimator, Fit, Model, Outputs, model_bytes, without_prefix
+from .estimator import Estimator, Fit, Model, Outputs, Project, joined, model_bytes, scattered, without_prefix
 from .layer_weights import WeightedLayers, fit_layer_weights
 from .ridge import subsample_groups
 from .ridge_head import FeatureScaling, LinearHead, fit_head
-from .sketch import N_DIMS, sketch
 
 MOST_WEIGHTED = 500
 """Training items by which layers are weighted, at most: every run of layers is fitted to them."""
@@ -52,30 +51,36 @@ class Probe:
         """The frozen network."""
         return (self.extractor.backbone,)
 
+    @property
+    def n_features(self) -> int:
+        """How many features it decides by."""
+        return len(self.head.scaling.mean)
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
         return self.outputs(tiles, progress=progress).log_proba
 
-    def outputs(self, tiles: Tiles, *, progress: bool = False) -> Outputs:
-        """Return log-probabilities and sketches of the scaled features; zeros for items that failed."""
-        found = Outputs(
-            np.zeros((len(tiles), len(self.head.bias))), np.zeros((len(tiles), N_DIMS), np.float32)
-        )
+    def outputs(
+        self, tiles: Tiles, project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of all items; zeros for items that failed."""
         parts = _parts(tiles.drawn)
-        for part in tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True):
-            features = view_features(self.extractor, tiles, part, progress=False)
-            found.log_proba[part], found.sketches[part] = self.of_features(features, part)
-        return found
+        bar = tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True)
+        found = (
+            self.of_features(view_features(self.extractor, tiles, part, progress=False), part, project, start)
+            for part in bar
+        )
+        return scattered(joined(found, len(self.head.bias)), tiles.drawn, len(tiles))
 
-    def of_features(self, features: Features, indices: np.ndarray) -> Outputs:
-        """Return the log-probabilities of some items and sketches by their features."""
-        layers, head = dict.fromkeys(self.extractor.pooled_layers, 1.0), self.head
-        log_proba, sketches = [np.zeros((0, len(head.bias)))], [np.zeros((0, N_DIMS), np.float32)]
+    def of_features(
+        self, features: Features, indices: np.ndarray, project: Project | None = None, start: int = 0
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of some items by their features."""
+        layers, head, found = dict.fromkeys(self.extractor.pooled_layers, 1.0), self.head, []
         for part in _parts(indices):
             rows = head.scaling(np.concatenate(features.select(part, layers).blocks, axis=1))
-            log_proba.append(head.scaled_log_proba(rows))
-            sketches.append(sketch(rows))
-        return Outputs(np.concatenate(log_proba), np.concatenate(sketches))
+            found.append(Outputs(head.scaled_log_proba(rows), project and project(rows, start)))
+        return joined(found, len(head.bias))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
@@ -178,11 +183,12 @@ class ProbeEstimator(Estimator):
         """Return the log-probabilities of items: float64 (n, n_classes)."""
         return self.outputs(model, indices).log_proba
 
-    def outputs(self, model: Model, indices: np.ndarray) -> Outputs:
-        """Return the log-probabilities and sketches of items."""
+    def outputs(self, model: Model, indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeEstimator predicts with its own models, got {type(model).__name__}")
-        return model.of_features(self._features(model.extractor.pooled_layers)[0], indices)
+        features = self._features(model.extractor.pooled_layers)[0]
+        return model.of_features(features, indices, project)
 
     def _weight_layers(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> WeightedLayers:
         key = b"".join(part.tobytes() for part in (indices, targets, groups))
