@@ -37,7 +37,7 @@ class Page(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] in ("th", "td", "a"):
+        if self.open and self.open[-1] in ("th", "td", "a") and "table" in self.open:
             self.tables[-1][-1][-1] += data
         if self.open and self.open[-1] in ("h1", "h2", "h3", "h4"):
             self.headings[-1] += data
