@@ -196,12 +196,12 @@ class Novelty:
 
 
 def choose_points(targets: np.ndarray, n_features: int) -> np.ndarray:
-    """Return the indices of the windows to compare, as many of each class as can be, evenly spaced, in order.
+    """Return the indices of the windows to compare, as many of each class as can be (two at least), in order.
 
     Examples
     --------
     >>> choose_points(np.array([0, 0, 0, 0, 1]), MOST_NUMBERS // 3).tolist()
-    [0, 4]
+    [0, 2, 3, 4]
     """
     classes, counts = np.unique(targets, return_counts=True)
     most = share = max(min(MOST_POINTS, MOST_NUMBERS // n_features), 2 * len(classes))

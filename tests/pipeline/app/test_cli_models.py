@@ -28,7 +28,10 @@ def raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(raw, phosphene):
-    return phosphene("train", raw / "seen", "--out", raw / "model", "--strategy", "probe", *SMALL, "--json")
+    report = ("--report", raw / "train.html")
+    return phosphene(
+        "train", raw / "seen", "--out", raw / "model", "--strategy", "probe", *report, *SMALL, "--json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,17 @@ def test_train_says_how_and_how_good(trained, model):
     assert "| held out | 20 % of the items: accuracy " in card
 
 
+def test_train_says_what_the_fit_knows_and_writes_a_report(trained, raw):
+    assert trained.json["oof"]["n"] == 15
+    assert (
+        trained.json["oof"]["words"]
+        == f"accuracy {100 * trained.json['oof']['accuracy']:.1f} % on 15 training items"
+    )
+    page = (raw / "train.html").read_text()
+    assert "Scores on 3 items" in page
+    assert trained.json["oof"]["words"] in page
+
+
 def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw):
     files = sorted(map(str, (raw / "new").glob("*/00?.csv")))
     assert predicted.status == 1
@@ -77,6 +91,9 @@ def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw)
         assert list(answer["probabilities"]) == CLASSES
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
         assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+        assert 0 <= answer["novelty"] <= 1
+        assert all((raw / "seen" / name).exists() for name in answer["nearest"])
+        assert len(answer["nearest"]) == 3
     errors = {failure["path"]: failure["error"] for failure in predicted.json["failed"]}
     assert "'oops' is not a number" in errors[str(raw / "new" / "normal" / "broken.csv")]
     assert "no such file" in errors[str(raw / "missing.csv")]
