@@ -218,7 +218,8 @@ class Classifier:
             return Outputs(np.zeros((0, len(self.classes))), None)
         project = self.novelty.project if self.novelty else None
         found = self.model.outputs(drawn.tiles, project, progress=progress)
-        return Outputs(*(None if rows is None else rows[drawn.tiles.drawn] for rows in found))
+        rows = drawn.tiles.drawn
+        return Outputs(found.log_proba[rows], None if found.projected is None else found.projected[rows])
 
     def _draw(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> "_Drawn":
         if not items:
