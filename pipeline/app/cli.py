@@ -158,6 +158,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--valid", metavar="SPEC",
         help="validation items: 0.2, fold=5, split=test or none (default: the test or valid split, else 0.2)",
     )  # fmt: skip
+    _add_report(parser)
     _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
 
 
@@ -175,6 +176,14 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=("csv", "raven", "audacity"), default="csv",
         help="format of --out: table, selections or label track (csv)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=float, default=0.0, metavar="P",
+        help="label unknown where the probability is below P (0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-novelty", type=float, default=1.0, metavar="Q",
+        help="label unknown what is farther from the training items than the share Q of them: 0.99 (1)",
     )  # fmt: skip
     _add_windows(parser, "default: one prediction for each item")
     _add_workers(parser)
@@ -218,7 +227,7 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     _add_source(parser)
-    parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
+    _add_report(parser)
     _add_workers(parser)
     _add_reading(parser, labelled=True)
 
@@ -247,6 +256,10 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="output folder (demo)")
     _add_seed(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

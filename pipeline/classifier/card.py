@@ -23,6 +23,9 @@ Tells {kind} files apart: {classes}.
 | strategy | {strategy}: {why} |
 | learned from | {learned_from} items of {data} |
 | held out | {held_out}: {metrics} |
+| out of fold | {oof} |
+| calibration | {calibration} |
+| novelty | {novelty} |
 | seed | {seed} |
 | made by | phosphene {version} |
 
@@ -44,12 +47,15 @@ def model_card(config: dict[str, Any]) -> str:
         "title": f"Classifier of {notes.get('data') or config['kind'] + ' files'}",
         "classes": ", ".join(config["classes"]),
         "views": ", ".join(from_config(view).spec for view in config["views"]),
-        "windows": _windows(config["windows"]),
+        "windows": windows_words(config["windows"]),
         "backbone": ", ".join(one["name"] for one in config["backbones"]),
         "weights": ", ".join(dict.fromkeys(one["weights"] for one in config["backbones"])),
         "data": notes.get("data") or "files without a name",
         "held_out": held_out_words(notes.get("held_out", "unknown")),
         "metrics": _metrics(notes.get("metrics")),
+        "oof": (notes.get("oof") or {}).get("words", "unknown"),
+        "calibration": _calibration(notes.get("metrics")),
+        "novelty": _novelty(config.get("novelty")),
         "version": config["phosphene"],
     }
     values |= {name: notes.get(name, "unknown") for name in ("strategy", "why", "learned_from", "seed")}
@@ -75,7 +81,8 @@ def held_out_words(name: str) -> str:
     return f"{100 * share:g} % of the items" if 0 < share < 1 else f"fold {name}"
 
 
-def _windows(windows: dict[str, Any] | None) -> str:
+def windows_words(windows: dict[str, Any] | None) -> str:
+    """Say how items are cut, from the configuration of windows; None leaves them whole."""
     if not windows:
         return "none, items stay whole"
     unit = "s" if windows["unit"] == "t" else windows["unit"]
@@ -86,8 +93,29 @@ def _metrics(metrics: dict[str, Any] | None) -> str:
     if not metrics:
         return "nobody knows how good it is"
     words = {"accuracy": "accuracy", "macro_f1": "macro-F1", "auc": "AUC of claims"}
-    known = [f"{word} {metrics[name]:.3f}" for name, word in words.items() if metrics.get(name) is not None]
+    known = [
+        f"{word} {metrics[name]:.3f}{_interval(metrics.get(f'{name}_interval'))}"
+        for name, word in words.items()
+        if metrics.get(name) is not None
+    ]
     return f"{', '.join(known) or 'nothing known'} on {metrics['n']} items"
+
+
+def _interval(ends: list[float] | None) -> str:
+    return f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else ""
+
+
+def _calibration(metrics: dict[str, Any] | None) -> str:
+    if not metrics or metrics.get("ece") is None:
+        return "unknown"
+    low, high = metrics["ece_interval"]
+    return f"error {metrics['ece']:.3f} (95 % interval {low:.3f} to {high:.3f})"
+
+
+def _novelty(novelty: dict[str, Any] | None) -> str:
+    if not novelty:
+        return "unknown"
+    return f"told by the distance from {len(novelty['names'])} training items, whose names are in config.json"
 
 
 def _cell(value: object) -> str:

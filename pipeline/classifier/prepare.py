@@ -20,12 +20,17 @@ from phosphene.pipeline.augment.views import augmented_views
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
 from phosphene.pipeline.strategies.build import backbones_of, make_estimator
-from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
+from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model
 from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice, choose_strategy
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
+from .evaluation import Evaluation, OutOfFold, Predictions
+from .novelty import Novelty, choose_points
 from .signature import Signature, read_some
+
+FROZEN = ("probe", "head")
+"""Strategies whose features do not depend on the training items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +44,7 @@ class Prepared:
     recipe: Recipe
     choice: StrategyChoice
     tiles: Tiles
-    estimator: Estimator
+    estimator: ImageEstimator
     copies_failed: int
     signature: Signature
 
@@ -53,13 +58,66 @@ class Prepared:
         n_classes = len(self.manifest.classes)
         return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
 
+    def oof(self, fit: Fit, split: Split) -> OutOfFold:
+        """Return how often training items are right out of fold, and how many items a class there are for it."""
+        learned = self.cut.training_set(split, failed=self._failed)
+        pairs = np.unique(np.stack([learned.targets, learned.groups]), axis=1)
+        most = int(np.bincount(pairs[0]).max())
+        windows = learned.indices[fit.oof_indices]
+        if not len(windows):
+            return OutOfFold(None, 0, most)
+        items, log_proba = self.cut.average(fit.oof_log_proba, windows)
+        right = np.array(self.manifest.classes)[log_proba.argmax(axis=1)] == self.manifest.labels[items]
+        return OutOfFold(float(right.mean()), len(items), most)
+
+    def novelty(self, fit: Fit, split: Split) -> Novelty:
+        """Return how far from the training items others are.
+
+        A network that learned its features from them has others to compare with where any were held out.
+        """
+        learned = self.cut.training_set(split, failed=self._failed)
+        seen, held = np.arange(len(learned.indices)), np.zeros(0, int)
+        if self.recipe.strategy not in FROZEN:
+            seen, held = np.setdiff1d(seen, fit.oof_indices), learned.indices[fit.oof_indices]
+            if not len(held) and len(split.test):
+                held = self.cut.indices(split.test, failed=self._failed)
+        kept = seen[choose_points(learned.targets[seen], fit.model.n_features)]
+        windows, source = learned.indices[kept], self.cut.source
+        unseen = (self.features(fit.model, held), source[held]) if len(held) else None
+        rows = self.features(fit.model, windows)
+        return Novelty.fit(rows, source[windows], self.manifest.items, learned.groups[kept], unseen)
+
+    def features(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the features that a model decides by: float32 (n, n_features)."""
+
+        def whole(rows: np.ndarray, start: int) -> np.ndarray:
+            placed = np.zeros((len(rows), model.n_features), np.float32)
+            placed[:, start : start + rows.shape[1]] = rows
+            return placed
+
+        return np.asarray(self.estimator.outputs(model, indices, whole).projected)
+
+    def evaluate(self, classifier: Classifier, split: Split) -> Evaluation:
+        """Judge a classifier on the test items."""
+        indices = self.cut.indices(split.test, failed=self._failed)
+        project = classifier.novelty.project if classifier.novelty else None
+        outputs = self.estimator.outputs(classifier.model, indices, project)
+        found = classifier.predictions(self.manifest.items, outputs, self.cut.source[indices])
+        tests = set(split.test.tolist())
+        failures = tuple(
+            Failure(self.manifest.items[index], error)
+            for index, error in self._failed.items()
+            if index in tests
+        )
+        return Evaluation.of(Predictions(found, failures), classifier.classes)
+
     def judge(self, model: Model, split: Split) -> Scores:
         """Score a model on the test items."""
         indices = self.cut.indices(split.test, failed=self._failed)
         items, log_proba = self.cut.average(self.estimator.predict_log_proba(model, indices), indices)
         return judge([self.manifest.items[item] for item in items], log_proba, self.manifest.classes)
 
-    def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
+    def classifier(self, model: Model, notes: dict[str, Any], novelty: Novelty | None = None) -> Classifier:
         """Put a fitted model together with all that raw files go through before it."""
         manifest = self.manifest
         return Classifier(
@@ -71,6 +129,7 @@ class Prepared:
             notes,
             signature=self.signature,
             options=manifest.options,
+            novelty=novelty,
         )
 
     @property

@@ -21,6 +21,8 @@ MOST_BYTES = 1 << 28
 MOST_WINDOWS = 8
 """Windows of an item that are compared with training items, at most, evenly spaced."""
 
+CONSTANT_NOTE = "constant: nothing happens, unlike in what it learned from"
+
 _SAME_RATE, _SAME_STEP = 1.01, 1.1
 _FAR_LENGTH = 2.0  # times the longest, or the shortest by as much
 _FAR_WEAKER = 10.0  # 20 dB
@@ -209,7 +211,7 @@ class Signature:
     def _constant(self, facts: Facts) -> str | None:
         if not facts.constant or self.constant:
             return None
-        return "constant: nothing happens, unlike in what it learned from"
+        return CONSTANT_NOTE
 
     def _rate(self, facts: Facts) -> str | None:
         if not facts.rate_hz or not _differs(facts.rate_hz, self.rates_hz, _SAME_RATE):
