@@ -168,12 +168,12 @@ def _edit(key, value):
         (_without("model.safetensors"), r"model\.safetensors: the weights cannot be read"),
         (_write("config.json", "{"), r"config\.json: not the configuration of a classifier"),
         (_write("config.json", "[]"), r"config\.json: not the configuration of a classifier"),
-        (_write("model.safetensors", "no tensors"), r"model\.safetensors: .* their checksum differs"),
+        (_write("model.safetensors", "no tensors"), "their checksum differs"),
         (_edit("format", 99), r"config\.json: format 99, this version reads 3; update phosphene"),
         (_edit("views", [{"name": "gasf"}]), "not a whole classifier"),
         (_edit("model", {"sort": "other"}), "not a whole classifier"),
         (_edit("classes", None), "classes: .* not a whole classifier"),
-        (_edit("classes", ["a", "b"]), "2 classes, and weights of {3}"),
+        (_edit("classes", ["a", "b"]), r"2 classes, and weights of \{3\}"),
         (_edit("windows", {"unit": "t"}), "not a whole classifier"),
         (_edit("signature", {"kind": 3}), "not a whole classifier"),
         (
@@ -189,7 +189,7 @@ def _edit(key, value):
         (_change_weights(lambda tensors: {k: v * float("nan") for k, v in tensors.items()}), "not finite"),
         (_change_weights(lambda tensors: dict(list(tensors.items())[1:])), "not a whole classifier"),
         (
-            _change_weights(lambda tensors: {k: v[..., :1] for k, v in tensors.items()}),
+            _change_weights(lambda tensors: {k: v[:1] if v.ndim else v for k, v in tensors.items()}),
             "not a whole classifier",
         ),
     ],
