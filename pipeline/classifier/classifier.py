@@ -1,6 +1,5 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -9,25 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Converter, ParameterError, ReadError, ReadOptions, from_config
-from phosphene.converters.core.files import DEFAULTS, atomic_write
+from phosphene.converters import (
+    Converter,
+    ParameterError,
+    PhospheneError,
+    ReadError,
+    ReadOptions,
+    from_config,
+)
+from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.strategies.build import load_model
+from phosphene.pipeline.strategies.build import load_model, n_outputs
 from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .card import model_card
 from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
+from .folder import FORMAT, read_folder, write_folder
 from .inputs import ArrayForm, input_items
 from .novelty import Novelty
 from .signature import CONSTANT_NOTE, Signature, item_facts
 
-FORMAT = 3
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 _NOVELTY = "novelty."
 
 
@@ -256,23 +261,15 @@ class Classifier:
     def save(self, folder: str | Path) -> Path:
         """Write the classifier as a folder: `model.safetensors`, `config.json`, `README.md`.
 
-        The configuration is written last: a folder that has it is whole.
+        It takes its name once all is on the disk; a classifier that was there is replaced whole.
         """
         import torch
-        from safetensors.torch import save
 
         folder = Path(folder)
         tensors = self.model.tensors()
         if self.novelty:
             tensors |= {f"{_NOVELTY}{name}": torch.from_numpy(a) for name, a in self.novelty.arrays.items()}
-        contents = (
-            (WEIGHTS, save({name: tensor.contiguous() for name, tensor in tensors.items()})),
-            (CARD, model_card(self.config).encode()),
-            (CONFIG, (json.dumps(self.config, indent=2, allow_nan=False) + "\n").encode()),
-        )
-        for name, content in contents:
-            with atomic_write(folder / name) as file:
-                file.write(content)
+        write_folder(folder, self.config, tensors, model_card(self.config))
         return folder
 
     @property
@@ -299,11 +296,15 @@ class Classifier:
         Raises
         ------
         ReadError
-            A file is missing or broken, or was written by a later version.
+            A file is missing, broken or of another model, or was written by a later version.
         """
         folder = Path(folder)
-        config = _read_config(folder / CONFIG)
-        tensors = _read_tensors(folder / WEIGHTS)
+        config, tensors = read_folder(folder)
+        counts = set(n_outputs(config["model"], tensors))
+        if counts != {len(config["classes"])}:
+            raise ReadError(
+                f"{folder}: {len(config['classes'])} classes, and weights of {counts or 'none'}; train it again"
+            )
         try:
             backbones = [_backbone(one) for one in config["backbones"]]
             return cls(
@@ -317,7 +318,7 @@ class Classifier:
                 options=ReadOptions(**config.get("options", {})),
                 novelty=_novelty(config.get("novelty"), tensors),
             )
-        except (KeyError, TypeError, RuntimeError, ParameterError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, PhospheneError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
 
     def __repr__(self) -> str:
@@ -371,27 +372,3 @@ def _backbone(config: dict[str, Any]) -> Backbone:
         std=tuple(wanted["std"]),
         weights_source=config["weights"],
     )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-        written_by = config["format"]
-    except FileNotFoundError as error:
-        raise ReadError(f"{path}: no such file; name a folder that `phosphene train --out` wrote") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"{path}: not the configuration of a classifier ({error}); train it again") from error
-    if written_by != FORMAT:
-        remedy = "train it again" if written_by in range(FORMAT) else "update phosphene"
-        raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; {remedy}")
-    return config
-
-
-def _read_tensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ReadError(f"{path}: the weights cannot be read ({error}); train again") from error

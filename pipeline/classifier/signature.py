@@ -1,12 +1,13 @@
 """The signature of a classifier's input: what its training signals were like, and how a new one differs from them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from phosphene.converters import Audio, Binary, MouseTrace, Series, Signal
+from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, Series, Signal
 from phosphene.converters.audio.dsp import mean_weights
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item
@@ -172,13 +173,11 @@ class Signature:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Signature":
         """Make a signature again from its `config`; what a later version wrote besides is left out."""
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config.items()
-            if name in known
-        }
-        return cls(**values)
+        try:
+            return TypeAdapter(cls).validate_python(config)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ParameterError(f"signature.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def other_channels(self, facts: Facts) -> str | None:
         """Say that a signal has another number of channels than those learned from; None if it has not.

@@ -84,3 +84,19 @@ def load_model(
         for n, (member, backbone) in enumerate(zip(config["members"], backbones, strict=True))
     )
     return Ensemble(members, np.array(config["weights"], np.float64))
+
+
+def n_outputs(config: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[int]:
+    """Return the number of classes of a saved model, or of each of its members, by its numbers.
+
+    Examples
+    --------
+    >>> n_outputs({"sort": "probe"}, {"head.bias": torch.zeros(3)})
+    [3]
+    """
+    if config["sort"] == "probe":
+        return [len(tensors["head.bias"])] if "head.bias" in tensors else []
+    if config["sort"] == "networks":
+        return [config["n_classes"]]
+    members = enumerate(config["members"])
+    return [n for i, one in members for n in n_outputs(one, without_prefix(tensors, f"member{i}."))]

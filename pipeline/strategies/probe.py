@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from phosphene.converters import ParameterError
 from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import (
+    PIXELS,
     Extractor,
     Features,
     PooledLayer,
@@ -106,6 +108,11 @@ class Probe:
         (backbone,) = backbones
         backbone.body.load_state_dict(without_prefix(tensors, "body."))
         mean, factor, weight, bias = (tensors[f"head.{name}"].numpy() for name in _ARRAYS)
+        unknown = {layer for layer, _ in config["sources"]} - {PIXELS, *backbone.layers}
+        if unknown or weight.shape != (len(mean), len(bias)) or factor.shape != mean.shape:
+            raise ParameterError(
+                f"a head must fit its network, got {weight.shape} weights, layers {unknown or 'known'}"
+            )
         scaling = FeatureScaling(mean, factor)
         head = LinearHead(scaling, weight, bias, 1 / config["sharpness"], config["penalty"])
         pooled_layers = tuple((layer, way) for layer, way in config["sources"])

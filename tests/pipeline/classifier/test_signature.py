@@ -168,7 +168,7 @@ def test_what_is_unlike_is_told_and_other_channels_are_refused(tables):
     assert failure.item.path == files["three"]
     assert failure.error.startswith(f"{files['three']}: 3 channels, it learned from 1; ")
     assert "train on" in failure.error
-    assert len(done.notes) == 4
+    assert len(done.notes) == 5  # those four, and that something is unlike all that was learned from
     assert any(line.startswith("1 of 6 files is of steps") for line in done.notes)
 
 
