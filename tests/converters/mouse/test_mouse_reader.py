@@ -514,3 +514,22 @@ def test_balabit_sessions_are_known_and_read(data):
         assert MouseReader().extent(path) == len(session.time_s)
         assert max(session.x.max(), session.y.max()) < 4096
         assert session.time_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    "place", [{"position": {"x": 5, "y": 7}}, {"pos": [5, 7]}, {"coords": {"x": 5, "y": 7}}]
+)
+@pytest.mark.parametrize("form", ["lines", "array", "object"])
+def test_positions_inside_an_object_are_read(write, place, form):
+    events = [{"t": k / 50, "type": "mousemove"} | place for k in range(20)]
+    text = {"lines": "\n".join(map(json.dumps, events)), "array": json.dumps(events)}
+    session = read(write(text.get(form) or json.dumps({"user": "a", "events": events})))
+    assert session.kind == "mouse"
+    assert (session.x.tolist(), session.y.tolist()) == ([5.0] * 20, [7.0] * 20)
+
+
+def test_a_session_with_dates_of_the_american_form(write):
+    rows = [f"12/31/2024 11:59:{k:02d} PM,move,{k},5" for k in range(50, 60)]
+    rows += [f"01/01/2025 12:00:{k:02d} AM,move,{k},5" for k in range(5)]
+    session = read(write("\n".join(["time,event,x,y", *rows])))
+    assert session.time_s.tolist() == [float(k) for k in range(15)]

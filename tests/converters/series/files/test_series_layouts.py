@@ -605,8 +605,40 @@ def test_dates_without_marks(tmp_path):
     assert read(text(tmp_path / "a.csv", "date,close", rows)).step_s == 86400
 
 
-def test_dates_that_are_not_known_are_refused_with_how_to_write_them(tmp_path):
+@pytest.mark.parametrize(
+    "form", ["%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%y %H:%M", "%d-%m-%Y %H:%M"]
+)
+def test_whether_day_or_month_comes_first_is_known_by_what_runs_evenly(tmp_path, form):
+    times = pd.date_range("2024-01-31 23:45", periods=60, freq="min")
+    path = text(tmp_path / "a.csv", "date,x", [f"{t:{form}},{v:.3f}" for t, v in zip(times, X, strict=True)])
+    series = read(path)
+    assert (series.values.shape, series.step_s) == ((1, 60), 60)
+    assert is_noted(series, "month/day/year" if form.startswith("%m") else "day/month/year")
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%d/%m/%Y"])
+def test_days_of_either_order(tmp_path, form):
+    days = pd.date_range("2024-01-01", periods=60)
+    rows = [f"{t:{form}},{v:.3f}" for t, v in zip(days, X, strict=True)]
+    assert read(text(tmp_path / "a.csv", "date,x", rows)).step_s == 86400
+
+
+@pytest.mark.parametrize("form", ["%d-%b-%Y %H:%M:%S", "%b %d %Y %H:%M", "%d %B %Y %H:%M"])
+def test_months_by_name(tmp_path, form):
+    times = pd.date_range("2024-01-31 23:45", periods=60, freq="min")
+    rows = [f"{t:{form}},{v:.3f}" for t, v in zip(times, X, strict=True)]
+    series = read(text(tmp_path / "a.csv", "date,x", rows))
+    assert (series.step_s, series.notes) == (60, ())
+
+
+def test_within_one_day_nothing_need_be_said_of_the_order(tmp_path):
     rows = [f"1/2/2024 12:{k:02d},{v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "date,x", rows))
+    assert (series.step_s, series.notes) == (60, ())
+
+
+def test_dates_that_are_not_known_are_refused_with_how_to_write_them(tmp_path):
+    rows = [f"2024-13-{k % 28 + 1:02d} 12:00,{v:.3f}" for k, v in enumerate(X)]
     with pytest.raises(ReadError, match="2024-12-31 23:59:59"):
         read(text(tmp_path / "a.csv", "date,x", rows))
 
