@@ -27,6 +27,7 @@ from phosphene.pipeline.strategies.estimator import Model, Outputs, without_pref
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .card import model_card
+from .embed import Embeddings, model_features
 from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
 from .folder import FORMAT, read_folder, write_folder
 from .inputs import ArrayForm, input_items
@@ -118,14 +119,48 @@ class Classifier:
             Anything else was given, or the classifier does not know what is novel to it.
         """
         self._check_limits(threshold, max_novelty)
-        channels = self.signature.channels if self.signature else ()
-        form = ArrayForm(
-            kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
-        )
-        items = input_items(source, form)
+        items = self._items(source, rate_hz, step_s)
         found = self._predictions(items, workers, progress=True)
         answers = [_unless_doubtful(one, threshold, max_novelty) for one in found]
         return Predictions(tuple(answers), found.failures)
+
+    def embed(
+        self,
+        source: Any,
+        *,
+        layer: str | None = None,
+        rate_hz: float | None = None,
+        step_s: float | None = None,
+        workers: int | None = None,
+    ) -> Embeddings:
+        """Return the features of items in a layer of the trained networks, for search, clustering or other models.
+
+        Parameters
+        ----------
+        source, rate_hz, step_s, workers
+            As for `predict`.
+        layer
+            Name of a layer, one of `model.backbones[0].layers`; None takes the last.
+
+        Returns
+        -------
+        Embeddings
+            A row an item: the averages of the maps of that layer, views and networks side by side, of windows averaged.
+
+        Raises
+        ------
+        ParameterError
+            There is no such layer, or nothing could be drawn.
+        """
+        items = self._items(source, rate_hz, step_s)
+        drawn = self._draw(items, workers, progress=True)
+        if not len(drawn.tiles.drawn):
+            raise ParameterError(f"nothing could be drawn; {drawn.failures[0].error}")
+        features, layers = model_features(self.model, drawn.tiles, layer)
+        failed = {failure.item for failure in drawn.failures}
+        kept = [index for index, item in enumerate(items) if item not in failed]
+        rows = [features[drawn.source == index].mean(axis=0) for index in kept]
+        return Embeddings(tuple(items[index] for index in kept), np.stack(rows), layers, drawn.failures)
 
     def evaluate(self, src: str | Path | Manifest, *, workers: int | None = None) -> Evaluation:
         """Predict labelled items and judge the predictions.
@@ -225,6 +260,13 @@ class Classifier:
         found = self.model.outputs(drawn.tiles, project, progress=progress)
         rows = drawn.tiles.drawn
         return Outputs(found.log_proba[rows], None if found.projected is None else found.projected[rows])
+
+    def _items(self, source: Any, rate_hz: float | None, step_s: float | None) -> tuple[Item, ...]:
+        channels = self.signature.channels if self.signature else ()
+        form = ArrayForm(
+            kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
+        )
+        return input_items(source, form)
 
     def _draw(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> "_Drawn":
         if not items:

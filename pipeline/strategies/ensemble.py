@@ -137,6 +137,10 @@ class Ensemble:
         """How many features it decides by."""
         return sum(member.n_features for member in self.members)
 
+    def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
+        """Return the networks of all members that look at a view."""
+        return tuple(body for member in self.members for body in member.trained_bodies(view))
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes)."""
         return self.outputs(tiles, progress=progress).log_proba

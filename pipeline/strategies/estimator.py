@@ -111,6 +111,9 @@ class Model(Protocol):
     def backbones(self) -> "Sequence[Backbone]":
         """The networks it started from."""
 
+    def trained_bodies(self, view: int) -> "Sequence[Backbone]":
+        """Return the networks that look at a view, with their weights after training."""
+
     def log_probabilities(self, tiles: "Tiles", *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); rows of items that failed mean nothing."""
 

@@ -58,6 +58,11 @@ class Probe:
         """How many features it decides by."""
         return len(self.head.scaling.mean)
 
+    def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
+        """Return the frozen network, which looks at every view."""
+        del view
+        return self.backbones
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
         return self.outputs(tiles, progress=progress).log_proba

@@ -264,3 +264,39 @@ def test_a_save_that_was_killed_between_two_names_tells_where_the_old_one_is(sav
     folder.rename(tmp_path / ".model.0123.old")
     with pytest.raises(ReadError, match=r"it is whole as .*\.model\.0123\.old, rename that"):
         Classifier.load(folder)
+
+
+def test_embed_gives_a_row_of_trained_features_for_each_item(saved, files):
+    classifier, _ = saved
+    paths = sorted(files.glob("*/*.csv"))[::6]
+    found = classifier.embed([*paths, files / "missing.csv"], workers=1)
+    bodies = [body for view in range(2) for body in classifier.model.trained_bodies(view)]
+    assert found.features.shape == (3, sum(body.n_features for body in bodies))
+    assert [item.path for item in found.items] == paths
+    assert [failure.item.path.name for failure in found.failures] == ["missing.csv"]
+    assert found.layers == (bodies[0].layers[-1],)
+    assert list(found.to_frame().columns)[:3] == ["path", "label", "f0"]
+    assert "3 items" in repr(found)
+    alone = classifier.embed(paths[1], workers=1).features[0]
+    assert alone == pytest.approx(found.features[1], abs=1e-4)
+    early = classifier.embed(paths, layer=bodies[0].layers[0], workers=1)
+    assert early.layers == (bodies[0].layers[0],)
+    assert early.features.shape[1] < found.features.shape[1]
+    with pytest.raises(ParameterError, match="got 'nowhere'"):
+        classifier.embed(paths, layer="nowhere", workers=1)
+    with pytest.raises(ParameterError, match="missing"):
+        classifier.embed(files / "missing.csv", workers=1)
+
+
+def test_embed_takes_arrays_and_the_weights_after_training(saved, files):
+    classifier, _ = saved
+    one = np.sin(np.outer(np.arange(1, 3), np.arange(300)) / 9)
+    assert len(classifier.embed(one, workers=1)) == 1
+    networks = getattr(classifier.model, "networks", ())
+    if networks:
+        body = classifier.model.trained_bodies(0)[0].body
+        assert body.state_dict().keys() == networks[0][0][0].state_dict().keys()
+        assert not np.allclose(
+            next(iter(body.parameters())).detach(),
+            next(iter(classifier.model.backbone.body.parameters())).detach(),
+        )
