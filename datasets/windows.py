@@ -492,7 +492,7 @@ def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence
     manifest
         The items.
     how
-        Windows, or text such as `t=5,2.5`; None for what suits the kind.
+        Windows, or text such as `t=5,2.5`; None for what suits the kind and the items to learn from.
     splits
         Of items that are cut, those that one of the splits learns from keep at most MAX_WINDOWS_PER_CLASS windows
         a class.
@@ -501,7 +501,8 @@ def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence
     items: Sequence[Item] = manifest.items
     if how is None:
         items = with_extents(items, kind) if readers()[kind].cut_by == "t" else items
-        windows = plan_windows(items, kind)
+        learned = np.unique(np.concatenate([split.train for split in splits])).tolist() if splits else []
+        windows = plan_windows([items[index] for index in learned], kind)
     else:
         windows = parse_windows(how, kind=kind) if isinstance(how, str) else how
     cut_up, source = cut(items, windows, kind)

@@ -123,7 +123,10 @@ def _train(options: argparse.Namespace) -> Outcome:
     } | _trust(done.evaluation)
     judged = "nothing held out"
     if done.evaluation:
-        judged = f"{_figures(done.evaluation)} held out: {held_out_words(notes['held_out'])}"
+        held_out = held_out_words(
+            notes["held_out"], n=notes["n_held_out"], learned_from=notes["learned_from"]
+        )
+        judged = f"{_figures(done.evaluation)} held out: {held_out}"
     lines = [
         f"strategy {notes['strategy']} ({notes['why']})",
         f"out of fold: {notes['oof']['words']}",

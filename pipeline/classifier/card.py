@@ -51,7 +51,11 @@ def model_card(config: dict[str, Any]) -> str:
         "backbone": ", ".join(one["name"] for one in config["backbones"]),
         "weights": ", ".join(dict.fromkeys(one["weights"] for one in config["backbones"])),
         "data": notes.get("data") or "files without a name",
-        "held_out": held_out_words(notes.get("held_out", "unknown")),
+        "held_out": held_out_words(
+            notes.get("held_out", "unknown"),
+            n=notes.get("n_held_out"),
+            learned_from=notes.get("learned_from"),
+        ),
         "metrics": _metrics(notes.get("metrics")),
         "oof": (notes.get("oof") or {}).get("words", "unknown"),
         "calibration": _calibration(notes.get("metrics")),
@@ -62,13 +66,17 @@ def model_card(config: dict[str, Any]) -> str:
     return _CARD.format(kind=config["kind"], **{name: _cell(value) for name, value in values.items()})
 
 
-def held_out_words(name: str) -> str:
-    """Say what was held out to judge a classifier by, from the name of the split.
+def held_out_words(name: str, *, n: int | None = None, learned_from: int | None = None) -> str:
+    """Say what was held out to judge a classifier by, from the name of the split and the counts of both sides.
+
+    A share that was asked for is not what classes and groups that stay whole allow: the counts say what it is.
 
     Examples
     --------
     >>> [held_out_words(name) for name in ("0.2", "test", "5", "none")]
     ['20 % of the items', 'the test split', 'fold 5', 'nothing']
+    >>> held_out_words("0.34", n=20, learned_from=60)
+    '25 % of the items'
     """
     if name in ("train", "valid", "test"):
         return f"the {name} split"
@@ -78,7 +86,11 @@ def held_out_words(name: str) -> str:
         share = float(name)
     except ValueError:
         share = 1.0
-    return f"{100 * share:g} % of the items" if 0 < share < 1 else f"fold {name}"
+    if not 0 < share < 1:
+        return f"fold {name}"
+    if n is not None and learned_from is not None:
+        share = n / (n + learned_from)
+    return f"{100 * share:.3g} % of the items"
 
 
 def windows_words(windows: dict[str, Any] | None) -> str:

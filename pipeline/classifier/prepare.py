@@ -27,6 +27,7 @@ from phosphene.pipeline.tiles.render import Tiles, render
 from .classifier import Classifier
 from .evaluation import Evaluation, OutOfFold, Predictions
 from .novelty import Novelty, choose_points
+from .per_split import EstimatorPerSplit
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
@@ -149,21 +150,50 @@ class Prepared:
 
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
-    """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that."""
+    """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that.
+
+    What views take from signals (ranges of values, bands, durations) they take from the items that a split learns from.
+    Where that differs from split to split, each has views, tiles and an estimator of its own.
+    """
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
     signals = read_some([cut.items[index] for index in learned], manifest.kind, seed=recipe.seed)
-    views = resolve_views(fit_views(_views(recipe, manifest), cut.windows), signals)
-    signature = Signature.of(manifest.kind, signals)
+    views = fit_views(_views(recipe, manifest), cut.windows)
+    source = {index: cut.source[learned[index]] for index in signals}
+    of_splits = [
+        resolve_views(views, [signals[index] for index in signals if source[index] in seen])
+        for seen in (set(split.train.tolist()) for split in splits)
+    ]
+    signature = Signature.of(manifest.kind, signals.values())
     del signals
-    changed = _changed_views(recipe, manifest, views)
-    tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
+    tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
-    copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
-    estimator = make_estimator(recipe, backbones, tiles, copies, progress=progress)
+    make = functools.partial(_estimator, recipe, backbones, manifest, learned, progress=progress)
+    estimator, copies_failed = make(tiles)
+    if any(one != of_splits[0] for one in of_splits):
+        windows = [np.flatnonzero(np.isin(cut.source, split.train)) for split in splits]
+        draw = functools.partial(render, cut.items, workers=recipe.workers, progress=progress)
+        estimator = EstimatorPerSplit(
+            list(zip(windows, of_splits, strict=True)), lambda views: make(draw(views))[0], first=estimator
+        )
     return Prepared(cut, recipe, choice, tiles, estimator, copies_failed, signature)
+
+
+def _estimator(
+    recipe: Recipe,
+    backbones: Sequence[Backbone],
+    manifest: Manifest,
+    learned: np.ndarray,
+    tiles: Tiles,
+    *,
+    progress: bool,
+) -> tuple[ImageEstimator, int]:
+    """Return the estimator of tiles, and of how many pieces no changed copy could be drawn."""
+    changed = _changed_views(recipe, manifest, tiles.views)
+    copies, failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
+    return make_estimator(recipe, backbones, tiles, copies, progress=progress), failed
 
 
 def _changed_views(

@@ -250,13 +250,13 @@ class Signature:
         return None
 
 
-def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
-    """Return signals that stand for all of some items: at most MOST_SIGNALS, drawn at random, in order.
+def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> dict[int, Signal]:
+    """Return signals that stand for all of some items, by index: at most MOST_SIGNALS, drawn at random, in order.
 
     Those that cannot be read are left out: whoever draws them says why.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(items))[:MOST_SIGNALS])
-    kept: list[Signal] = []
+    kept: dict[int, Signal] = {}
     every, size = 1, 0
     for number, index in enumerate(chosen.tolist()):
         if number % every:
@@ -265,11 +265,11 @@ def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
             signal = items[index].read(kind)
         except Exception:  # also a fault of the reader, which is told when it is drawn
             continue
-        kept.append(signal)
+        kept[index] = signal
         size += _n_bytes(signal)
         if size > MOST_BYTES and len(kept) > 1:
-            kept, every = kept[::2], 2 * every
-            size = sum(map(_n_bytes, kept))
+            kept, every = dict(list(kept.items())[::2]), 2 * every
+            size = sum(map(_n_bytes, kept.values()))
     return kept
 
 

@@ -289,6 +289,7 @@ def _notes(table: Prepared, split: Split) -> dict[str, Any]:
         "data": table.manifest.name,
         "learned_from": len(split.train),
         "held_out": split.name,
+        "n_held_out": len(split.test),
     }
 
 
