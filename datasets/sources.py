@@ -10,7 +10,7 @@ from pathlib import Path
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
-from phosphene.converters.registry import check_kind, readers, recognise
+from phosphene.converters.registry import check_kind, check_options, readers, recognise
 
 from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
 from .locate import FOLDERS_OF_TABLES, list_folder, walk
@@ -88,6 +88,7 @@ def open_manifest(
     source = _Source(Path(src), kind, label=label, group=group, options=options)
     found = source.labelled()
     common = kind or source.common_kind(found.items)
+    check_options(source.options, [common], src)
     items = tuple(replace(item, kind=common, options=source.options) for item in found.items)
     manifest = Manifest(
         items,
@@ -133,6 +134,7 @@ def find_files(
         replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
         for item in found.items
     )
+    check_options(source.options, [item.kind for item in items if item.kind], src)
     _tell(summarise(items), found.notes)
     return items
 
@@ -351,13 +353,36 @@ class _Source:
             return self._flat([file for file in files if file not in used])
         items, by_class = self._class_folders(files)
         self._refuse_archives(files)
-        if not by_class:
+        if by_class:
+            of_folder = {item.path: item.label for item in items}
+            items = self._rows_in_class_folders(items)
+            by_class = all(item.label == of_folder[item.path] for item in items)
+        else:
             items = [row for item in items if item.split for row in self._rows(item)]
         self._leave_out("in no class folder", [item.path for item in items if item.label is None])
         labelled = tuple(item for item in items if item.label is not None)
         if not labelled:
             raise ReadError(f"{self.src}: its folders hold no class folders; lay the files out as CLASS/FILE")
         return Found(labelled, "folder names" if by_class else _rows_of(labelled))
+
+    def _rows_in_class_folders(self, items: Sequence[Item]) -> list[Item]:
+        """Return items, and the rows of those that hold many.
+
+        Rows with different labels in one file say what they are better than its folder, which is then a group.
+        """
+        found = [(item, self._rows(item) if item.label else (item,)) for item in items]
+        own = [(item, rows) for item, rows in found if any(row.label != item.label for row in rows)]
+        if not own:
+            return [row for _, rows in found for row in rows]
+        by_row = any(len({row.label for row in rows}) > 1 for _, rows in own)
+        what = "its rows have labels of their own" + (
+            f", and so have {len(own) - 1} other files" if own[1:] else ""
+        )
+        taken = "these are taken, and folders are groups" if by_row else "those of the folders are taken"
+        self.notes.append(f"{own[0][0].path}: {what}; {taken}")
+        if by_row:
+            return [replace(row, group=row.group or item.label) for item, rows in found for row in rows]
+        return [replace(row, label=item.label) for item, rows in found for row in rows]
 
     def _flat(self, files: list[Path]) -> Found:
         """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
@@ -374,7 +399,7 @@ class _Source:
         except ReadError as error:
             self.errors[item.path] = str(error)  # the file fails by name when it is read
             return (replace(item, kind=kind),)
-        if note:
+        if note and (item.label is None or all(label for label, _ in rows or ())):
             self.notes.append(note)
         if rows is None:
             return (replace(item, kind=kind),)

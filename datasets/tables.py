@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from phosphene.converters import Fragment, ParameterError, ReadError
 from phosphene.converters.core.signal import Kind, parse_address
@@ -58,6 +58,7 @@ def read_table(
     group: str | None,
     need_labels: bool,
     kind: Kind | None = None,
+    missing: Literal["few", "any"] = "few",
 ) -> Found:
     """Read the items of a table.
 
@@ -73,11 +74,13 @@ def read_table(
         Whether a table without labels is refused.
     kind
         What the files are read as; None asks them where the table names parts of files.
+    missing
+        How many of the files may not be there, and fail by name when they are read: `few` is up to half.
 
     Raises
     ------
     ReadError
-        The message names the line: a missing column, an empty label, a file that is not there, one item
+        The message names the line: a missing column, an empty label, more files missing than may be, one item
         twice, an unknown split, a cell left empty in a column that others fill.
     """
     table = parse_table(path, data)
@@ -89,7 +92,7 @@ def read_table(
     items = _read_items(table, columns, locator, kind, notes)
     if not items:
         raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
-    _check_there(table, items)
+    _check_there(table, items, missing, notes)
     _check_once(table, items)
     notes += locator.notes()
     found = _with_groups(table, columns, tuple(items.values()), asked=group is not None, notes=notes)
@@ -334,13 +337,21 @@ def _with_groups(
     return items
 
 
-def _check_there(table: ItemTable, items: dict[int, Item]) -> None:
+def _check_there(
+    table: ItemTable, items: dict[int, Item], allowed: Literal["few", "any"], notes: list[str]
+) -> None:
     missing = [(line, item.path) for line, item in items.items() if not _exists(item.path)]
-    if missing:
-        line, path = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    if not missing:
+        return
+    line, path = missing[0]
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    if allowed == "few" and 2 * len(missing) > len(items):
         raise ReadError(
             f"{table.path}: line {line}: {path}: no such file{more}; paths count from {table.path.parent}"
+        )
+    if allowed == "few":
+        notes.append(
+            f"line {line}: {path}: no such file{more}; the other {len(items) - len(missing)} items are taken"
         )
 
 

@@ -59,6 +59,7 @@ class AudioReader(Reader):
     kind: ClassVar[Kind] = "audio"
     suffixes: ClassVar[frozenset[str]] = _SUFFIXES
     cut_by: ClassVar[Unit] = "t"
+    heeds: ClassVar[frozenset[str]] = frozenset(("strict",))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell by the signature of a sound format; for MP3 by a tag or by three frames in a row."""

@@ -54,6 +54,7 @@ class BinaryReader(Reader):
         )
     )  # fmt: skip
     cut_by: ClassVar[Unit] = "bytes"
+    heeds: ClassVar[frozenset[str]] = frozenset(("strict",))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell whether the first bytes are those of a program, library, object or archive of them."""

@@ -54,6 +54,7 @@ class MouseReader(Reader):
     kind: ClassVar[Kind] = "mouse"
     suffixes: ClassVar[frozenset[str]] = frozenset({".jsonl", ".ndjson"})
     cut_by: ClassVar[Unit] = "events"
+    heeds: ClassVar[frozenset[str]] = frozenset(("time", "strict"))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell whether the first line names time, x, y and event columns, and a row holds a known event."""

@@ -125,6 +125,8 @@ def _items(names: Iterable[str], kind: Kind, options: ReadOptions) -> tuple[list
             continue
         try:
             items += find_files(name, kind=kind, options=options)
+        except ParameterError:
+            raise
         except PhospheneError as error:
             failures.append(Failure(Item(path), str(error)))
     return items, failures
