@@ -1,7 +1,8 @@
 """A manifest made ready to be learned from: cut, rendered, the strategy chosen, the estimator made."""
 
 import functools
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,12 +27,15 @@ from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
 from .evaluation import Evaluation, OutOfFold, Predictions
+from .levels import level_views
 from .novelty import Novelty, choose_points
 from .per_split import EstimatorPerSplit
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
 """Strategies whose features do not depend on the training items."""
+
+_log = logging.getLogger("phosphene")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,12 +163,8 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     cut = cut_manifest(manifest, recipe.windows, splits)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
     signals = read_some([cut.items[index] for index in learned], manifest.kind, seed=recipe.seed)
-    views = fit_views(_views(recipe, manifest), cut.windows)
-    source = {index: cut.source[learned[index]] for index in signals}
-    of_splits = [
-        resolve_views(views, [signals[index] for index in signals if source[index] in seen])
-        for seen in (set(split.train.tolist()) for split in splits)
-    ]
+    sources = {index: int(cut.source[learned[index]]) for index in signals}
+    of_splits = [_split_views(recipe, cut, split, signals, sources) for split in splits]
     signature = Signature.of(manifest.kind, signals.values())
     del signals
     tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
@@ -278,5 +278,23 @@ def resolve_views(views: Sequence[Converter], signals: Sequence[Signal]) -> tupl
     return tuple(view.resolve(signals) for view in views)
 
 
-def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
-    return as_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)
+def _split_views(
+    recipe: Recipe,
+    cut: WindowedManifest,
+    split: Split,
+    signals: Mapping[int, Signal],
+    sources: Mapping[int, int],
+) -> tuple[Converter, ...]:
+    """Return the views of a split, with the numbers that they take from signals, whose items it learns from."""
+    seen, kind = set(split.train.tolist()), cut.manifest.kind
+    items = {index: item for index, item in sources.items() if item in seen}
+    learned = [signals[index] for index in items]
+    if recipe.views:
+        views = as_views(recipe.views, kind=kind)
+    else:
+        views = default_views(kind)
+        labels = [cut.manifest.items[item].label for item in items.values()]
+        if more := level_views(learned, labels, list(items.values())):
+            _log.warning("its classes differ in level: a view that keeps it is added, %s", more[0].spec)
+            views += more
+    return resolve_views(fit_views(views, cut.windows), learned)

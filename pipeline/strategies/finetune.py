@@ -79,7 +79,7 @@ class Networks:
     def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
         """Return the networks of a view without their heads."""
         of_view = self.networks[view * self.members : (view + 1) * self.members]
-        return tuple(replace(self.backbone, body=network[0][0]) for network in of_view)
+        return tuple(replace(self.backbone, body=network.get_submodule("0.0")) for network in of_view)
 
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
