@@ -22,7 +22,12 @@ import numpy as np
 from .errors import ReadError
 from .files import HEAD_BYTES, Note, read_head
 
-MISSING = frozenset({"", "?", "nan", "-nan", "na", "n/a", "#n/a", "null", "none"})
+MISSING = frozenset(
+    {
+        "", "?", "nan", "-nan", "na", "n/a", "n.a.", "#n/a", "null", "none", "nil", "missing", "-", "--", "---", ".",
+        "#value!", "#div/0!", "#num!", "#ref!", "\\n",
+    }
+)  # fmt: skip
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")
 _OTHER_DATE = re.compile(
     r"(?:(?P<y>\d{4})/(?P<m>\d{1,2})/(?P<d>\d{1,2})|(?P<d2>\d{1,2})\.(?P<m2>\d{1,2})\.(?P<y2>\d{4}))"
@@ -37,6 +42,7 @@ _WORDED_DATE = re.compile(
     r"|(?P<m2>[A-Za-z]{3,9}) (?P<d2>\d{1,2}),? (?P<y2>\d{4}))" + _CLOCK_TEXT
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MINUTES = re.compile(r"(\d{1,3}):([0-5]\d\.\d+)")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
 UNITS_S = {
     **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
@@ -45,6 +51,7 @@ UNITS_S = {
     **dict.fromkeys(("ns", "nsec", "nanoseconds"), 1e-9),
     **dict.fromkeys(("min", "minutes"), 60.0),
     **dict.fromkeys(("h", "hours"), 3600.0),
+    **dict.fromkeys(("d", "days"), 86400.0),
 }
 UNIT_NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
 _SINCE_1970 = ((1e-9, 1e17), (1e-6, 1e14), (1e-3, 1e11))
@@ -56,7 +63,7 @@ def is_number(field: str, decimal: str = ".") -> bool:
 
 
 def is_missing(field: str) -> bool:
-    """Tell whether a field says that there is no value: empty, `?`, NaN, NA, null, none."""
+    """Tell whether a field says that there is no value: empty, `?`, `-`, NaN, NA, null, none, Excel's errors."""
     return field.strip().lower() in MISSING
 
 
@@ -75,8 +82,8 @@ def is_date(field: str) -> bool:
 
 
 def is_clock(field: str) -> bool:
-    """Tell whether a field is a time of day: `23:59` or `23:59:59.5`."""
-    return bool(_CLOCK.fullmatch(field.strip()))
+    """Tell whether a field is a time of day, `23:59` or `23:59:59.5`, or minutes and seconds: `59:59.5`."""
+    return bool(_CLOCK.fullmatch(field.strip()) or _MINUTES.fullmatch(field.strip()))
 
 
 def number(field: str, decimal: str) -> float | None:
@@ -101,6 +108,8 @@ def instant(field: str, *, first: Literal["month", "day"] = "month") -> float | 
     if clock := _CLOCK.fullmatch(field):
         hours, minutes, seconds = clock.groups(default="0")
         return 3600.0 * int(hours) + 60.0 * int(minutes) + float(seconds)
+    if passed := _MINUTES.fullmatch(field):
+        return 60.0 * int(passed[1]) + float(passed[2])
     if found := _OTHER_DATE.fullmatch(field):
         year, month, day = (found[name] or found[f"{name}2"] for name in "ymd")
         field = (

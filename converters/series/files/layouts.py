@@ -19,6 +19,7 @@ from .times import (
     named_unit_of_time,
     rises_evenly,
     runs_like_time,
+    serial_days,
     unit_by_size,
 )
 
@@ -260,6 +261,10 @@ class SampledTable:
             )
         return True
 
+    def is_ramp(self, index: int) -> bool:
+        """Tell a column, beside others, that does nothing but rise in even steps."""
+        return self.width > 1 and len(self.sampled) > FEW_COLUMNS and rises_evenly(self.numbers(index))
+
     def time_by_name(self) -> int | None:
         """Return the first column with the name of a time."""
         return next((index for index, name in enumerate(self.names or ()) if is_time(name)), None)
@@ -428,6 +433,10 @@ class _Table(SampledTable):
                 notes.append(Note(f"column {self.name(index)!r} holds words and is left out", loss=True))
             else:
                 values.append(index)
+        if time is None and self.options.time is None and 0 in values[:1] and self.is_ramp(0):
+            notes.append(Note(
+                f"column {self.name(0)!r} rises in even steps, as times do, and is a channel; --time names it as time"
+            ))  # fmt: skip
         return SeriesColumns(
             "columns", tuple(values), time, label, unit_s=unit_s, notes=tuple(notes), clock=clock
         )
@@ -477,7 +486,8 @@ class _Table(SampledTable):
             return 1.0
         times = self.numbers(time)
         falls = (np.diff(times) < 0).any()  # the samples of several items, or a table the wrong way round
-        unit_s, note = unit_by_size(np.unique(times) if falls else times)
+        times = np.unique(times) if falls else times
+        unit_s, note = serial_days(times, self.keys[time]) or unit_by_size(times)
         notes.extend([note] if note else [])
         return unit_s
 

@@ -13,6 +13,7 @@ from ...core.delimited import (
     PlainText,
     better_order,
     instants,
+    is_number,
     is_slashed_date,
     parse_block,
 )
@@ -57,6 +58,8 @@ def open_table(
         raise ReadError(f"{path}: holds no line of text; give a table of numbers, one column a channel")
     if not sheet.rows:
         raise ReadError(f"{path}: holds a header and no numbers; give one row of numbers for each sample")
+    if sheet.names is not None and len(sheet.names) + 1 == sheet.form.columns and _has_row_names(sheet):
+        sheet = replace(sheet, names=("", *sheet.names))
     if sheet.names is not None and len(sheet.names) != sheet.form.columns:
         raise ReadError(
             f"{path}: the header has {len(sheet.names)} columns, the first row {sheet.form.columns}; make them agree"
@@ -69,6 +72,17 @@ def open_table(
     if columns.layout == "long":
         return _read_long(rows, columns, options)
     return _read_rows(rows, columns)
+
+
+def _has_row_names(sheet: Sheet) -> bool:
+    """Tell rows that begin with a name or number of their own, which R writes without a name above."""
+    names = [row[0].strip() for row in sheet.rows]
+    numbered = [name.strip('"') for name in names]
+    return len(set(names)) == len(names) and (
+        numbered == [str(int(numbered[0]) + k) for k in range(len(numbered))]
+        if numbered[0].isdigit()
+        else not any(is_number(name) for name in names)
+    )
 
 
 def _head(text: PlainText) -> tuple[bytes, bool]:
