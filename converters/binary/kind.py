@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import ParameterError, ReadError
 from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
-from ..core.formats import hex_dump, parse_dump_line
+from ..core.formats import hex_dump, is_pointer, parse_dump_line, refuse_foreign
 from ..core.signal import Fragment, Kind, Unit
 from .signal import Binary
 
@@ -93,6 +93,8 @@ def _carrier(path: Path) -> tuple[Note, ...]:
 def _decoded(path: Path) -> tuple[np.ndarray, tuple[Note, ...]] | None:
     """Return the bytes that a hex dump or a greyscale image shows; None for any other file."""
     head = read_head(path)
+    if is_pointer(head):
+        refuse_foreign(head, path)
     if head.startswith(_IMAGES):
         return kept(_pixels, path)
     return kept(_parsed_dump, path) if hex_dump(head) else None

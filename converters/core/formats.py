@@ -76,10 +76,19 @@ _BY_SUFFIX = {
     ".rds": Foreign("an R data file", _DATA),
     ".rdata": Foreign("an R data file", _DATA),
     ".c3d": Foreign("a C3D file", _DATA),
+    ".pcm": Foreign(
+        "raw samples without a header", "write them as WAV with their rate, or take bytes with --kind binary"
+    ),
     ".svg": Foreign("an SVG image", _IMAGE),
     ".bmp": Foreign("a BMP image", _IMAGE),
     ".ico": Foreign("an icon", _IMAGE),
 }
+_POINTER = Foreign("a pointer that Git LFS left in its place", "get the file itself: git lfs pull")
+_PAGE = Foreign("a web page, perhaps what a failed download left", "get the file itself")
+_PAGES = frozenset(
+    ("", ".html", ".htm", ".xhtml", ".shtml", ".mht", ".php", ".asp", ".jsp", ".hta", ".xml", ".bin")
+)
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8}[\x8c\x94}\](c]|[}\](c])", re.DOTALL)
 _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL
@@ -104,7 +113,12 @@ def foreign_format(head: bytes, path: Path) -> Foreign | None:
         for form, name, remedy in _FORMS
         if all(head.startswith(t, at) for at, t in form)
     )
-    return next(known, None) or _by_structure(head, path) or _BY_SUFFIX.get(path.suffix.lower())
+    return (
+        next(known, None)
+        or _in_its_place(head, path)
+        or _by_structure(head, path)
+        or _BY_SUFFIX.get(path.suffix.lower())
+    )
 
 
 def _by_structure(head: bytes, path: Path) -> Foreign | None:
@@ -127,6 +141,18 @@ def _by_structure(head: bytes, path: Path) -> Foreign | None:
             "JSON", "write its values as a CSV table; a mouse session needs time, x and y in each event"
         )
     return None
+
+
+def _in_its_place(head: bytes, path: Path) -> Foreign | None:
+    """Tell what stands where a file should be that somebody did not get."""
+    if is_pointer(head):
+        return _POINTER
+    return _PAGE if _HTML.match(head[:400]) and path.suffix.lower() not in _PAGES else None
+
+
+def is_pointer(head: bytes) -> bool:
+    """Tell the few lines that Git LFS leaves where it did not get a file."""
+    return head.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def _gzipped(head: bytes) -> Foreign:

@@ -207,15 +207,25 @@ def _unit_s(table: EventTable, time: np.ndarray, event: np.ndarray, notes: list[
     if known := since_1970(time[0]):
         notes.append(known[1])
         return known[0]
-    steps = np.diff(time)
+    steps, what = np.diff(time), "from event to event"
     steps = steps[steps > 0]
-    if len(steps) < 5 or 2 * (event == MOVE).sum() < len(event):
+    if 2 * np.isin(event, (MOVE, DRAG, SCROLL)).sum() < len(event):
+        steps, what = _held(time, event), "from press to release"
+    if len(steps) < (5 if what.endswith("event") else 1):
         return 1.0
     usual = float(np.median(steps))
     found = next((unit for unit in UNIT_NAMES if usual * unit < _LONG_STEP_S), 1.0)
     if found != 1:
-        notes.append(guessed_unit(found, f"{usual * found:.3g} s from event to event"))
+        notes.append(guessed_unit(found, f"{usual * found:.3g} s {what}"))
     return found
+
+
+def _held(time: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """Return how long buttons are held: from each press to a release that follows at once."""
+    buttons = np.flatnonzero(np.isin(event, (PRESS, RELEASE)))
+    first = (event[buttons[:-1]] == PRESS) & (event[buttons[1:]] == RELEASE)
+    held = (time[buttons[1:]] - time[buttons[:-1]])[first]
+    return held[held > 0]
 
 
 def _bounds(path: Path, session: MouseTrace, fragment: Fragment) -> slice:

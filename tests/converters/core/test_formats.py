@@ -203,3 +203,40 @@ def test_tables_of_numbers_are_no_dumps(tmp_path, text):
     path.write_text(text)
     assert not hex_dump(text.encode())
     assert recognise(path) == "series"
+
+
+LEFT = {
+    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+    "web page": b"<!DOCTYPE html>\n<html><body>404 not found</body></html>\n",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+@pytest.mark.parametrize("name", ["a.wav", "a.csv", "a.mp3", "a.npy", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("named", [False, True])
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path, what, name, named):
+    path = tmp_path / name
+    path.write_bytes(LEFT[what])
+    kind = (
+        {"wav": "audio", "mp3": "audio", "jsonl": "mouse"}.get(path.suffix[1:], "series") if named else None
+    )
+    with pytest.raises(ReadError, match=f"{what}.*get the file itself"):
+        read(path, kind)
+
+
+def test_a_pointer_is_no_program_and_a_web_page_may_be_one(tmp_path):
+    pointer, page = tmp_path / "a.exe", tmp_path / "a.html"
+    pointer.write_bytes(LEFT["Git LFS"])
+    page.write_bytes(LEFT["web page"])
+    for kind in (None, "binary"):
+        with pytest.raises(ReadError, match="git lfs pull"):
+            read(pointer, kind)
+    assert read(page).kind == "binary"
+
+
+def test_raw_samples_without_a_header_are_no_program(tmp_path):
+    path = tmp_path / "a.pcm"
+    path.write_bytes(np.arange(4000, dtype="<i2").tobytes())
+    with pytest.raises(ReadError, match="write them as WAV"):
+        read(path)
+    assert read(path, "binary").kind == "binary"

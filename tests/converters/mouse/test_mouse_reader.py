@@ -533,3 +533,24 @@ def test_a_session_with_dates_of_the_american_form(write):
     rows += [f"01/01/2025 12:00:{k:02d} AM,move,{k},5" for k in range(5)]
     session = read(write("\n".join(["time,event,x,y", *rows])))
     assert session.time_s.tolist() == [float(k) for k in range(15)]
+
+
+@pytest.mark.parametrize("scale", [1000, 1, 1_000_000])
+def test_the_unit_of_sessions_with_few_moves_is_known_by_how_long_buttons_are_held(write, scale):
+    rows = []
+    for k in range(6):
+        rows += [f"{int(scale * (3 * k + 1))},mousedown,5,5", f"{scale * (3 * k + 1.09):.0f},mouseup,5,5"]
+    if scale == 1:
+        rows = [
+            f"{3 * k + wait},{event},5,5"
+            for k in range(6)
+            for wait, event in ((1, "mousedown"), (1.09, "mouseup"))
+        ]
+    session = read(write("\n".join(["t,event,x,y", *rows])))
+    assert session.time_s[-1] == pytest.approx(15.09, abs=0.01)
+    assert bool(session.notes) == (scale != 1)
+
+
+def test_turns_of_the_wheel_are_as_quick_as_moves(write):
+    rows = [f"{17 * k},{'wheel' if k % 3 else 'mousemove'},{k},{k}" for k in range(40)]
+    assert read(write("\n".join(["t,event,x,y", *rows]))).time_s[-1] == pytest.approx(0.663)
