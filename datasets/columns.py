@@ -33,7 +33,7 @@ _WEAK_PATHS = ("name", "id", "file_id", "image_id", "audio_id", "recording", "re
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "classname", "class_label", "species", "common_name",
     "scientific_name", "primary_label", "target", "target_class", "annotation", "tag", "tags", "call_type", "emotion",
-    "ebird_code", "event_label", "genre", "instrument", "activity", "diagnosis",
+    "ebird_code", "species_code", "event_label", "genre", "instrument", "activity", "diagnosis",
     "command", "y", "classid", "class_id", "label_id",
 )  # fmt: skip
 _STARTS = (
@@ -45,6 +45,13 @@ _ENDS = (
 )  # fmt: skip
 _DURATIONS = ("duration", "dur", "length", "delta")
 _SPLIT_NAMES = ("split", "subset", "set", "partition", "usage", "phase")
+FLAGS: dict[str, tuple[SplitName, SplitName]] = {
+    **dict.fromkeys(("is_valid", "is_val", "is_validation", "valid", "validation"), ("valid", "train")),
+    **dict.fromkeys(("is_test", "test"), ("test", "train")),
+    **dict.fromkeys(("is_train", "is_training", "train"), ("train", "valid")),
+}
+"""Columns of true and false: the split of each."""
+_FLAG_WORDS = {"true": 0, "1": 0, "1.0": 0, "yes": 0, "false": 1, "0": 1, "0.0": 1, "no": 1}
 _FOLDS = ("fold", "folds", "kfold", "cv_fold")
 _GROUP_WORDS = (
     "subject", "participant", "person", "speaker", "patient", "user", "writer", "author", "actor", "volunteer",
@@ -173,6 +180,9 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     delimiter = _delimiter(lines[0]) if lines else ","
     if lines and (found := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)):
         skip, delimiter = 1, found[1]
+    while lines[skip:] and lines[skip].startswith("#"):
+        skip += 1
+        delimiter = _delimiter(lines[skip]) if lines[skip:] else delimiter
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -368,10 +378,20 @@ def _column_named(table: ItemTable, name: str, option: str) -> int:
 
 
 def _is_split(table: ItemTable, index: int, key: str) -> bool:
-    """Tell a column of splits: the first of its names surely, others where every cell is one."""
+    """Tell a column of splits: the first of its names surely, others where every cell is one, or true or false."""
+    if key in FLAGS:
+        said = {row[index].lower() for _, row in table.rows}
+        return len({_FLAG_WORDS.get(word) for word in said} - {None}) == 2 and said <= set(_FLAG_WORDS)
     if key not in _SPLIT_NAMES:
         return False
     return key == "split" or all(row[index].lower() in SPLITS for _, row in table.rows)
+
+
+def split_of(key: str, cell: str) -> SplitName | None:
+    """Return the split that a cell names, or says to be one (`is_valid`: true); None where it is none."""
+    if key in FLAGS and cell.lower() in _FLAG_WORDS:
+        return FLAGS[key][_FLAG_WORDS[cell.lower()]]
+    return SPLITS.get(cell.lower())
 
 
 def _group_columns(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> list[int]:

@@ -28,6 +28,7 @@ _ABOUT = re.compile(
 _CLUTTER = frozenset({
     ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".svg", ".ico", ".md", ".rst", ".txt", ".pdf", ".doc", ".docx",
     ".rtf", ".html", ".htm", ".xml", ".json", ".yaml", ".yml", ".log", ".ini", ".nfo", ".m3u", ".m3u8", ".cue", ".csv",
+    ".textgrid", ".eaf", ".rttm", ".lab", ".srt", ".vtt", ".md5", ".sha256",
     ".tsv", ".db", ".asd", ".pk", ".reapeaks", ".url", ".py", ".ipynb",
 })  # fmt: skip
 _SHOWN = 5
@@ -354,6 +355,7 @@ class _Source:
         items, by_class = self._class_folders(files)
         self._refuse_archives(files)
         if by_class:
+            self._tell_of_folders_in_folders([file.relative_to(self.src).parts[:-1] for file in files])
             of_folder = {item.path: item.label for item in items}
             items = self._rows_in_class_folders(items)
             by_class = all(item.label == of_folder[item.path] for item in items)
@@ -421,18 +423,41 @@ class _Source:
         splits = {name for name in firsts if name.lower() in SPLITS}
         found = {SPLITS[name.lower()] for name in splits}
         is_split = bool(splits) and (splits == firsts or ("train" in found and len(found) > 1))
+        inner = not is_split and all(
+            len(parts) > 1 and parts[1].lower() in SPLITS for parts in folders.values()
+        )
+        found |= {SPLITS[parts[1].lower()] for parts in folders.values()} if inner else set()
+        inner = inner and "train" in found and len(found) > 1
         items = []
         for file, parts in folders.items():
             split: SplitName | None = None
             if is_split:
                 split = SPLITS[parts[0].lower()] if parts and parts[0] in splits else None
             below = parts if not is_split else parts[1:] if split else ()
+            if not is_split and inner:
+                split = SPLITS[parts[1].lower()]
             items.append(Item(file, below[0] if below else None, split=split, kind=self.kinds.get(file)))
-        if is_split:
+        if inner:
+            splits = {parts[1] for parts in folders.values()}
+        if is_split or inner:
             counts = Counter(str(item.split) for item in items if item.split)
             shown = ", ".join(f"{counts[name]} {name}" for name in ("train", "valid", "test") if counts[name])
             self.notes.append(f"{self.src}: folders {', '.join(sorted(splits))} are splits: {shown}")
         return items, any(item.label is not None for item in items)
+
+    def _tell_of_folders_in_folders(self, folders: Iterable[tuple[str, ...]]) -> None:
+        """Say that classes are the outer folders, where each of these holds the same inner ones."""
+        inner: dict[str, set[str]] = {}
+        for parts in folders:
+            if parts:
+                inner.setdefault(parts[0], set()).add(parts[1] if len(parts) > 1 else "")
+        same = next(iter(inner.values()), set())
+        splits = all(name.lower() in SPLITS for name in (*inner, *same))
+        if not splits and len(inner) > 1 and len(same) > 1 and all(names == same for names in inner.values()):
+            self.notes.append(
+                f"{self.src}: classes are its own folders ({', '.join(sorted(inner)[:_SHOWN])}), not those in each "
+                f"of them ({', '.join(sorted(same)[:_SHOWN])}); if these are the classes, write a table with path,label"
+            )
 
     def _without_clutter(self, files: list[Path]) -> list[Path]:
         """Return the files without those of the system, and without notes and covers unless all are of bytes."""

@@ -12,7 +12,7 @@ from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers, recognise
 
 from .columns import (
-    SPLITS,
+    FLAGS,
     ItemTable,
     TableColumns,
     TimeColumns,
@@ -20,6 +20,7 @@ from .columns import (
     is_number,
     parse_table,
     sound_beside,
+    split_of,
 )
 from .locate import Locator
 from .manifest import Item
@@ -27,6 +28,8 @@ from .splits import SplitName
 
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
+_FAR_AFTER = 20.0
+"""Milliseconds taken for seconds end this many times after a file does."""
 _MEASURED = 20
 """Files whose length is asked to tell milliseconds from seconds."""
 
@@ -94,6 +97,8 @@ def read_table(
         raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
     _check_there(table, items, missing, notes)
     _check_once(table, items)
+    if columns.split is not None and table.keys[columns.split] in FLAGS:
+        notes.append(f"column {table.columns[columns.split]!r} says which items are held out")
     notes += locator.notes()
     found = _with_groups(table, columns, tuple(items.values()), asked=group is not None, notes=notes)
     labelled_by, doubts = "", list[str]()
@@ -249,11 +254,20 @@ def _unit_of(time: TimeColumns, rows: list[_Row], kinds: dict[Path, Kind | None]
             ends[row.path] = max(row.span[1], ends.get(row.path, 0.0))
     known = [(stop, length) for path, stop in list(ends.items())[:_MEASURED] if (length := _extent(path))]
     after = [stop > 1.01 * length + 0.1 for stop, length in known]
-    if 2 * sum(after) > len(known) and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known):
+    far = any(stop > _FAR_AFTER * length for stop, length in known)
+    if (
+        far
+        and 2 * sum(after) > len(known)
+        and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known)
+    ):
         notes.append(
             "times are taken as milliseconds, for as seconds they end after the files; name them start_s if not"
         )
         return 1e-3
+    if any(after):
+        notes.append(
+            f"{sum(after)} of {len(known)} files that were measured end before the last of their parts does"
+        )
     return 1.0
 
 
@@ -305,17 +319,18 @@ def _item(
             raise ReadError(
                 f"{table.path}: line {row.line} has an empty {table.columns[index or 0].lower()}; fill it in"
             )
-    split = _split(table, row.line, cell(columns.split))
+    split = _split(table, row.line, columns.split, cell(columns.split))
     group = cell(columns.group) or None
     return Item(row.path, cell(columns.label), fragment, split, cell(columns.fold), group, kind=kind)
 
 
-def _split(table: ItemTable, line: int, text: str | None) -> SplitName | None:
-    if text is None:
+def _split(table: ItemTable, line: int, index: int | None, text: str | None) -> SplitName | None:
+    if index is None or text is None:
         return None
-    if text.lower() not in SPLITS:
+    found = split_of(table.keys[index], text)
+    if found is None:
         raise ReadError(f"{table.path}: line {line} has the split {text!r}; write train, valid or test")
-    return SPLITS[text.lower()]
+    return found
 
 
 def _with_groups(

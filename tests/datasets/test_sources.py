@@ -515,3 +515,27 @@ def test_options_that_mean_nothing_for_a_kind_are_refused(tmp_path, name, kind):
     if name != "label":
         with pytest.raises(ParameterError, match=f"--{name} "):
             open_manifest(tmp_path, options=how)
+
+
+def test_folders_of_splits_below_class_folders(tmp_path):
+    sounds(
+        tmp_path,
+        *(f"{name}/{split}/{k}.wav" for name in "ab" for split in ("train", "val") for k in range(2)),
+    )
+    manifest = open_manifest(tmp_path)
+    assert manifest.classes == ("a", "b")
+    assert Counter(item.split for item in manifest.items) == {"train": 4, "valid": 4}
+    assert any("are splits" in note for note in manifest.notes)
+
+
+def test_the_same_folders_in_each_class_folder_are_told(tmp_path):
+    sounds(tmp_path, *(f"site{site}/{name}/0.wav" for site in range(3) for name in ("bird", "rain")))
+    manifest = open_manifest(tmp_path)
+    assert manifest.classes == ("site0", "site1", "site2")
+    assert any("not those in each of them (bird, rain)" in note for note in manifest.notes)
+
+
+def test_annotations_among_sounds_are_left_out(tmp_path):
+    sounds(tmp_path, "a/0.wav", "b/0.wav")
+    lay(tmp_path, "a/0.TextGrid", "b/0.rttm", data=b"SPEAKER 0 1 0.0 1.0\n")
+    assert open_manifest(tmp_path).summary() == "audio: 2 files, 2 classes from folder names: a 1, b 1"
