@@ -6,6 +6,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .errors import ReadError
 
@@ -221,6 +222,70 @@ def parse_dump_line(line: bytes) -> DumpLine | None:
         return None
     digits = b"".join(found[2].split())
     return DumpLine(int(found[1], 16), digits) if len(digits) % 2 == 0 else None
+
+
+HexForm = Literal["Intel HEX", "S-records", "hex digits"]
+_INTEL = re.compile(rb":[0-9A-Fa-f]{10,}")
+_MOTOROLA = re.compile(rb"S[0-9][0-9A-Fa-f]{6,}")
+_DIGITS = re.compile(rb"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ \t,;:]{0,3})+")
+_LEAST_DIGITS = 64
+
+
+@functools.lru_cache(maxsize=4)
+def hex_form(head: bytes) -> HexForm | None:
+    r"""Tell bytes that are written as digits without a dump's addresses: images for microcontrollers, plain hex.
+
+    Examples
+    --------
+    >>> hex_form(b":10010000214601360121470136007EFE09D2190140\n:00000001FF\n"), hex_form(b"4d5a90001020")
+    ('Intel HEX', None)
+    """
+    if b"\0" in head[:4096]:
+        return None
+    lines = [line.strip() for line in head[:16384].splitlines()[:60] if line.strip()]
+    lines = lines[:-1] if len(head) > 16384 and len(lines) > 1 else lines
+    forms: tuple[tuple[HexForm, re.Pattern[bytes]], ...] = (
+        ("Intel HEX", _INTEL), ("S-records", _MOTOROLA), ("hex digits", _DIGITS),
+    )  # fmt: skip
+    found = next((name for name, form in forms if lines and all(map(form.fullmatch, lines))), None)
+    if found != "hex digits":
+        return found
+    digits = b"".join(_pairs(line) for line in lines)
+    # Digits alone, or words of a few letters, are rather numbers or text.
+    lettered = len(re.findall(rb"[A-Fa-f]", digits)) * 8 > len(digits) and re.search(rb"[0-9]", digits)
+    return found if lettered and len(digits) >= _LEAST_DIGITS else None
+
+
+def _pairs(line: bytes) -> bytes:
+    return re.sub(rb"0x|\\x|[ \t,;:]", b"", line)
+
+
+def parse_hex(line: bytes, form: HexForm) -> bytes:
+    """Return the bytes that a line of a form shows; none for a line without data.
+
+    Raises
+    ------
+    ValueError
+        The line is cut, or none of this form.
+
+    Examples
+    --------
+    >>> parse_hex(b":0300300002337A1E", "Intel HEX").hex(), parse_hex(b"S1050000AABB95", "S-records").hex()
+    ('02337a', 'aabb')
+    """
+    line = line.strip()
+    if form == "hex digits":
+        return bytes.fromhex(_pairs(line).decode())
+    if form == "Intel HEX":
+        record = bytes.fromhex(line[1:].decode())
+        data = record[4:-1] if record[3] == 0 else b""
+        if record[0] != len(record) - 5:
+            raise ValueError("a record that is cut")
+        return data
+    record, address = bytes.fromhex(line[2:].decode()), {b"1": 2, b"2": 3, b"3": 4}.get(line[1:2], 0)
+    if record[0] != len(record) - 1:
+        raise ValueError("a record that is cut")
+    return record[1 + address : -1] if address else b""
 
 
 @functools.lru_cache(maxsize=4)

@@ -240,3 +240,56 @@ def test_raw_samples_without_a_header_are_no_program(tmp_path):
     with pytest.raises(ReadError, match="write them as WAV"):
         read(path)
     assert read(path, "binary").kind == "binary"
+
+
+def as_intel(data):
+    lines = []
+    for at in range(0, len(data), 16):
+        some = data[at : at + 16]
+        record = bytes([len(some), at >> 8, at & 255, 0]) + some
+        lines.append(":" + (record + bytes([-sum(record) & 255])).hex().upper())
+    return "\n".join([*lines, ":00000001FF"])
+
+
+def as_motorola(data):
+    lines = ["S0030000FC"]
+    for at in range(0, len(data), 16):
+        some = data[at : at + 16]
+        record = bytes([len(some) + 3, at >> 8, at & 255]) + some
+        lines.append("S1" + (record + bytes([~sum(record) & 255])).hex().upper())
+    return "\n".join([*lines, "S9030000FC"])
+
+
+def sixteen_a_line(data, form):
+    return "\n".join(form(data[at : at + 16]) for at in range(0, len(data), 16))
+
+
+HEX = {
+    "Intel HEX": as_intel,
+    "S-records": as_motorola,
+    "one line": lambda data: data.hex(),
+    "xxd -p": lambda data: sixteen_a_line(data, bytes.hex),
+    "pairs": lambda data: sixteen_a_line(data, lambda some: some.hex(" ")),
+    "commas": lambda data: sixteen_a_line(
+        data, lambda some: ", ".join(f"0x{byte:02x}" for byte in some) + ","
+    ),
+    "escapes": lambda data: sixteen_a_line(data, lambda some: "".join(f"\\x{byte:02x}" for byte in some)),
+}
+
+
+@pytest.mark.parametrize("form", HEX)
+@pytest.mark.parametrize("name", ["a.hex", "a.txt", "a"])
+def test_bytes_written_as_digits_are_bytes(tmp_path, form, name):
+    data = np.random.default_rng(0).integers(0, 256, 500, np.uint8).tobytes()
+    path = tmp_path / name
+    path.write_text(HEX[form](data))
+    found = read(path)
+    assert found.kind == "binary"
+    assert found.data.tobytes() == data
+    assert "not its letters" in found.notes[0]
+
+
+def test_numbers_are_no_digits_of_bytes(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(f"{k:02d} {k * 7 % 90:02d} 34" for k in range(90)))
+    assert read(path).kind == "series"
