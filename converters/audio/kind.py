@@ -209,6 +209,8 @@ def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", str(error)).removeprefix("Error : ").rstrip(".")
     if isinstance(error, TypeError):
         return "a .raw file has no header that states rate and channels"
+    if "does not exist" in text:  # what libsndfile says of a file in which a decoder finds nothing
+        return "Format not recognised"
     return "the header states no sample rate" if "SF_INFO" in text else text
 
 

@@ -1,6 +1,7 @@
 """Mouse sessions from CSV, JSON Lines and JSON arrays: drawn as traces and plots of movement, cut by events."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ LOST_PX = 65535
 
 
 _LONG_STEP_S = 3.0
+_LATE_STEPS = 10
 
 
 class MouseReader(Reader):
@@ -102,7 +104,12 @@ def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[
     notes = list(table.notes)
     event = _events(path, table, notes)
     fall = np.flatnonzero(np.diff(table.time) < 0)
-    if len(fall):
+    if len(fall) and _is_late(table.time, len(fall)):
+        notes.append(Note(f"{len(fall)} rows are not in the order of time and are sorted into it", loss=True))
+        order = np.argsort(table.time, kind="stable")
+        table = replace(table, time=table.time[order], x=table.x[order], y=table.y[order])
+        event = event[order]
+    elif len(fall):
         before, after = table.time[fall[0] : fall[0] + 2]
         raise ReadError(
             f"{path}: line {line_of(path, table, int(fall[0]) + 1)}: time falls from {before:.10g} to {after:.10g}; "
@@ -124,6 +131,13 @@ def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[
             )
         )
     return MouseTrace((time - time[0]) * unit_s, x[at], y[at], event), tuple(notes)
+
+
+def _is_late(time: np.ndarray, falls: int) -> bool:
+    """Tell a few rows that were written some events late from a time that starts anew."""
+    steps = np.diff(time)
+    usual = float(np.median(np.abs(steps[steps != 0]))) if (steps != 0).any() else 0.0
+    return few(falls, len(time)) and float(-steps.min()) <= _LATE_STEPS * usual
 
 
 def _last_placed(placed: np.ndarray) -> np.ndarray:

@@ -122,16 +122,15 @@ def arranged(arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions)
         )
     name, array = next(iter(values.items()))
     labels = _labels_beside(name, arrays, len(array), options)
-    found = _with_time(_shaped(array, labels, path, options), arrays, path, options)
-    unused = (
-        [name for name in beside if _LABELS.fullmatch(name)]
-        if labels is None and options.label is None
-        else []
-    )
-    if not unused:
-        return found
-    what = f"array {unused[0]!r} is called like labels, but there is not one for each item, and is left out"
-    return found.with_notes((Note(f"{what}; --columns {unused[0]} takes it", loss=True),))
+    found = _shaped(array, labels, path, options)
+    if labels is None and options.label is None:
+        notes = [Note(
+            f"array {name!r} is called like labels, but there is not one for each item, and is left out; "
+            f"--columns {name} takes it",
+            loss=True,
+        ) for name in beside if _LABELS.fullmatch(name)]  # fmt: skip
+        found = replace(found, notes=(*found.notes, *notes))
+    return _with_time(found, arrays, path, options)
 
 
 def _is_beside(name: str, values: Mapping[str, np.ndarray]) -> bool:

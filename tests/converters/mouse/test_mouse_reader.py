@@ -554,3 +554,15 @@ def test_the_unit_of_sessions_with_few_moves_is_known_by_how_long_buttons_are_he
 def test_turns_of_the_wheel_are_as_quick_as_moves(write):
     rows = [f"{17 * k},{'wheel' if k % 3 else 'mousemove'},{k},{k}" for k in range(40)]
     assert read(write("\n".join(["t,event,x,y", *rows]))).time_s[-1] == pytest.approx(0.663)
+
+
+def test_a_few_rows_that_come_late_are_sorted_and_told(write):
+    times = [17 * k for k in range(60)]
+    times[30], times[31] = times[31], times[30]
+    head = "t,event,x,y\n"
+    session = read(write(head + "\n".join(f"{t},mousemove,{t},5" for t in times)))
+    assert session.x.tolist() == sorted(times)
+    assert any("1 rows are not in the order of time" in note for note in session.notes)
+    twice = [*range(0, 680, 17), *range(0, 680, 17)]
+    with pytest.raises(ReadError, match="time falls from 663 to 0"):
+        read(write(head + "\n".join(f"{t},mousemove,{t},5" for t in twice)))
