@@ -11,7 +11,7 @@ import numpy as np
 
 from phosphene.converters import Audio, Converter, Signal, parse_views
 
-LEVEL_VIEW = "mel(size=96,reference=full_scale)"
+LEVEL_VIEW = "mel(reference=full_scale)"
 LEAST_GAIN = 0.5
 _LEAST_OF_CLASS = 4
 _FOLDS = 4
@@ -28,7 +28,7 @@ def level_views(
     --------
     >>> loud, faint = ([Audio(level * np.sin(np.arange(800) + k), 8000) for k in range(8)] for level in (0.5, 0.1))
     >>> [view.spec for view in level_views([*loud, *faint], ["loud"] * 8 + ["faint"] * 8, range(16))]
-    ['mel(size=96,reference=full_scale)']
+    ['mel(reference=full_scale)']
     >>> level_views([*loud, *faint], ["a", "b"] * 8, range(16))
     ()
     """
