@@ -16,7 +16,7 @@ from matplotlib.axes import Axes as Plot
 from matplotlib.ticker import MaxNLocator
 
 from phosphene.converters import Axis, Image, ParameterError, PhospheneError, ReadError, read
-from phosphene.converters.core.fragment import parse_address
+from phosphene.converters.core.signal import parse_address
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import evenly_spaced
 

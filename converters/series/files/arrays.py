@@ -11,8 +11,7 @@ import numpy as np
 from ...core.errors import ReadError, short
 from ...core.files import Note, ReadOptions
 from .archives import Archive, OneSeries, Recording, finite
-from .layouts import alike
-from .times import UnevenTimeError, evenly
+from .times import UnevenTimeError, alike, evenly
 
 _LABELS = re.compile(
     r"(?:.*[/_])?(y|ys|labels?|targets?|class(?:es)?|y_(?:train|test)|category)", re.IGNORECASE

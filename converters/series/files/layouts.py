@@ -13,6 +13,7 @@ from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet, sniff_sheet
 from .times import (
+    alike,
     counts_rows,
     is_time,
     looks_like_time,
@@ -261,20 +262,9 @@ class SampledTable:
             )
         return True
 
-    def is_ramp(self, index: int) -> bool:
-        """Tell a column, beside others, that does nothing but rise in even steps."""
-        return self.width > 1 and len(self.sampled) > FEW_COLUMNS and rises_evenly(self.numbers(index))
-
     def time_by_name(self) -> int | None:
         """Return the first column with the name of a time."""
         return next((index for index, name in enumerate(self.names or ()) if is_time(name)), None)
-
-
-def alike(values: np.ndarray) -> float:
-    """Return the correlation of neighbours along the last axis, each row taken from its own mean."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    power = float((centred**2).sum())
-    return float((centred[:, 1:] * centred[:, :-1]).sum() / power) if power > 0 else 0.0
 
 
 def _key(name: str) -> str:
@@ -433,10 +423,12 @@ class _Table(SampledTable):
                 notes.append(Note(f"column {self.name(index)!r} holds words and is left out", loss=True))
             else:
                 values.append(index)
-        if time is None and self.options.time is None and 0 in values[:1] and self.is_ramp(0):
-            notes.append(Note(
-                f"column {self.name(0)!r} rises in even steps, as times do, and is a channel; --time names it as time"
-            ))  # fmt: skip
+        enough = len(self.sampled) > FEW_COLUMNS and len(values) > 1 and values[0] == 0
+        if time is None is self.options.time and enough and rises_evenly(self.numbers(0)):
+            name = self.name(0)
+            notes.append(
+                Note(f"column {name!r} rises evenly, as times do, and is a channel; --time names it")
+            )
         return SeriesColumns(
             "columns", tuple(values), time, label, unit_s=unit_s, notes=tuple(notes), clock=clock
         )

@@ -361,3 +361,10 @@ def rises_evenly(values: np.ndarray) -> bool:
 def looks_like_time(fields: Sequence[str], values: np.ndarray) -> bool:
     """Tell whether the first column of a table without a header holds dates, or numbers that rise evenly."""
     return is_date(fields[0]) or rises_evenly(values)
+
+
+def alike(values: np.ndarray) -> float:
+    """Return the correlation of neighbours along the last axis, each row taken from its own mean."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    power = float((centred**2).sum())
+    return float((centred[:, 1:] * centred[:, :-1]).sum() / power) if power > 0 else 0.0
