@@ -27,9 +27,8 @@ from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
 from .evaluation import Evaluation, OutOfFold, Predictions
-from .levels import level_views
 from .novelty import Novelty, choose_points
-from .per_split import EstimatorPerSplit
+from .per_split import EstimatorPerSplit, level_views
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
