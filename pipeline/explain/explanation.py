@@ -10,7 +10,8 @@ from scipy import ndimage
 from phosphene.converters import Image, ParameterError, ReadError, Region, SignalError, Span
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
-from phosphene.pipeline.classifier.classifier import Classifier, Prediction
+from phosphene.pipeline.classifier.classifier import Classifier
+from phosphene.pipeline.classifier.evaluation import Prediction
 from phosphene.pipeline.classifier.inputs import ArrayForm, input_items
 
 from .attribution import attribute, contrast

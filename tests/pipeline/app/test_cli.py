@@ -73,7 +73,7 @@ def test_help_takes_less_than_half_a_second(arguments):
 def test_the_commands_are_those_that_work(phosphene):
     words = phosphene("--help").out
     assert [name for name in COMMANDS if f"    {name}" in words] == list(COMMANDS)
-    for absent in ("explain", "export", "serve"):
+    for absent in ("export", "serve"):
         assert f"    {absent}" not in words
         assert phosphene(absent).status == 2
 

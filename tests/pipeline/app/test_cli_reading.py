@@ -64,7 +64,7 @@ def test_predict_writes_a_table_and_goes_on_after_a_bad_file(wide, model, phosph
     assert {one["path"] for one in done.json["failed"]} == {str(good / "bad.csv"), str(tmp_path / "gone.csv")}
     with out.open() as file:
         header, *rows = csv.reader(file)
-    assert header == ["path", "label", "0", "1"]
+    assert header == ["path", "label", "0", "1", "novelty", "nearest_1", "nearest_2", "nearest_3"]
     assert [row[0] for row in rows] == [str(good / "0.csv"), str(good / "1.csv")]
     assert all(float(row[2]) + float(row[3]) == pytest.approx(1, abs=1e-4) for row in rows)
 

@@ -174,7 +174,8 @@ def test_predictions_of_arrays_and_of_their_files_agree(learned, files):
 def test_predictions_are_a_table(learned):
     predictions = learned.predict(waves(4)[0], workers=1)
     frame = predictions.to_frame()
-    assert list(frame.columns) == ["path", "label", "proba_fast", "proba_slow"]
+    nearest = ["nearest_1", "nearest_2", "nearest_3"]
+    assert list(frame.columns) == ["path", "label", "proba_fast", "proba_slow", "novelty", *nearest]
     assert len(predictions) == len(frame) == 4
     assert "\n" not in repr(predictions)
     assert "<table" in predictions._repr_html_()
