@@ -582,4 +582,6 @@ def value_quantiles(values: np.ndarray) -> tuple[float, float]:
     """
     low, high = (float(bound) for bound in np.nanquantile(values.astype(np.float64), [OUTSIDE, 1 - OUTSIDE]))
     half = max(0.5, abs(low) * 1e-6)
-    return (low, high) if high > low else (low - half, high + half)
+    low, high = (low, high) if high > low else (low - half, high + half)
+    decimals = 5 - math.floor(math.log10(high - low))  # a hundredth of a grey level, and short to read
+    return round(low, decimals), round(high, decimals)
