@@ -12,12 +12,10 @@ from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
 from phosphene.converters.registry import check_kind, readers, recognise
 
-from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
-from .locate import FOLDERS_OF_TABLES, list_folder, walk
+from .columns import FOLDERS_OF_TABLES, SPLITS, TABLE_SUFFIXES, list_folder, sniff_table, sound_beside, walk
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
-from .rows import companions, rows_of
 from .splits import SplitName
-from .tables import Found, check_labels, read_table
+from .tables import Found, check_labels, companions, read_table, rows_of
 
 _log = logging.getLogger("phosphene")
 _HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)

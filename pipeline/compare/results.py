@@ -12,8 +12,7 @@ import numpy as np
 
 from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.scores import Scores, judge, share_interval
-from phosphene.datasets.splits import Split
-from phosphene.datasets.subsets import SHARES, shares_worth
+from phosphene.datasets.splits import SHARES, Split, shares_worth
 
 from .estimators import BenchmarkData, EstimatorSpec, baseline_packages, package_version
 from .fold_results import BenchmarkRun, FoldResult, ItemPredictions
@@ -294,7 +293,7 @@ class SetResults:
     def _curve(self, spec: EstimatorSpec) -> list[CurvePoint]:
         data = self.data
         points = []
-        for share in shares_worth(data.splits[0], data.manifest, SHARES, seed=data.recipe.seed):
+        for share in shares_worth(data.splits[0], data.manifest.items, SHARES, seed=data.recipe.seed):
             results = self.run.folds(data, spec, share)
             if results:
                 n_items = float(np.mean([result.n_train for result in results]))

@@ -12,7 +12,7 @@ from phosphene.converters import MissingExtra, ParameterError
 from phosphene.datasets.leaks import find_leaks, require_no_leaks
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.subsets import SHARES, subset_of
+from phosphene.datasets.splits import SHARES, subset_of
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
 
@@ -104,7 +104,8 @@ def _data(
     splits = split.splits()
     warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
     subsets = {
-        share: tuple(subset_of(one, split, share, seed=recipe.seed) for one in splits) for share in SHARES
+        share: tuple(subset_of(one, split.items, share, seed=recipe.seed) for one in splits)
+        for share in SHARES
     }
     return BenchmarkData(split, splits, recipe, items_digest(split), subsets, tuple(warnings), progress)
 

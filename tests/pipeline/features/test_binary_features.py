@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters import Binary, Fragment
 from phosphene.converters.binary import BinaryReader, sections
-from phosphene.datasets.synthetic.binary import document, program
+from phosphene.datasets.synthetic import document, program
 from phosphene.pipeline.features import binary, binary_bytes, binary_parsed, feature_sets
 
 READY = "import json, os, sys, time\nprint('ready', flush=True)\nsys.stdin.readline()\n"
