@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from phosphene.pipeline.tiles.render import Tiles
-
+from ..tiles.render import Tiles
 from .backbone import Backbone
-from .frozen import Frozen, freeze
+from .frozen import WHOLE, Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
 PooledLayer = tuple[str, Pooling]
@@ -20,7 +19,6 @@ PooledLayer = tuple[str, Pooling]
 Block = tuple[int, str, Pooling]
 """View, layer and way of pooling of a block of features."""
 
-WHOLE = (1, 1)
 PIXELS = "pixels"
 """Named as a layer, the image itself, before the first layer."""
 THUMBNAIL = 28

@@ -31,11 +31,11 @@ from .callbacks import (
     add_head,
     create_head,
     fused_adam,
+    search_rate,
     seeded,
     speed_callbacks,
     vision_learner,
 )  # fmt: skip
-from .rates import search_rate
 from .schedule import PLAIN, Schedule
 
 Progress = Literal["shown", "hidden"]

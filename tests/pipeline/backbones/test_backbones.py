@@ -14,7 +14,7 @@ from phosphene.pipeline.backbones.backbone import (
     load_network,
 )
 from phosphene.pipeline.backbones.catalog import TABULATED, blueprint
-from phosphene.pipeline.backbones.fused import fold_batch_norms
+from phosphene.pipeline.backbones.frozen import fold_batch_norms
 
 SIZES = {"lenet": 64, "inception_v3": 299, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 FEATURES = {
