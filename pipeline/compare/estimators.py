@@ -16,9 +16,8 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
-from phosphene.pipeline.baselines.rockets import Rocket, RocketEstimator
+from phosphene.pipeline.baselines.series import DtwEstimator, Rocket, RocketEstimator
 from phosphene.pipeline.baselines.tabular import MODELS, TableEstimator
-from phosphene.pipeline.baselines.warping import DtwEstimator
 from phosphene.pipeline.features import feature_sets
 from phosphene.pipeline.features.feature_set import FeatureSet, Record, Table
 from phosphene.pipeline.strategies.estimator import Estimator
@@ -233,7 +232,7 @@ def _prepare_images(data: BenchmarkData, recipe: Recipe) -> PreparedEstimator:
 
 def _prepare_table(data: BenchmarkData, features: FeatureSet, model: str) -> PreparedEstimator:
     """Measure all windows; a fit to a few of them keeps imports and compiling out of the times."""
-    from phosphene.pipeline.features.measuring import measure
+    from phosphene.pipeline.features.feature_set import measure
 
     cut = data.cut
     measured = measure(cut.items, features, workers=data.recipe.workers, progress=data.progress)

@@ -15,8 +15,7 @@ from phosphene.datasets.scores import Scores, judge, share_interval
 from phosphene.datasets.splits import SHARES, Split, shares_worth
 
 from .estimators import BenchmarkData, EstimatorSpec, baseline_packages, package_version
-from .fold_results import BenchmarkRun, FoldResult, ItemPredictions
-from .stacking import choose_by_oof, oof_merit, stack_folds
+from .fold_results import BenchmarkRun, FoldResult, ItemPredictions, choose_by_oof, oof_merit, stack_folds
 from .statistics import (
     Comparison,
     auc_interval,
