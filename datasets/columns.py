@@ -28,11 +28,6 @@ class Locator:
 
     A cell is a path from the folder of the table. Where nothing is there, a file of that name is looked for in that
     folder and below, or beside it if it is called `meta` or the like; `train/00a1.wav` is found by the name `00a1`.
-
-    Parameters
-    ----------
-    table
-        The file of the table.
     """
 
     def __init__(self, table: Path) -> None:
@@ -42,16 +37,7 @@ class Locator:
         self._folders: dict[Path, int] = {}
 
     def find(self, cell: str, *, fold: str = "", deep: bool = True) -> tuple[Path, Fragment | None] | None:
-        """Return a file and the part of it that a cell names; None where there is no such file.
-
-        Parameters
-        ----------
-        cell
-            As in the table.
-        fold
-            The fold of the item: of several files of one name the one in a folder `fold3` is taken.
-        deep
-            Whether a file that is not there is looked for by its name.
+        """Return a file and the part of it that a cell names; None where there is none; near its fold, of several.
 
         Raises
         ------
@@ -254,16 +240,7 @@ def _key(name: str) -> str:
 
 
 def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
-    """Return the cells of a table, or of a label track.
-
-    Parameters
-    ----------
-    path
-        Where it lies.
-    data
-        What it holds, or how it begins.
-    most
-        So many rows of what may be half a file; None for all.
+    """Return the cells of a table, or of a label track; of the beginning of a file so many rows at most.
 
     Raises
     ------

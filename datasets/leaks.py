@@ -280,14 +280,7 @@ def _short(item: Item, root: str) -> str:
 
 
 def digests_of(items: Sequence[Item], indices: Sequence[int]) -> tuple[list[str | None], list[str | None]]:
-    """Return a digest of the file of some items, and one of what each holds of it.
-
-    Parameters
-    ----------
-    items
-        Files and parts of files.
-    indices
-        Which of them are looked at.
+    """Return digests of the files of the items of these indices, and digests of what each holds of its file.
 
     Returns
     -------

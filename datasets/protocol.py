@@ -18,15 +18,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Download:
-    """A tar archive at an address that does not change.
-
-    Parameters
-    ----------
-    url
-        Where it is.
-    checksum
-        `md5:...` or `sha256:...`, from the publisher.
-    """
+    """A tar archive at an address that does not change, with its published checksum: `md5:...` or `sha256:...`."""
 
     url: str
     checksum: str
@@ -177,14 +169,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    r"""Return the rows of a CSV file with a header.
-
-    Parameters
-    ----------
-    path
-        A UTF-8 file whose first line names its columns.
-    columns
-        Those that must be there, with a value in every row.
+    r"""Return the rows of a UTF-8 CSV file whose header has these columns, each filled in every row.
 
     Raises
     ------

@@ -63,20 +63,7 @@ def read_table(
     need_labels: bool,
     kind: Kind | None = None,
 ) -> Found:
-    """Read the items of a table.
-
-    Parameters
-    ----------
-    path
-        Where it lies: paths in it count from there.
-    data
-        What it holds.
-    label, group
-        The names of columns, or `none`; None takes the one that is called like it.
-    need_labels
-        Whether a table without labels is refused.
-    kind
-        What the files are read as; None asks them where the table names parts of files.
+    """Read the items of a table; paths in it count from its folder, and options are those of `open_manifest`.
 
     Raises
     ------
@@ -378,23 +365,7 @@ Rows = list[tuple[str | None, str | None]]
 
 
 def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tuple[Rows | None, str]:
-    """Return the label and the group of each row of a file, and a note on files beside it that were used.
-
-    Parameters
-    ----------
-    path
-        Such as `X_train.npy`, beside which `y_train.txt` may hold a label a line, and `subject_train.txt` a group.
-    reader
-        Of its kind.
-    options
-        How the file is read.
-
-    Returns
-    -------
-    rows
-        None for a file of one item.
-    note
-        Empty where nothing beside it was used.
+    """Return the label and group of each row of a file, None for one of one item; a note on files used beside it.
 
     Raises
     ------

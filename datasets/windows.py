@@ -322,17 +322,7 @@ def balance(
     labels: Sequence[str | None] | np.ndarray,
     most_per_class: int,
 ) -> np.ndarray:
-    """Return the indices of at most `most_per_class` windows a class, spread evenly over its windows, in order.
-
-    Parameters
-    ----------
-    windows, source
-        As `cut` returns them.
-    labels
-        The class of each item that was cut.
-    most_per_class
-        An integer >= 1.
-    """
+    """Return the indices of at most `most_per_class` (an integer >= 1) windows a class, spread evenly, in order."""
     if most_per_class < 1:
         raise ParameterError(f"most_per_class must be an integer >= 1, got {most_per_class!r}")
     by_class: dict[str | None, list[int]] = {}
@@ -392,17 +382,7 @@ def evenly_spaced(count: int, most: int | None) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Windows to learn from.
-
-    Parameters
-    ----------
-    indices
-        int (n,), which windows.
-    targets
-        int (n,), the class of each, an index into the manifest's classes.
-    groups
-        int (n,); windows of one item, and of items of one group, share a number.
-    """
+    """Windows to learn from: int (n,) indices, classes, and groups, which windows of one item or group share."""
 
     indices: np.ndarray
     targets: np.ndarray
@@ -512,17 +492,7 @@ def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence
 def item_failures(
     items: Sequence[Item], source: np.ndarray, windows: Sequence[Item], failures: Sequence[Failure]
 ) -> tuple[Failure, ...]:
-    """Return the items of which a window failed, each with the first reason.
-
-    Parameters
-    ----------
-    items
-        What was cut.
-    source, windows
-        As `cut` returns them.
-    failures
-        The windows that failed, and why.
-    """
+    """Return the items that were `cut` and of which a window failed, each with the first reason."""
     reasons = {failure.item: failure.error for failure in failures}
     failed: dict[int, str] = {}
     for index, window in zip(source.tolist(), windows, strict=True):

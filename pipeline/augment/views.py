@@ -183,25 +183,9 @@ class Augmented(Converter):
 def augmented_views(
     views: Sequence[Converter], changes: Sequence[Augmentation], *, copies: int, seed: int = 0
 ) -> tuple[tuple[Converter, ...], ...]:
-    """Make views of randomly changed copies of items; the views of one copy see the same changed signal.
+    """Make for each of some copies its views of randomly changed items; all views of a copy see the same change.
 
     Drawn by one call of `render`, one copy's views after the other's, each file is read and changed once a copy.
-
-    Parameters
-    ----------
-    views
-        What the changed signals are drawn as.
-    changes
-        What is done to each signal, in this order.
-    copies
-        How many.
-    seed
-        Another one, other copies.
-
-    Returns
-    -------
-    tuple of tuple of Converter
-        For each copy its views, in the order of `views`.
 
     Raises
     ------

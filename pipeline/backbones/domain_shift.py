@@ -111,21 +111,7 @@ def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
 def tiles_domain_shift(
     backbone: Backbone, tiles: Tiles, indices: np.ndarray | None = None, *, seed: int = 0
 ) -> DomainShift:
-    """Measure the domain shift of tiles on a random sample of MOST_TILES, divided among the views.
-
-    Parameters
-    ----------
-    backbone, tiles
-        The network and the tiles.
-    indices
-        The items to sample from, such as the training items; None for all.
-    seed
-        Random seed.
-
-    Returns
-    -------
-    DomainShift
-        The mean of the views'.
+    """Measure the mean domain shift of the views of random MOST_TILES tiles, of these items or of all.
 
     Raises
     ------

@@ -139,15 +139,7 @@ def at_size(backbone: Backbone, size: int) -> Backbone:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of items, by view, layer and way of pooling.
-
-    Parameters
-    ----------
-    indices
-        int (n,), rising, the indices of the items among the tiles.
-    blocks
-        float32 (n, n_features) each.
-    """
+    """Features of items by view, layer and way of pooling: float32 (n, n_features) by block, for indices that rise."""
 
     indices: np.ndarray
     blocks: dict[Block, np.ndarray]
@@ -190,17 +182,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class FeatureBlocks:
-    """Blocks of features of the same items.
-
-    Parameters
-    ----------
-    blocks
-        float32 (n, n_features) each.
-    weights
-        Weight of each block.
-    pixels
-        Which of the blocks are pixels.
-    """
+    """Blocks of features of the same items, float32 (n, n_features) each, their weights, and which are pixels."""
 
     blocks: list[np.ndarray]
     weights: list[float]

@@ -48,13 +48,6 @@ def fold_batch_norms(body: nn.Module, *, size: int) -> nn.Module:
 
     Which follows which is guessed from the order of the submodules; where the copy gives other features the body itself
     is returned. Names of submodules and outputs of normalisations stay, but not the parameters of these.
-
-    Parameters
-    ----------
-    body
-        float32 (n, 3, size, size) to a feature map; it stays as it is, but for being put into evaluation mode.
-    size
-        Side of its input, in pixels.
     """
     folded = copy.deepcopy(body.eval())
     for parent in list(folded.modules()):
@@ -85,17 +78,7 @@ def _fold_pair(parent: nn.Module, first: str, second: str) -> None:
 
 
 class FusedConv(nn.Module):
-    """A convolution and the activation behind it as one operation of oneDNN, the weights in the layout it likes.
-
-    Parameters
-    ----------
-    weight, bias
-        float32 (out, in / groups, height, width) and (out,).
-    padding, conv
-        The padding, and the convolution whose stride, dilation and groups hold.
-    activation
-        Its name in oneDNN and its numbers.
-    """
+    """A convolution and the activation behind it as one operation of oneDNN, the weights in the layout it likes."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -140,18 +123,9 @@ class _DoneError(Exception):
 
 
 class CutBody(nn.Module):
-    """A body that ends where its last layer has been reached, and returns what came out of the layers.
+    """A body (with hooks, so one's own) that ends where its `last` layer is reached, and returns the layers' maps.
 
     Several threads may call it at once.
-
-    Parameters
-    ----------
-    body
-        It gets hooks, so it must be one's own.
-    layers
-        Names of submodules.
-    last
-        The layer that is reached last; None runs the body to its end.
     """
 
     def __init__(self, body: nn.Module, layers: Sequence[str], *, last: str | None) -> None:
@@ -178,17 +152,7 @@ class CutBody(nn.Module):
 
 
 def fused_body(body: nn.Module, layers: Sequence[str], *, size: int) -> CutBody:
-    """Return a copy of a body for inference, fused and cut behind the last of some layers.
-
-    Parameters
-    ----------
-    body
-        float32 (n, 3, size, size) to a feature map; it stays as it is, but for being put into evaluation mode.
-    layers
-        Names of its submodules, whose maps are returned.
-    size
-        Side of its input, in pixels.
-    """
+    """Return a copy of a body for inference, fused and cut behind the last of some layers."""
     folded = fold_batch_norms(body, size=size)
     own = copy.deepcopy(body) if folded is body else folded
     inputs, fired = _watch(own, layers, size)
@@ -498,15 +462,6 @@ def freeze(backbone: Backbone, layers: Sequence[str], *, form: Form | None = Non
 
     The fused form is compared with the plain network once; where it cannot be made, or gives other maps, the plain one
     is taken.
-
-    Parameters
-    ----------
-    backbone
-        The network.
-    layers
-        Names of its modules whose feature maps are returned.
-    form
-        None for the fastest.
 
     Examples
     --------

@@ -364,14 +364,7 @@ def _steps(length: int, percent: int) -> int:
 
 
 def dtw_distances(series: np.ndarray, others: np.ndarray, window_steps: int) -> np.ndarray:
-    """Return the distances between two sets of series by dynamic time warping, float64 (n, n_others).
-
-    Parameters
-    ----------
-    series, others
-        float64 (n, channels, length) and (n_others, channels, length).
-    window_steps
-        How many steps a point may be matched with an earlier or a later one, at least 0.
+    """Return distances of series (n, channels, length) by dynamic time warping in a band: float64 (n, n_others).
 
     Examples
     --------

@@ -226,18 +226,7 @@ class _Fitted(NamedTuple):
 
 
 def stratified_splits(codes: np.ndarray, groups: np.ndarray, *, seed: int) -> list[Split]:
-    """Return inner folds of training rows: groups whole, every class in its share.
-
-    Parameters
-    ----------
-    codes, groups
-        int (n,), the class and the group of each row.
-
-    Returns
-    -------
-    list
-        Rows to learn from and rows left out, N_FOLDS times, or as often as groups and rows of a class allow; empty
-        where all rows are of one group or each of a class of its own.
+    """Return inner folds (fit, left out) of rows, groups whole, every class in its share; none where that cannot be.
 
     Examples
     --------
@@ -310,19 +299,7 @@ def _log_proba(estimator: Any, values: np.ndarray, n_known: int, min_proba: floa
 
 
 def all_classes(log_proba: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return log-probabilities of all classes from those of the classes that occur in training.
-
-    Parameters
-    ----------
-    log_proba
-        float (n, n_known).
-    known
-        int (n_known,), the class of each column.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, n_classes), finite: each class has a probability of about MIN_PROBA at least.
+    """Return log-probabilities of all classes, at least about MIN_PROBA, from those of the `known` classes.
 
     Examples
     --------

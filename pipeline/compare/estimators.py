@@ -118,13 +118,6 @@ class EstimatorSpec:
 def specs_of(kind: Kind, recipe: Recipe) -> tuple[EstimatorSpec, ...]:
     """Return all estimators for items of a kind, images first, the majority class last.
 
-    Parameters
-    ----------
-    kind
-        The kind of the items.
-    recipe
-        How classifiers of images are made.
-
     Examples
     --------
     >>> [spec.name for spec in specs_of("mouse", Recipe())][:3]

@@ -31,15 +31,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, eq=False)
 class ItemPredictions:
-    """Log-probabilities of items.
-
-    Parameters
-    ----------
-    indices
-        int (n,), rising: which items of the manifest.
-    log_proba
-        float64 (n, n_classes).
-    """
+    """Log-probabilities, float64 (n, n_classes), of items of the manifest, whose indices rise: int (n,)."""
 
     indices: np.ndarray
     log_proba: np.ndarray
@@ -195,19 +187,7 @@ def items_digest(manifest: Manifest) -> str:
 
 
 def fold_key(items: str, split: Split, config: Mapping[str, Any], seed: int) -> str:
-    """Return the key of a fold result.
-
-    Parameters
-    ----------
-    items
-        As `items_digest` returns it.
-    split
-        Training and test items.
-    config
-        Of the estimator, as JSON takes it: name, settings, versions of what it runs on.
-    seed
-        Random seed.
-    """
+    """Return the key of a fold result: of the items, by `items_digest`, the split, the estimator and the seed."""
     sides = [_digest({"indices": np.asarray(side).tolist()}) for side in (split.train, split.test)]
     return _digest({"format": FORMAT, "items": items, "split": sides, "config": dict(config), "seed": seed})
 
@@ -232,19 +212,7 @@ def _digest(about: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class EstimatorRun:
-    """One estimator on one data set.
-
-    Parameters
-    ----------
-    data
-        The data set.
-    spec
-        The estimator.
-    splits
-        The folds, and subsets of their training items.
-    store
-        Where fold results are kept.
-    """
+    """One estimator on one data set: on its folds, and on subsets of their training items."""
 
     data: BenchmarkData
     spec: EstimatorSpec
@@ -290,19 +258,7 @@ class EstimatorRun:
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkRun:
-    """All estimators on all data sets.
-
-    Parameters
-    ----------
-    data
-        The data sets.
-    specs
-        The estimators, in the order of the table.
-    store
-        Their fold results.
-    errors
-        By names of data set and estimator, why fold results are missing.
-    """
+    """All estimators, in the order of the table, on all data sets; and why fold results are missing."""
 
     data: tuple[BenchmarkData, ...]
     specs: tuple[EstimatorSpec, ...]
@@ -348,17 +304,7 @@ class Stack:
     bias: np.ndarray
 
     def predict_log_proba(self, log_proba: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the log-probabilities of the pool.
-
-        Parameters
-        ----------
-        log_proba
-            By member, in the order of the fit: float (n, n_classes), of the same rows.
-
-        Returns
-        -------
-        numpy.ndarray
-            float64 (n, n_classes), finite; the probabilities of a row add up to 1.
+        """Return the log-probabilities of the pool, float64 (n, n_classes), from those of its members.
 
         Raises
         ------
@@ -384,16 +330,6 @@ def fit_stack(oof: Sequence[np.ndarray], targets: np.ndarray, *, ridge: float = 
     """Fit weights and biases by penalised maximum likelihood.
 
     The loss is convex and its penalty strictly so: the solution is unique.
-
-    Parameters
-    ----------
-    oof
-        By member, float (n, n_classes): out-of-fold log-probabilities of the same rows.
-    targets
-        int (n,), the class of each row, from 0. Without rows all members have the same weight.
-    ridge
-        The penalty on squared distances from equal weights that add up to 1, and of biases from 0; in units of log-loss
-        summed over the rows, so that many rows outweigh it.
 
     Raises
     ------
@@ -423,15 +359,7 @@ def fit_stack(oof: Sequence[np.ndarray], targets: np.ndarray, *, ridge: float = 
 
 
 def choose_by_oof(manifest: Manifest, results: Mapping[str, Sequence[FoldResult]]) -> tuple[str, ...]:
-    """Return the name of the estimator with the best out-of-fold predictions, one a fold.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    results
-        By name, one a fold.
-    """
+    """Return the name of the estimator with the best out-of-fold predictions, one a fold."""
     n_folds = len(next(iter(results.values())))
     return tuple(
         max(results, key=lambda name: oof_merit(manifest, results[name][fold])) for fold in range(n_folds)
@@ -448,20 +376,7 @@ def oof_merit(manifest: Manifest, result: FoldResult) -> tuple[float, float]:
 
 
 def stack_folds(manifest: Manifest, members: Sequence[Sequence[FoldResult]]) -> tuple[ItemPredictions, ...]:
-    """Return the predictions of a stack for the test items, fitted in each fold to out-of-fold predictions.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    members
-        The fold results of each estimator, one a fold.
-
-    Returns
-    -------
-    tuple of ItemPredictions
-        One a fold, for the items that all members have predicted.
-    """
+    """Return the predictions of a stack, one a fold, for the items that all members have predicted."""
     return tuple(_stack_fold(manifest, results) for results in zip(*members, strict=True))
 
 

@@ -45,19 +45,7 @@ from .summary import (
 
 @dataclass(frozen=True, eq=False)
 class ScoredItems:
-    """The test items that every estimator has predicted: by these all are scored.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    folds
-        For each split the indices of its items, int.
-    n_train
-        The mean number of training items in a fold.
-    seed
-        For the bootstrap.
-    """
+    """The test items that every estimator has predicted, by fold: by these all are scored."""
 
     manifest: Manifest
     folds: tuple[np.ndarray, ...]
@@ -96,15 +84,7 @@ class ScoredItems:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPredictions:
-    """The predictions of one row of the table for the scored items.
-
-    Parameters
-    ----------
-    scored
-        The items.
-    predictions
-        One a fold.
-    """
+    """The predictions of one row of the table for the scored items."""
 
     scored: ScoredItems
     predictions: tuple[ItemPredictions, ...]
@@ -195,17 +175,7 @@ class ScoredPredictions:
 
 @dataclass(frozen=True, eq=False)
 class SetResults:
-    """The results of all estimators on one data set.
-
-    Parameters
-    ----------
-    run
-        The benchmark.
-    data
-        The data set.
-    best
-        The baseline with a learning curve, as `best_baseline` returns it.
-    """
+    """The results of all estimators on one data set; `best` is the baseline with a learning curve."""
 
     run: BenchmarkRun
     data: BenchmarkData
@@ -329,15 +299,7 @@ class SetResults:
 
 
 def summarise(run: BenchmarkRun, *, seconds: float) -> Summary:
-    """Return the summary of a benchmark.
-
-    Parameters
-    ----------
-    run
-        What was computed.
-    seconds
-        How long that took.
-    """
+    """Return the summary of a benchmark."""
     best = best_baseline(run)
     results = [SetResults(run, data, best) for data in run.data]
     failed = tuple(

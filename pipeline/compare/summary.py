@@ -139,19 +139,7 @@ class Summary:
 def summary_of(
     sets: Sequence[SetSummary], *, failed: tuple[tuple[str, str], ...], seconds: float, origin: dict[str, str]
 ) -> Summary:
-    """Return the summary of one data set or several.
-
-    Parameters
-    ----------
-    sets
-        What was found on each.
-    failed
-        Items that could not be read, and why.
-    seconds
-        How long all of it took.
-    origin
-        Versions, device and seed.
-    """
+    """Return the summary of one data set or several; `origin` is versions, device and seed."""
     if len(sets) == 1:
         (one,) = sets
         name, rows, curves, tests, ranking = one.name, one.rows, one.curves, one.tests, None

@@ -30,14 +30,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Features of items.
-
-    Parameters
-    ----------
-    values
-        float32 (n_items, n_features), all finite.
-    names
-        What each column is.
+    """Features of items: float32 (n_items, n_features), all finite, and the name of each column.
 
     Examples
     --------
@@ -183,11 +176,6 @@ class RecordStore:
     """Records by the key of the file they were measured of, and the part of it; for `map_items`.
 
     Parts measured at one time lie together: thousands of small files would take longer than what is in them.
-
-    Parameters
-    ----------
-    folder
-        Where they lie; by default in the user's cache, shared by all runs.
 
     Examples
     --------

@@ -30,17 +30,7 @@ ACTION_FEATURES: tuple[str, ...] = (
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """From event to event inside of actions.
-
-    Parameters
-    ----------
-    action
-        int (n,), which action each step is in; never falls.
-    dx, dy
-        Pixels.
-    took_s
-        At least 10 ms, the ticks of slow clocks.
-    """
+    """From event to event inside of actions: the action of each step (never falling), pixels, seconds >= 10 ms."""
 
     action: np.ndarray
     dx: np.ndarray
@@ -233,16 +223,7 @@ def slope(
 
 
 def grouped(values: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, ...]:
-    """Return mean, standard deviation, maximum and minimum of each group, 0 for one without values.
-
-    Parameters
-    ----------
-    values
-        float (n,).
-    group
-        int (n,), never falling.
-    n_groups
-        How many there are.
+    """Return mean, deviation, maximum and minimum of each group (int (n,), never falling), 0 for one without values.
 
     Examples
     --------
@@ -513,11 +494,6 @@ def tabulate(records: Sequence[Record]) -> Table:
 
 def pool_actions(actions: np.ndarray) -> np.ndarray:
     """Return how many actions there are, shares of types and directions, and pooled quantities.
-
-    Parameters
-    ----------
-    actions
-        float (n_actions, 39), as `action_table` gives them; of none, all is 0.
 
     Returns
     -------

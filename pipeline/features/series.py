@@ -32,22 +32,10 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def filled(series: Series, length: int | None = None) -> np.ndarray:
-    """Return the values of a series without gaps, and as many as asked for.
+    """Return the values of a series without gaps, and as many as asked for: float64 (channels, length), finite.
 
     Missing values lie on the straight line between their neighbours, level beyond the first and the last.
     Other lengths are read off the same lines, so that both ends stay where they are.
-
-    Parameters
-    ----------
-    series
-        NaN means missing.
-    length
-        Steps; None keeps them.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (channels, length), finite.
 
     Examples
     --------
@@ -58,19 +46,7 @@ def filled(series: Series, length: int | None = None) -> np.ndarray:
 
 
 def filled_to(records: Sequence[Record], length: int | None = None) -> np.ndarray:
-    """Return the values of many series without gaps and of one length, as `filled` makes them.
-
-    Parameters
-    ----------
-    records
-        Of the set `raw`.
-    length
-        Steps; None is that of the longest.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, channels, length), finite; (0, 0, 0) of no records.
+    """Return values of records of `raw`, without gaps and of one length: float32 (n, channels, length).
 
     Raises
     ------

@@ -19,14 +19,7 @@ Shape = tuple[int, int]
 
 
 def series_images(converter: Any, values: Tensor) -> Tensor:
-    """Draw series as `gasf`, `gadf`, `mtf` or `recurrence` of each channel with itself.
-
-    Parameters
-    ----------
-    converter
-        Names the field, and has its parameters.
-    values
-        float32 (n, channels, samples), NaN where missing.
+    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, planes).
 
     Returns
     -------
@@ -257,18 +250,7 @@ _BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the
 
 
 def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int) -> Tensor:
-    """Draw sounds as `mel` or `stft` in decibels.
-
-    Parameters
-    ----------
-    converter
-        Has the parameters.
-    values
-        float32 (n, channels, samples), full scale at -1 and 1.
-    rate_hz
-        Samples a second.
-    budget_bytes
-        How much memory to use about; the frames of long sounds are taken in blocks.
+    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1).
 
     Returns
     -------

@@ -80,13 +80,7 @@ class BrainFloat(Callback):
 
 
 class Bar(Callback):
-    """Moves a progress bar with every training batch.
-
-    Parameters
-    ----------
-    bar
-        tqdm's.
-    """
+    """Moves a progress bar with every training batch."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -98,13 +92,7 @@ class Bar(Callback):
 
 
 class KeepBest(TrackerCallback):
-    """Early stopping: ends training when the validation loss falls no more, and restores the best epoch.
-
-    Parameters
-    ----------
-    patience
-        Epochs without improvement.
-    """
+    """Early stopping: ends training after `patience` epochs without a lower validation loss, and restores the best."""
 
     def __init__(self, patience: int) -> None:
         super().__init__(monitor="valid_loss", reset_on_fit=False)
@@ -209,15 +197,7 @@ _FEWEST = 15
 
 @dataclass(frozen=True, eq=False)
 class RateSearch:
-    """Result of a search for a learning rate.
-
-    Parameters
-    ----------
-    rates, losses
-        float (n,), the rates tried, rising, and the smoothed loss of the training batches at each.
-    chosen
-        The rate in the valley of the losses, well before they rise.
-    """
+    """Rates tried, rising, the smoothed loss of the training batches at each, and the rate in the valley of these."""
 
     rates: np.ndarray
     losses: np.ndarray
@@ -243,17 +223,7 @@ class RateSearch:
 
 
 class RateFinder(LRFinder):
-    """fastai's search for a learning rate, which keeps the first weights in memory instead of a file.
-
-    Parameters
-    ----------
-    low, high
-        The first and the last rate of the last layers.
-    spread
-        Ratio of it to that of the first layers.
-    n_batches
-        Number of rates.
-    """
+    """fastai's search for a learning rate, which keeps the first weights in memory; rates are of the last layers."""
 
     def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
         super().__init__(num_it=n_batches, stop_div=False)
@@ -291,25 +261,7 @@ def search_rate(
     high: float = 1.0,
     spread: float = 1.0,
 ) -> RateSearch:
-    """Try rising learning rates on a network, and leave it as it was.
-
-    Parameters
-    ----------
-    learn
-        fastai's learner; frozen layers stay frozen.
-    seed
-        Random seed; global generators stay as they are.
-    n_batches
-        Rates to try, one a batch, an integer >= 20.
-    low, high
-        The first and the last rate; the search ends earlier when the loss explodes.
-    spread
-        Ratio of the rates of the last layers to those of the first.
-
-    Returns
-    -------
-    RateSearch
-        Rates of the last layers. `chosen` is fastai's `valley`.
+    """Try rising learning rates, one a batch, on a network, and leave it as it was; frozen layers stay frozen.
 
     Raises
     ------

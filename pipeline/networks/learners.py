@@ -116,14 +116,7 @@ def learner(
 
 
 def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Callable[..., torch.Tensor]:
-    """Return the cross-entropy with the schedule's smoothing, and weights by the counts of the classes.
-
-    Parameters
-    ----------
-    schedule
-        Label smoothing and class weights.
-    counts
-        int (n_classes,), training items of each class; needed for balanced class weights.
+    """Return the cross-entropy with the schedule's smoothing, and, if balanced, weights by the counts of the classes.
 
     Examples
     --------
@@ -246,15 +239,7 @@ def _fit_head(learn: Learner, epochs: int, schedule: Schedule, *, seed: int, pro
 
 
 class FeatureLoader(DataLoader):
-    """Batches of features in memory.
-
-    Parameters
-    ----------
-    features, targets
-        float32 (n_copies, n, n_features) and int64 (n,); one of the copies of each item is drawn.
-    options
-        As fastai's loader takes them: `bs`, `shuffle`, `drop_last`.
-    """
+    """Batches of features in memory, float32 (n_copies, n, n_features); of each item one of the copies is drawn."""
 
     def __init__(self, features: torch.Tensor, targets: torch.Tensor, options: dict[str, Any]) -> None:
         super().__init__(range(len(targets)), num_workers=0, device=features.device, **options)
@@ -347,23 +332,7 @@ def predict_logits(
     *,
     batch_size: int = 64,
 ) -> np.ndarray:
-    """Return the logits of images.
-
-    Parameters
-    ----------
-    model
-        From `learner` or `build_model`; it is put into evaluation mode.
-    images
-        uint8 (n, height, width, 1 or 3), or a loader of batches as the model was trained on.
-    backbone
-        Says what input the model wants.
-    batch_size
-        Images in one pass, where `images` is an array.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, n_classes).
+    """Return the logits of images, float32 (n, n_classes), of uint8 (n, height, width, 1 or 3) or loader batches.
 
     Raises
     ------

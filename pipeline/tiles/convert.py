@@ -56,19 +56,7 @@ class Entry:
 
 
 class Export(ABC):
-    """A form of results in a folder.
-
-    Parameters
-    ----------
-    out
-        The folder.
-    source
-        The folder that the items come from, whose name and path part its results from those of other sources.
-    entries
-        What it is to hold.
-    views
-        As what.
-    """
+    """A form of results in a folder; `source`, where the items come from, parts its results from those of others."""
 
     codec: ClassVar[PngCodec] = PngCodec()
     shared: ClassVar[bool] = False  # files of equal content have an image each

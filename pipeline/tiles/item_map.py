@@ -64,17 +64,7 @@ class ItemTask:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a task.
-
-    Parameters
-    ----------
-    values
-        The results, in order; None for one that was written to its file.
-    error
-        Why there are no more of them; an exception ends the run, since all other tasks would fail as well.
-    notes
-        What was noted of the file.
-    """
+    """What came of a task: results (None for one in its file), notes, and why there are no more; an exception ends all."""
 
     values: tuple[Any, ...]
     error: str | PhospheneError | None = None

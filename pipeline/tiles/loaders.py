@@ -128,15 +128,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
 
 
 class Pixels(Transform):
-    """From the index of an item to its tile; tiles are kept in memory where they fit.
-
-    Parameters
-    ----------
-    tiles, indices, view
-        Of the tiles of which items, and of which view.
-    copies, copied
-        More tiles of some of the items, and the indices of these.
-    """
+    """From the index of an item to its tile of one view, or of a copy; tiles are kept in memory where they fit."""
 
     def __init__(
         self,
@@ -164,15 +156,7 @@ class Pixels(Transform):
         return TensorImage(self.batch(np.array([index]))[0])
 
     def batch(self, indices: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
-        """Return the tiles of some items, uint8 (n, channels, height, width).
-
-        Parameters
-        ----------
-        indices
-            int (n,).
-        sources
-            int (n,), 0 for the item as it is, k for its copy k; None for all as they are.
-        """
+        """Return tiles, uint8 (n, channels, height, width): of each item its copy k, 0 and None being itself."""
         sources = np.zeros(len(indices), int) if sources is None else sources
         if self.kept is None:
             return torch.from_numpy(self._read(indices, sources)).permute(0, 3, 1, 2)

@@ -69,19 +69,7 @@ class Tiles:
             return self._drawn_again(index, keys[view], view)
 
     def pixels(self, indices: Iterable[int] | np.ndarray, view: int = 0) -> np.ndarray:
-        """Return the tiles of some items.
-
-        Parameters
-        ----------
-        indices
-            Which items.
-        view
-            The index of the view.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (n, height, width, channels).
+        """Return the tiles of some items as one view: uint8 (n, height, width, channels).
 
         Raises
         ------

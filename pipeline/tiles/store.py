@@ -135,15 +135,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Store(Generic[V]):
-    """Values by key in a folder, one a file.
-
-    Parameters
-    ----------
-    folder
-        Where they lie.
-    codec
-        What the files hold.
-    """
+    """Values by key in a folder, one a file."""
 
     folder: Path
     codec: Codec[V]
@@ -192,12 +184,7 @@ def default_folder() -> Path:
 
 @dataclass(frozen=True)
 class TileStore(Store[np.ndarray]):
-    """Tiles as PNG files, uint8 (height, width, 1 or 3), each under its key.
-
-    Parameters
-    ----------
-    folder
-        Where they lie; by default in the user's cache, shared by all runs.
+    """Tiles as PNG files, uint8 (height, width, 1 or 3), each under its key; by default in the user's cache.
 
     Examples
     --------
