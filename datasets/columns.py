@@ -252,7 +252,11 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     >>> parse_table(Path("meta.csv"), bytes([10]).join([b"filename;label", b"a.wav;dog"])).rows
     [(2, ['a.wav', 'dog'])]
     """
-    text = _text(path, data, errors="strict" if most is None else "replace")
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding, "strict" if most is None else "replace")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     track = _label_track(path, text, most)
     if track is not None:
         return track
@@ -279,14 +283,6 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     if len(first) == 2 and _looks_like_file(first[0]) and (path.parent / first[0]).is_file():
         return ItemTable(path, ("path", "label"), rows, headed=False)
     return ItemTable(path, tuple(first), rows[1:])
-
-
-def _text(path: Path, data: bytes, *, errors: str) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding, errors)
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def _delimiter(header: str) -> str:
@@ -374,14 +370,18 @@ def find_columns(
         notes.append(f"paths are in column {table.columns[path]!r}")
     taken = {path, *(time.indices if time else ())}
     labels = _label_column(table, label, taken, need=need_labels, notes=notes)
+    names = ", ".join(table.columns)
     if labels is not None and keys.count(keys[labels]) > 1:
-        names = ", ".join(table.columns)
         raise ReadError(f"{table.path}: line 1 must have one column {table.columns[labels]!r}, got {names}")
     taken.add(labels)
-    split = next((k for k, key in enumerate(keys) if k not in taken and _is_split(table, k, key)), None)
+    # The first name of a split is surely one, others where every cell is.
+    known = (k for k, key in enumerate(keys) if k not in taken and key in _SPLIT_NAMES)
+    split = next(
+        (k for k in known if keys[k] == "split" or all(row[k].lower() in SPLITS for _, row in table.rows)),
+        None,
+    )
     fold = _first(keys, _FOLDS, taken)
-    groups = _group_columns(table, group, taken | {split, fold})
-    return TableColumns(path, labels, split, fold, groups[0] if groups else None, time)
+    return TableColumns(path, labels, split, fold, _group_column(table, group, taken | {split, fold}), time)
 
 
 def _first(keys: Sequence[str], names: Sequence[str], taken: Collection[int | None] = ()) -> int | None:
@@ -455,24 +455,14 @@ def _column_named(table: ItemTable, name: str, option: str) -> int:
     )
 
 
-def _is_split(table: ItemTable, index: int, key: str) -> bool:
-    """Tell a column of splits: the first of its names surely, others where every cell is one."""
-    if key not in _SPLIT_NAMES:
-        return False
-    return key == "split" or all(row[index].lower() in SPLITS for _, row in table.rows)
-
-
-def _group_columns(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> list[int]:
-    """Return the columns that may be groups, the one that is taken first."""
-    if asked == "none":
-        return []
+def _group_column(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> int | None:
     if asked is not None:
-        return [_column_named(table, asked, "--group")]
+        return None if asked == "none" else _column_named(table, asked, "--group")
     keys = table.keys
     if "group" in keys:
-        return [keys.index("group")]
-    named = [keys.index(name) for name in _GROUPS if name in keys and keys.index(name) not in taken]
-    return [index for index in named if len({row[index] for _, row in table.rows} - {""}) > 1]
+        return keys.index("group")
+    named = (keys.index(name) for name in _GROUPS if name in keys and keys.index(name) not in taken)
+    return next((index for index in named if len({row[index] for _, row in table.rows} - {""}) > 1), None)
 
 
 def _time_of(keys: Sequence[str]) -> TimeColumns | None:

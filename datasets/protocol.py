@@ -203,14 +203,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     if not rows:
         raise ReadError(f"{path}: has a header and no rows; unpack the data set again")
     for number, row in enumerate(rows, start=2):
-        _check_row(path, number, row, columns)
+        empty = [column for column in columns if not row[column]]
+        if empty:
+            raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
     return rows
-
-
-def _check_row(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> None:
-    empty = [column for column in columns if not row[column]]
-    if empty:
-        raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
 
 
 def require_files(folder: Path, items: Sequence[Item], *, advice: str) -> None:

@@ -143,29 +143,19 @@ def ucr_protocol(name: str) -> Protocol:
 
 
 def _list_ucr(name: str, folder: Path) -> tuple[Item, ...]:
-    return tuple(
-        item for split, part in _SPLITS for item in _ucr_rows(_ucr_file(folder, f"{name}_{part}"), split)
-    )
-
-
-def _ucr_file(folder: Path, stem: str) -> Path:
-    paths = [folder / f"{stem}{suffix}" for suffix in _UCR_SUFFIXES]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        raise ReadError(
-            f"{paths[0]}: no such file, nor with {', '.join(_UCR_SUFFIXES[1:])}; unpack the set again"
-        )
-    return found
-
-
-def _ucr_rows(path: Path, split: SplitName) -> list[Item]:
-    labels = readers()["series"].labels(path)
-    if not labels:
-        raise ReadError(f"{path}: has no rows with labels; unpack the set again")
-    return [
-        Item(path, label=label, fragment=Fragment("row", row, row + 1), split=split)
-        for row, label in enumerate(labels)
-    ]
+    items: list[Item] = []
+    for split, part in _SPLITS:
+        paths = [folder / f"{name}_{part}{suffix}" for suffix in _UCR_SUFFIXES]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            others = ", ".join(_UCR_SUFFIXES[1:])
+            raise ReadError(f"{paths[0]}: no such file, nor with {others}; unpack the set again")
+        labels = readers()["series"].labels(path)
+        if not labels:
+            raise ReadError(f"{path}: has no rows with labels; unpack the set again")
+        rows = (Fragment("row", row, row + 1) for row in range(len(labels)))
+        items += [Item(path, label, row, split=split) for label, row in zip(labels, rows, strict=True)]
+    return tuple(items)
 
 
 _BALABIT_TABLE = "public_labels.csv"
@@ -179,13 +169,12 @@ def _list_balabit(folder: Path) -> tuple[Item, ...]:
     genuine = _public_labels(folder / _BALABIT_TABLE)
     sessions = _sessions(folder, "test_files")
     _require_sessions(folder, genuine, sessions)
-    tested = [_test_item(path, genuine[path.name]) for path in sessions if path.name in genuine]
+    tested = [
+        Item(path, user if genuine[path.name] else None, split="test", claim=user)
+        for path in sessions
+        if path.name in genuine and (user := path.parent.name)
+    ]
     return (*trained, *tested)
-
-
-def _test_item(path: Path, genuine: bool) -> Item:
-    user = path.parent.name
-    return Item(path, label=user if genuine else None, split="test", claim=user)
 
 
 def _sessions(folder: Path, part: str) -> list[Path]:

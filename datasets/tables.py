@@ -13,7 +13,7 @@ import numpy as np
 from phosphene.converters import Fragment, ParameterError, ReadError
 from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions
 from phosphene.converters.core.signal import Kind, parse_address
-from phosphene.converters.registry import readers, recognise
+from phosphene.converters.registry import readers
 
 from .columns import (
     SPLITS,
@@ -26,8 +26,7 @@ from .columns import (
     parse_table,
     sound_beside,
 )
-from .manifest import Item
-from .splits import SplitName
+from .manifest import Item, kind_of_file
 
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
@@ -74,14 +73,18 @@ def read_table(
     table = parse_table(path, data)
     if not table.rows:
         raise ReadError(f"{path}: has a header but no rows; write one row an item")
-    _check_widths(table)
+    for line, row in table.rows:
+        if len(row) != len(table.columns):
+            raise ReadError(
+                f"{path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
+                "quote cells with commas"
+            )
     locator, notes = Locator(path), list[str]()
     columns = find_columns(table, locator, label=label, group=group, need_labels=need_labels, notes=notes)
     items = _read_items(table, columns, locator, kind, notes)
     if not items:
         raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
-    _check_there(table, items)
-    _check_once(table, items)
+    _check(table, items)
     notes += locator.notes()
     found = _with_groups(table, columns, tuple(items.values()), asked=group is not None, notes=notes)
     labelled_by, doubts = "", list[str]()
@@ -129,15 +132,6 @@ def _several(label: str) -> list[str]:
     return [name.strip() for name in re.split(r"[;|,]", label) if name.strip()]
 
 
-def _check_widths(table: ItemTable) -> None:
-    for line, row in table.rows:
-        if len(row) != len(table.columns):
-            raise ReadError(
-                f"{table.path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
-                "quote cells with commas"
-            )
-
-
 def _read_items(
     table: ItemTable, columns: TableColumns, locator: Locator, kind: Kind | None, notes: list[str]
 ) -> dict[int, Item]:
@@ -148,12 +142,12 @@ def _read_items(
         notes.append(
             f"{len(points)} labels without duration are left out, the first in line {points[0].line}"
         )
-    left_out = {row.line for row in points}
-    rows = _each_selection_once([row for row in rows if row.line not in left_out], table, notes)
+    rows = [row for row in rows if not (row.span and row.span[0] == row.span[1])]
+    rows = _each_selection_once(rows, table, notes)
     if not columns.time:
         return {row.line: _item(table, columns, row, row.fragment, kind) for row in rows}
     kinds = {row.path: kind for row in rows}
-    kinds |= {path: _kind(path) for path in kinds if kind is None}
+    kinds |= {path: kind_of_file(path) for path in kinds if kind is None}
     unit_s = _unit_of(columns.time, rows, kinds, notes)
     items = {}
     for row in rows:
@@ -200,13 +194,6 @@ def _address(
         return locator.find(cell, fold=near) or parse_address(table.path.parent / cell)
     except ParameterError as error:
         raise ReadError(f"{table.path}: line {line}: {error}") from error
-
-
-def _kind(path: Path) -> Kind | None:
-    try:
-        return recognise(path)
-    except ReadError:
-        return None  # it fails by name when it is read
 
 
 def _span(
@@ -293,17 +280,11 @@ def _item(
             raise ReadError(
                 f"{table.path}: line {row.line} has an empty {table.columns[index or 0].lower()}; fill it in"
             )
-    split = _split(table, row.line, cell(columns.split))
-    group = cell(columns.group) or None
+    side = cell(columns.split)
+    if side is not None and side.lower() not in SPLITS:
+        raise ReadError(f"{table.path}: line {row.line} has the split {side!r}; write train, valid or test")
+    split, group = SPLITS[side.lower()] if side else None, cell(columns.group) or None
     return Item(row.path, cell(columns.label), fragment, split, cell(columns.fold), group, kind=kind)
-
-
-def _split(table: ItemTable, line: int, text: str | None) -> SplitName | None:
-    if text is None:
-        return None
-    if text.lower() not in SPLITS:
-        raise ReadError(f"{table.path}: line {line} has the split {text!r}; write train, valid or test")
-    return SPLITS[text.lower()]
 
 
 def _with_groups(
@@ -325,7 +306,8 @@ def _with_groups(
     return items
 
 
-def _check_there(table: ItemTable, items: dict[int, Item]) -> None:
+def _check(table: ItemTable, items: dict[int, Item]) -> None:
+    """Refuse items, by line, whose file is not there, and one item twice."""
     missing = [(line, item.path) for line, item in items.items() if not _exists(item.path)]
     if missing:
         line, path = missing[0]
@@ -333,9 +315,6 @@ def _check_there(table: ItemTable, items: dict[int, Item]) -> None:
         raise ReadError(
             f"{table.path}: line {line}: {path}: no such file{more}; paths count from {table.path.parent}"
         )
-
-
-def _check_once(table: ItemTable, items: dict[int, Item]) -> None:
     lines: dict[str, int] = {}
     for line, item in items.items():
         first = lines.setdefault(str(item), line)

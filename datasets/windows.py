@@ -12,7 +12,7 @@ from phosphene.converters import Fragment, MouseTrace, ParameterError, Phosphene
 from phosphene.converters.core.signal import Kind, Signal, Unit
 from phosphene.converters.registry import kinds, readers, recognise
 
-from .manifest import Failure, Item, Manifest, describe_failures
+from .manifest import Failure, Item, Manifest, describe_failures, kind_of_file
 from .splits import Split
 
 WindowUnit = Literal["t", "samples", "events", "bytes", "pause", "path"]
@@ -58,10 +58,9 @@ class Windows:
     most: int | None = None
 
     def __post_init__(self) -> None:
-        if self.unit not in get_args(WindowUnit):
-            raise ParameterError(
-                f"Windows.unit must be one of {', '.join(get_args(WindowUnit))}, got {self.unit!r}"
-            )
+        units = get_args(WindowUnit)
+        if self.unit not in units:
+            raise ParameterError(f"Windows.unit must be one of {', '.join(units)}, got {self.unit!r}")
         if self.hop is None:
             object.__setattr__(self, "hop", self.length)
         if not 0 < self.step <= self.length < float("inf"):
@@ -266,14 +265,12 @@ def cut_each(items: Sequence[Item], how: str | None, *, kind: Kind | None = None
     if windows is None:
         return tuple(items)
     fitting = next(known for known, reader in readers().items() if reader.cut_by == windows.fragment_unit)
-    kinds = _kinds(items, kind)
+    known = {item.path: kind or item.kind for item in items}
+    kinds = {path: found or kind_of_file(path) for path, found in known.items()}
     cuttable = [item for item in items if kinds[item.path] == fitting]
     measured = iter(with_extents(cuttable, fitting) if windows.needs_extents else cuttable)
-    return tuple(
-        window
-        for item in items
-        for window in (windows.of(next(measured)) if kinds[item.path] == fitting else [item])
-    )
+    cut_up = (windows.of(next(measured)) if kinds[item.path] == fitting else [item] for item in items)
+    return tuple(window for some in cut_up for window in some)
 
 
 def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float) -> list[Fragment]:
@@ -310,10 +307,8 @@ def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float
         unit = "seconds" if by == "pause" else "pixels"
         raise ParameterError(f"limit must be a number of {unit} > 0, got {limit!r}")
     starts = _starts(trace, by, limit)
-    return [
-        Fragment("events", start, stop)
-        for start, stop in zip(starts, [*starts[1:], len(trace.time_s)], strict=True)
-    ]
+    stops = [*starts[1:], len(trace.time_s)]
+    return [Fragment("events", start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 def balance(
@@ -485,7 +480,12 @@ def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence
     else:
         windows = parse_windows(how, kind=kind) if isinstance(how, str) else how
     cut_up, source = cut(items, windows, kind)
-    kept = _thinned(cut_up, source, manifest, splits)
+    kept = np.arange(len(cut_up))
+    if len(cut_up) != len(manifest):
+        learned = np.isin(source, np.unique(np.concatenate([split.train for split in splits])))
+        some = np.flatnonzero(learned)
+        chosen = balance([cut_up[k] for k in some], source[some], manifest.labels, MAX_WINDOWS_PER_CLASS)
+        kept = np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
     return WindowedManifest(manifest, windows, tuple(cut_up[index] for index in kept), source[kept])
 
 
@@ -501,20 +501,6 @@ def item_failures(
     return tuple(Failure(items[index], reason) for index, reason in failed.items())
 
 
-def _thinned(
-    windows: Sequence[Item], source: np.ndarray, manifest: Manifest, splits: Sequence[Split]
-) -> np.ndarray:
-    """Return the indices of all windows to predict and of at most MAX_WINDOWS_PER_CLASS a class to learn from."""
-    if len(windows) == len(manifest):
-        return np.arange(len(windows))
-    learned = np.isin(source, np.unique(np.concatenate([split.train for split in splits])))
-    some = np.flatnonzero(learned)
-    chosen = balance(
-        [windows[int(index)] for index in some], source[some], manifest.labels, MAX_WINDOWS_PER_CLASS
-    )
-    return np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
-
-
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
         least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
@@ -528,18 +514,6 @@ def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     if length_s <= LONGEST_WHOLE_S:
         return (item,)
     return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
-
-
-def _kinds(items: Sequence[Item], kind: Kind | None) -> dict[Path, Kind | None]:
-    known = {item.path: kind or item.kind for item in items}
-    return {path: found or _kind_of(path) for path, found in known.items()}
-
-
-def _kind_of(path: Path) -> Kind | None:
-    try:
-        return recognise(path)
-    except PhospheneError:
-        return None  # the file fails by name when it is read
 
 
 def _starts(trace: MouseTrace, by: Literal["pause", "path"], limit: float) -> list[int]:

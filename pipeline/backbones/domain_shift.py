@@ -150,15 +150,9 @@ class _Layer:
         known = self.norm.running_var.double() + self.norm.eps
         shift = (mean - self.norm.running_mean.double()).square() / known
         ratio = ((variance + self.norm.eps) / known).clamp_min(_LEAST_RATIO)
-        return float(_bhattacharyya(shift, ratio).mean())
-
-
-def _bhattacharyya(shift: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    """Return the distance of normal distributions from squared differences of means and ratios of variances.
-
-    The first are in units of the second distribution's variance.
-    """
-    return shift / (1 + ratio) / 4 + ((1 + ratio) / (2 * ratio.sqrt())).log() / 2
+        # Bhattacharyya's, of normal distributions.
+        found = shift / (1 + ratio) / 4 + ((1 + ratio) / (2 * ratio.sqrt())).log() / 2
+        return float(found.mean())
 
 
 def _domain_shift(by_layer: Sequence[float]) -> DomainShift:
@@ -167,7 +161,6 @@ def _domain_shift(by_layer: Sequence[float]) -> DomainShift:
 
 
 def _norms(body: nn.Module) -> list[nn.Module]:
-    """List the modules that keep means and variances by channel."""
     return [module for module in body.modules() if getattr(module, "running_mean", None) is not None]
 
 

@@ -102,7 +102,7 @@ class RocketEstimator(Estimator):
         return Fit(model, rows, log_proba, _size_bytes(fit), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        """Return log-probabilities of windows, as `Estimator.predict_log_proba`."""
         scores = np.zeros((len(indices), len(model.known)))
         if model.ridge is not None:
             for part in np.array_split(np.arange(len(indices)), len(indices) // 500 + 1):
@@ -302,7 +302,8 @@ class DtwEstimator(Estimator):
         nearest, oof = nearest[seen], chosen_by[seen]
         unit = max(float(np.median(nearest.min(axis=1))), 1e-30) if len(oof) else 1.0
         # A class of no other group is as far as the farthest of all.
-        scores = -np.where(np.isfinite(nearest), nearest, _farthest(nearest)) / unit
+        farthest = nearest[np.isfinite(nearest)].max(initial=0.0)
+        scores = -np.where(np.isfinite(nearest), nearest, farthest) / unit
         temperature = fit_temperature(scores, codes[oof]) if len(oof) else _DTW_TEMPERATURE
         log_proba = all_classes(log_softmax(scores, temperature=temperature), known, n_classes)
         notes = {
@@ -316,7 +317,7 @@ class DtwEstimator(Estimator):
         return Fit(model, kept[oof], log_proba, int(rows.nbytes + codes.nbytes), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        """Return log-probabilities of windows, as `Estimator.predict_log_proba`."""
         nearest = _nearest_of_class(
             dtw_distances(self._rows(indices), model.rows, model.window_steps), model.codes
         )
@@ -424,10 +425,6 @@ def _nearest_of_class(distances: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return the distance to the nearest series of each class, of squared distances (n, n_others)."""
     n_known = int(codes.max()) + 1
     return np.sqrt(np.stack([distances[:, codes == code].min(axis=1) for code in range(n_known)], axis=1))
-
-
-def _farthest(distances: np.ndarray) -> float:
-    return float(distances[np.isfinite(distances)].max(initial=0.0))
 
 
 def _aeon_distances() -> Any:

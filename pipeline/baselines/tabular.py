@@ -142,7 +142,7 @@ class TableEstimator(Estimator):
     Parameters
     ----------
     table
-        Features of all pieces.
+        Features of all windows.
     model
         By name.
     seed
@@ -206,7 +206,7 @@ class TableEstimator(Estimator):
         return Fit(kept, oof, log_proba, size_bytes(fitted), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        """Return log-probabilities of windows, as `Estimator.predict_log_proba`."""
         values = self.table.values[indices]
         if not len(values):
             return np.zeros((0, model.n_classes))

@@ -54,32 +54,30 @@ def run_benchmark(
 ) -> Summary:
     """Compare estimators, as `phosphene.benchmark` does, without words and pages."""
     begin = time.monotonic()
-    _require_baselines()
+    missing = [name for name in baseline_packages() if package_version(name) == "none"]
+    if missing:
+        raise MissingExtra(f"the benchmark needs {', '.join(missing)}: pip install 'phosphene[baselines]'")
     manifests = _manifests(src)
     specs = chosen_specs(specs_of(manifests[0].kind, recipe), methods)
     data = tuple(_data(manifest, recipe, on_leak, progress=progress) for manifest in manifests)
     run = BenchmarkRun(data, specs, FoldStore(benchmark_folder()))
-    _compute(run, progress=progress)
+    # All fold results: of networks with their learning curves, of others whole, then the best baseline's curve.
+    curves = {IMAGES: SHARES, CONTROL: SHARES}
+    _compute(
+        run,
+        [run.of(d, spec, curves.get(spec.name, SHARES[-1:])) for spec in specs for d in data],
+        progress=progress,
+    )
+    best = best_baseline(run)
+    if best is not None:
+        _compute(run, [run.of(one, best, SHARES[:-1]) for one in data], progress=progress)
     summary = summarise(run, seconds=time.monotonic() - begin)
     if not run.errors:
         shutil.rmtree(run.store.folder / "work", ignore_errors=True)
     return summary
 
 
-def _compute(run: BenchmarkRun, *, progress: bool) -> None:
-    """Compute all fold results: of networks with their learning curves, of others whole, then the best baseline's."""
-    runs = [
-        run.of(data, spec, SHARES if spec.name in (IMAGES, CONTROL) else SHARES[-1:])
-        for spec in run.specs
-        for data in run.data
-    ]
-    _compute_runs(run, runs, progress=progress)
-    best = best_baseline(run)
-    if best is not None:
-        _compute_runs(run, [run.of(data, best, SHARES[:-1]) for data in run.data], progress=progress)
-
-
-def _compute_runs(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
+def _compute(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
     waiting = [one for one in runs if one.missing]
     with tqdm(total=len(waiting), unit="method", desc="benchmark", disable=None if progress else True) as bar:
         for one, outcome in _outcomes(waiting):
@@ -133,12 +131,6 @@ def _manifests(src: str | Path | Manifest | Sequence[Manifest]) -> tuple[Manifes
     return manifests
 
 
-def _require_baselines() -> None:
-    missing = [name for name in baseline_packages() if package_version(name) == "none"]
-    if missing:
-        raise MissingExtra(f"the benchmark needs {', '.join(missing)}: pip install 'phosphene[baselines]'")
-
-
 def compute_missing(run: EstimatorRun) -> int:
     """Compute the fold results that are missing; return how many.
 
@@ -149,7 +141,8 @@ def compute_missing(run: EstimatorRun) -> int:
     os.environ["PHOSPHENE_CACHE"] = str(run.store.folder / "work")
     missing = run.missing
     if missing:
-        _reset_peak_memory()
+        with contextlib.suppress(OSError):
+            _RESET.write_text("5")
         prepared = run.spec.prepare(run.data)
         run.add_costs(prepared, peak_memory_mib())
         failed = run.data.failed_items(prepared.failures)
@@ -197,11 +190,6 @@ def peak_memory_mib() -> float:
         unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     return float("nan")
-
-
-def _reset_peak_memory() -> None:
-    with contextlib.suppress(OSError):
-        _RESET.write_text("5")
 
 
 def _end_with_parent() -> None:

@@ -305,7 +305,10 @@ def rank_methods(scores: Mapping[str, Sequence[float]]) -> Ranking:
     ranks = stats.rankdata(-table, axis=1).mean(axis=0)  # ties share theirs
     names = tuple(scores)
     order = sorted(range(len(names)), key=lambda index: (ranks[index], -table[:, index].mean(), names[index]))
-    p_values = _pairs(table[:, order]) if len(table) > 1 else {}
+    table = table[:, order]
+    pairs = list(combinations(range(len(names)), 2)) if len(table) > 1 else []
+    adjusted = holm([wilcoxon_p(table[:, a] - table[:, b]) for a, b in pairs])
+    p_values = dict(zip(pairs, adjusted, strict=True))
     return Ranking(
         methods=tuple(names[index] for index in order),
         ranks=tuple(float(ranks[index]) for index in order),
@@ -497,11 +500,6 @@ def _table(scores: Mapping[str, Sequence[float]]) -> np.ndarray:
     if missing:
         raise ParameterError(f"{missing[0]} has no score on every set; leave it out of the ranking")
     return np.round(table, _DIGITS)
-
-
-def _pairs(table: np.ndarray) -> dict[tuple[int, int], float]:
-    pairs = list(combinations(range(table.shape[1]), 2))
-    return dict(zip(pairs, holm([wilcoxon_p(table[:, a] - table[:, b]) for a, b in pairs]), strict=True))
 
 
 def _signed_ranks(differences: Sequence[float] | np.ndarray) -> np.ndarray:

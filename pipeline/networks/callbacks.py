@@ -168,20 +168,15 @@ def precision(model: nn.Module, device: torch.device) -> Precision:
         return "mixed" if said == "1" else "float32"
     if device.type == "cuda":
         return "mixed"
-    return (
-        "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not _is_grouped(model) else "float32"
-    )
+    # Channels that are convolved apart are slowed down by bfloat16.
+    grouped = any(part.groups > 1 for part in model.modules() if isinstance(part, nn.Conv2d))
+    return "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not grouped else "float32"
 
 
 def _multiplies_bfloat16() -> bool:
     """Tell whether the processor multiplies bfloat16 itself: elsewhere that was ten times as slow as float32."""
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
-
-
-def _is_grouped(model: nn.Module) -> bool:
-    """Tell whether channels are convolved apart, which bfloat16 slows down."""
-    return any(part.groups > 1 for part in model.modules() if isinstance(part, nn.Conv2d))
 
 
 def _plain(part: Any) -> Any:

@@ -186,7 +186,8 @@ def finetune(
         cbs = [BnFreeze(), *_mixing(schedule), *_stopping(schedule)]
         early = round(epochs / 3) if schedule.unfreeze == "gradual" else 0
         for n_epochs, frozen in ((early, -2), (epochs - early, 0)):
-            if n_epochs and not _is_stopped(cbs):
+            stopped = any(isinstance(cb, KeepBest) and cb.waited >= cb.patience for cb in cbs)
+            if n_epochs and not stopped:
                 learn.freeze_to(frozen)
                 learn.fit_one_cycle(n_epochs, slice(rate / SPREAD, rate), div=5.0, cbs=cbs)
 
@@ -219,10 +220,6 @@ def _mixing(schedule: Schedule) -> list[Any]:
 
 def _stopping(schedule: Schedule) -> list[Any]:
     return [KeepBest(schedule.patience)] if schedule.patience else []
-
-
-def _is_stopped(cbs: list[Any]) -> bool:
-    return any(getattr(cb, "waited", 0) >= getattr(cb, "patience", 1) for cb in cbs)
 
 
 def _fit_head(learn: Learner, epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
@@ -282,7 +279,7 @@ def head_learner(learn: Learner) -> Learner:
 
 
 def _loader(model: nn.Sequential, loader: TileLoader) -> FeatureLoader:
-    parts = [_body_features(model, loader, source) for source in range(loader.n_pictures)]
+    parts = [_body_features(model, loader, source) for source in range(loader.n_images)]
     options = {"bs": loader.bs, "shuffle": loader.shuffle, "drop_last": loader.drop_last}
     return FeatureLoader(torch.stack([features for features, _ in parts]), parts[0][1], options)
 
@@ -339,9 +336,11 @@ def predict_logits(
     ParameterError
         There is no image.
     """
-    batches = (
-        _batches(images, backbone, batch_size) if isinstance(images, np.ndarray) else map(_inputs, images)
-    )
+    if isinstance(images, np.ndarray):
+        starts = range(0, len(images), batch_size)
+        batches = (input_tensor(images[start : start + batch_size], backbone) for start in starts)
+    else:
+        batches = (_inputs(batch) for batch in images)
     device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
@@ -349,11 +348,6 @@ def predict_logits(
     if not logits:
         raise ParameterError("predict_logits needs at least one image, got none")
     return torch.cat(logits).numpy()
-
-
-def _batches(pixels: np.ndarray, backbone: Backbone, batch_size: int) -> Iterator[torch.Tensor]:
-    for start in range(0, len(pixels), batch_size):
-        yield input_tensor(pixels[start : start + batch_size], backbone)
 
 
 def _inputs(batch: Any) -> torch.Tensor:

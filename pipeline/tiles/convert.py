@@ -124,7 +124,11 @@ class Shards(Export):
         self._prefix = f"{name}-{_digest(str(root), 4)}"
         self._classes = sorted({entry.item.label for entry in entries if entry.item.label is not None})
         groups = [list(entries[start : start + PER_SHARD]) for start in range(0, len(entries), PER_SHARD)]
-        self._shards = [self._shard(number, group) for number, group in enumerate(groups)]
+        self._shards = []
+        for number, group in enumerate(groups):
+            content = [[self._item_name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in group]
+            path = self._out / f"{self._prefix}-{number:05d}-{_digest(json.dumps(content), 6)}{self.suffix}"
+            self._shards.append(_Shard(path, group, self._names_or_none(path)))
         self._shard_of = {entry.index: shard for shard in self._shards for entry in shard.entries}
 
     @abstractmethod
@@ -164,11 +168,10 @@ class Shards(Export):
             images.setdefault(name, []).append(png)
         images |= shard.fresh
         shard.fresh.clear()
+        entries = [entry for entry in shard.entries if self._item_name(entry) in images]
         try:
             with atomic_write(shard.path) as file:
-                self._write(
-                    file, [entry for entry in shard.entries if self._item_name(entry) in images], images
-                )
+                self._write(file, entries, images)
         except OSError as error:
             raise unwritable(self._out, error) from error
 
@@ -180,12 +183,6 @@ class Shards(Export):
             if ours.fullmatch(path.name) and path not in keep:
                 path.unlink()
         return keep
-
-    def _shard(self, number: int, entries: list[Entry]) -> _Shard:
-        content = [[self._item_name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in entries]
-        digest = _digest(json.dumps(content), 6)
-        path = self._out / f"{self._prefix}-{number:05d}-{digest}{self.suffix}"
-        return _Shard(path, entries, self._names_or_none(path))
 
     def _names_or_none(self, path: Path) -> set[str]:
         """Return what the items in a file are called; a broken one is removed and counts as missing."""
@@ -236,11 +233,10 @@ class ParquetShards(Shards):
         table = pa.Table.from_pylist(rows, pa.schema({**text, "png": pa.binary()}))
         pq.write_table(table, file, compression="none")
 
-    def _rows(self, path: Path, *columns: str) -> list[dict[str, Any]]:
+    def _rows(self, path: Path, *columns: str) -> Any:
         import pyarrow.parquet as pq
 
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns)).to_pylist()
-        return rows
+        return pq.read_table(path, columns=list(columns)).to_pylist()
 
 
 class WebDatasetShards(Shards):
@@ -411,7 +407,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     pool, out = make_engine(engine, one_on_gpu(workers, device)), Path(out)
     if views is not None and not isinstance(views, Mapping):
         views = as_views(views, kind=kind)
-    kind = kind or _kind_of(views)
+        kind = kind or (views[0].kind if views else None)
     items, root = _items(src, out, kind, options)
     with pool.started(len(items)) if isinstance(pool, LocalEngine) else nullcontext():
         items = cut_each(items, windows, kind=kind)
@@ -427,10 +423,6 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         seconds=time.monotonic() - begin,
         files=tuple(export.files(failures)),
     )
-
-
-def _kind_of(views: Sequence[Converter] | Mapping[Kind, Views] | None) -> Kind | None:
-    return views[0].kind if views and isinstance(views, Sequence) else None
 
 
 def _items(
@@ -471,7 +463,10 @@ def _plan(
         for index, item in enumerate(items)
         if not isinstance(views := of_path[item.source], str) and planned[index].error is None
     ]
-    _check_names(entries)
+    names = Counter(entry.name for entry in entries)
+    twice = next((entry for entry in entries if names[entry.name] > 1), None)
+    if twice:
+        raise ParameterError(f"{twice.item}: {names[twice.name]} items are called {twice.name!r}; rename one")
     return draw, [planned[index] for index in range(len(items))], entries
 
 
@@ -486,9 +481,8 @@ def _chooser(
 
     def choose(item: Item) -> tuple[Converter, ...] | str:
         try:
-            found = (
-                kind or item.kind or (item.signal.kind if item.signal is not None else recognise(item.path))
-            )
+            held = item.signal
+            found = kind or item.kind or (recognise(item.path) if held is None else held.kind)
         except PhospheneError as error:
             return str(error)
         except Exception as error:  # a fault of a reader costs this file only
@@ -503,10 +497,3 @@ def _name(item: Item, root: Path) -> str:
     path = item.path.relative_to(root) if item.path.is_relative_to(root) else item.path
     parts = ["_up_" if part == ".." else part for part in path.parts if part != path.anchor]
     return "/".join(parts) + (f".{item.fragment}" if item.fragment else "")
-
-
-def _check_names(entries: Sequence[Entry]) -> None:
-    names = Counter(entry.name for entry in entries)
-    twice = next((entry for entry in entries if names[entry.name] > 1), None)
-    if twice:
-        raise ParameterError(f"{twice.item}: {names[twice.name]} items are called {twice.name!r}; rename one")

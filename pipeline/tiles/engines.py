@@ -106,15 +106,15 @@ class LocalEngine:
         try:
             yield
         finally:
-            while self._early:
-                _kill(self._early.popleft())
+            for process in self._early:  # they have done nothing yet
+                process.kill()
+                process.wait()
+                _close_pipes(process)
+            self._early.clear()
 
     def _process(self) -> "subprocess.Popen[bytes]":
         """Return one of the processes that were started early, or a new one."""
-        try:
-            return self._early.popleft()
-        except IndexError:
-            return self._start()
+        return self._early.popleft() if self._early else self._start()
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -277,7 +277,11 @@ class RayEngine:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = _checked(workers)
-        self._ray = _import_ray()
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingExtra("the Ray engine needs Ray: pip install 'phosphene[ray]'") from error
+        self._ray: Any = ray
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -354,21 +358,6 @@ def _checked(workers: int | None) -> int:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ParameterError(f"workers must be an integer >= 1, got {workers!r}")
     return workers
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtra("the Ray engine needs Ray: pip install 'phosphene[ray]'") from error
-    return ray
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that has done nothing yet."""
-    process.kill()
-    process.wait()
-    _close_pipes(process)
 
 
 def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
