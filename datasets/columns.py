@@ -240,7 +240,7 @@ def _key(name: str) -> str:
 
 
 def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
-    """Return the cells of a table, or of a label track; of the beginning of a file so many rows at most.
+    """Return the cells of a table, or of a label track; of the beginning of a file at most `most` rows.
 
     Raises
     ------

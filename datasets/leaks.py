@@ -65,7 +65,7 @@ def find_leaks(manifest: Manifest, splits: Sequence[Split]) -> tuple[Leak, ...]:
     Parameters
     ----------
     manifest
-        As it was opened, before folds were made for one that has none, for this is told as well.
+        As it was opened, before folds were made for one that has none, for that is reported as well.
     splits
         Of its items.
 
@@ -92,9 +92,9 @@ def find_leaks(manifest: Manifest, splits: Sequence[Split]) -> tuple[Leak, ...]:
 
 
 def require_no_leaks(leaks: Sequence[Leak], *, on_leak: Literal["refuse", "tell"]) -> tuple[str, ...]:
-    """Refuse to go on with leaks, or return what to tell of them.
+    """Refuse to go on with leaks, or return what to report of them.
 
-    That folds were made is no leak that was seen, and is told in either case.
+    That folds were made is no leak that was seen, and is reported in either case.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def find_files(
     beside
         A folder that is left out, where results are written into the folder that they are made from.
     kind
-        What every file is read as; None asks each file, and each item knows the answer.
+        What every file is read as; None asks each file, and each item knows its kind.
     options
         How files are read where their content does not settle it.
 
@@ -418,8 +418,8 @@ class _Source:
             names += ", ..." * (len(clutter) > _SHOWN)
             are = "is no data and is" if len(clutter) == 1 else "are no data and are"
             self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
-        left_out = set(clutter)
-        kept = [file for file in rest if file not in left_out]
+        dropped = set(clutter)
+        kept = [file for file in rest if file not in dropped]
         if not kept:
             raise ReadError(
                 f"{self.src}: holds no data, only {', '.join(file.name for file in files[:_SHOWN])}"
@@ -433,8 +433,8 @@ class _Source:
         used = companions(halves)
         notes = [file for file in files if file.parent in sets and file not in halves]
         self._leave_out("beside a UCR set", [file for file in notes if file not in used])
-        left_out = set(notes)
-        return [file for file in files if file not in left_out]
+        dropped = set(notes)
+        return [file for file in files if file not in dropped]
 
     def _is_clutter(self, file: Path, kinds: Sequence[Kind], usual: str) -> bool:
         """Tell whether a file among others is a note, a cover or the like: by their kinds and their usual suffix."""

@@ -198,7 +198,7 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
 
 
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
-    """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
+    """Return how long each item is, in what windows of its kind count; None where that is not known."""
     reader = readers()[kind]
     unknown = {item.source: item.options for item in items if item.fragment is None and item.extent is None}
 

@@ -109,12 +109,7 @@ def sampled(values: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
 @register_augmentation
 class TimeShift(Augmentation):
-    """Sound begins later, and what is pushed over its end comes first.
-
-    Parameters
-    ----------
-    most
-        Largest shift to either side, as a share of the length.
+    """Sound begins later or earlier, by a share of `most` at most, and what is pushed over an end comes at the other.
 
     Examples
     --------
@@ -134,12 +129,7 @@ class TimeShift(Augmentation):
 
 @register_augmentation
 class Gain(Augmentation):
-    """Sound becomes louder or fainter.
-
-    Parameters
-    ----------
-    most_db
-        Largest change in either direction.
+    """Sound becomes louder or fainter, by at most `most_db`.
 
     Examples
     --------
@@ -160,12 +150,7 @@ class Gain(Augmentation):
 
 @register_augmentation
 class BackgroundNoise(Augmentation):
-    """White noise behind the sound.
-
-    Parameters
-    ----------
-    low_db, high_db
-        Between what ratios of signal to noise one is drawn; silence stays silent.
+    """White noise behind the sound, at a ratio from `low_db` to `high_db` of signal to noise; silence stays silent.
 
     Examples
     --------
@@ -190,12 +175,7 @@ class BackgroundNoise(Augmentation):
 
 @register_augmentation
 class TimeMask(Augmentation):
-    """A span of the sound is silent (Park et al. 2019, https://doi.org/10.21437/Interspeech.2019-2680).
-
-    Parameters
-    ----------
-    most
-        Longest span, as a share of the length.
+    """A span of the sound, a share of `most` at most, is silent (Park et al. 2019, doi:10.21437/Interspeech.2019-2680).
 
     Examples
     --------
@@ -251,12 +231,7 @@ class FrequencyMask(Augmentation):
 
 @register_augmentation
 class Pitch(Augmentation):
-    """Sound is higher or lower, as long as before (librosa's phase vocoder).
-
-    Parameters
-    ----------
-    most_semitones
-        Largest change in either direction.
+    """Sound is higher or lower by at most `most_semitones`, as long as before (librosa's phase vocoder).
 
     Examples
     --------
@@ -287,12 +262,7 @@ class Pitch(Augmentation):
 
 @register_augmentation
 class Speed(Augmentation):
-    """Sound is faster and higher, or slower and lower, as a record at the wrong speed.
-
-    Parameters
-    ----------
-    most
-        Largest change, as a share of the speed.
+    """Sound is faster and higher, or slower and lower, by a share of `most` at most, as a record at the wrong speed.
 
     Examples
     --------
@@ -313,12 +283,7 @@ class Speed(Augmentation):
 
 @register_augmentation
 class Jitter(Augmentation):
-    """Every sample is off by a little (Um et al. 2017, https://doi.org/10.1145/3136755.3136817).
-
-    Parameters
-    ----------
-    deviation
-        Standard deviation of what is added, in standard deviations of the channel.
+    """Every sample is off by `deviation` deviations of its channel (Um et al. 2017, doi:10.1145/3136755.3136817).
 
     Examples
     --------
@@ -340,12 +305,7 @@ class Jitter(Augmentation):
 
 @register_augmentation
 class Scaling(Augmentation):
-    """Every channel is multiplied by a number near 1 (Um et al. 2017, https://doi.org/10.1145/3136755.3136817).
-
-    Parameters
-    ----------
-    deviation
-        Standard deviation of the number.
+    """Every channel is multiplied by a number near 1, off by `deviation` (Um et al. 2017, doi:10.1145/3136755.3136817).
 
     Examples
     --------
@@ -365,12 +325,7 @@ class Scaling(Augmentation):
 
 @register_augmentation
 class WindowWarp(Augmentation):
-    """A span runs at half or double speed; the length stays (Le Guennec et al. 2016, hal-01357973).
-
-    Parameters
-    ----------
-    share
-        Length of the span, as a share of the series.
+    """A span, `share` of the series, runs at half or double speed (Le Guennec et al. 2016, hal-01357973).
 
     Examples
     --------
@@ -397,12 +352,7 @@ class WindowWarp(Augmentation):
 
 @register_augmentation
 class WindowSlice(Augmentation):
-    """A part of the series, stretched to its length (Le Guennec et al. 2016, hal-01357973).
-
-    Parameters
-    ----------
-    share
-        How much of the series is kept.
+    """A part of the series, `share` of it, drawn out to its length (Le Guennec et al. 2016, hal-01357973).
 
     Examples
     --------
@@ -425,12 +375,7 @@ class WindowSlice(Augmentation):
 
 @register_augmentation
 class PointerShift(Augmentation):
-    """The session lies elsewhere on the screen.
-
-    Parameters
-    ----------
-    most_px
-        Largest shift in either direction, in pixels of the screen.
+    """The session lies elsewhere on the screen, by at most `most_px` pixels in either direction.
 
     Examples
     --------
@@ -451,12 +396,7 @@ class PointerShift(Augmentation):
 
 @register_augmentation
 class PointerScale(Augmentation):
-    """The session is larger or smaller, around its middle.
-
-    Parameters
-    ----------
-    most
-        Largest change, as a share of the size.
+    """The session is larger or smaller, around its middle, by a share of `most` at most.
 
     Examples
     --------
@@ -476,12 +416,7 @@ class PointerScale(Augmentation):
 
 @register_augmentation
 class Rotation(Augmentation):
-    """The session is turned a little, around its middle.
-
-    Parameters
-    ----------
-    most_degrees
-        Largest angle to either side.
+    """The session is turned a little, around its middle, by at most `most_degrees` to either side.
 
     Examples
     --------
@@ -501,12 +436,7 @@ class Rotation(Augmentation):
 
 @register_augmentation
 class TimeScale(Augmentation):
-    """The session is faster or slower.
-
-    Parameters
-    ----------
-    most
-        Largest change, as a share of its duration.
+    """The session is faster or slower, by a share of `most` at most.
 
     Examples
     --------
@@ -534,12 +464,7 @@ def _turned(signal: MouseTrace, factor: complex) -> MouseTrace:
 
 @register_augmentation
 class ByteMask(Augmentation):
-    """A range of bytes is zero.
-
-    Parameters
-    ----------
-    most
-        Longest range, as a share of the file.
+    """A range of bytes, a share of `most` of the file at most, is zero.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from phosphene.converters.views import parse_term, split
 
 from .changes import Augmentation, registered
 
-# What a class may be told by stays, or nearly: pitch, tempo, the positions in a spectrum; and what is masked is little.
+# What may tell classes apart stays, or nearly: pitch, tempo, the positions in a spectrum; and what is masked is little.
 DEFAULT_AUGMENTATIONS: dict[Kind, str] = {
     # A microphone starts whenever and hears its own noise; loudness is left alone, for images are drawn against the
     # loudest.

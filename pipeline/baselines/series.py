@@ -382,7 +382,7 @@ def dtw_distances(series: np.ndarray, others: np.ndarray, window_steps: int) -> 
 
 
 def _window(steps: int, length: int) -> float:
-    """Return the window of so many steps as aeon takes it, a share of the length that it rounds down."""
+    """Return the window of a number of steps as aeon takes it, a share of the length that it rounds down."""
     return min(1.0, (steps + 0.5) / length)
 
 

@@ -231,7 +231,7 @@ def stratified_splits(codes: np.ndarray, groups: np.ndarray, *, seed: int) -> li
     Examples
     --------
     >>> splits = stratified_splits(np.array([0, 1, 0, 1]), np.array([5, 5, 7, 7]), seed=0)
-    >>> sorted(left_out.tolist() for _, left_out in splits)
+    >>> sorted(left.tolist() for _, left in splits)
     [[0, 1], [2, 3]]
     """
     from sklearn.model_selection import StratifiedGroupKFold

@@ -36,25 +36,7 @@ _N_WARM_UP = 8
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkData:
-    """One data set of a benchmark.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    splits
-        Its folds, or its only split.
-    recipe
-        How items are cut into windows, and the random seed.
-    digest
-        What the items are, as `items_digest` returns it.
-    subsets
-        For each share of the training items, from the smallest to 1, a subset of every split.
-    warnings
-        What should be known of the data before figures are believed.
-    progress
-        Show bars on standard error.
-    """
+    """One data set: items and folds, the recipe (windows, seed), and subsets by share of training items."""
 
     manifest: Manifest
     splits: tuple[Split, ...]

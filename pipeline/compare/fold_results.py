@@ -173,16 +173,14 @@ def items_digest(manifest: Manifest) -> str:
     A file that cannot be read counts by its name.
     """
     numbers: dict[str, int] = {}  # of groups, whose names may be paths
-    rows = [
-        (
-            _file_digest(item.path),
-            str(item.fragment or ""),
-            item.label,
-            item.claim,
-            item.group_key and numbers.setdefault(item.group_key, len(numbers)),
-        )
-        for item in manifest.items
-    ]
+    rows = []
+    for item in manifest.items:
+        try:
+            content = content_digest(item.path)
+        except ReadError:
+            content = f"unreadable {item.path.name}"
+        group = item.group_key and numbers.setdefault(item.group_key, len(numbers))
+        rows.append((content, str(item.fragment or ""), item.label, item.claim, group))
     return _digest({"kind": manifest.kind, "metric": manifest.metric, "items": rows})
 
 
@@ -196,13 +194,6 @@ def stage_key(items: str, stage: str, config: Mapping[str, Any]) -> str:
     """Return the key of the cost of a stage, shared by estimators of equal versions."""
     versions = {name: value for name, value in config.items() if name.startswith("version")}
     return _digest({"format": FORMAT, "items": items, "stage": stage, "versions": versions})
-
-
-def _file_digest(path: Path) -> str:
-    try:
-        return content_digest(path)
-    except ReadError:
-        return f"unreadable {path.name}"
 
 
 def _digest(about: Mapping[str, Any]) -> str:
@@ -286,18 +277,11 @@ _MIN_LOG_PROBA = float(np.log(1e-30))
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """A log-linear pool: the product of the members' probabilities, each to the power of its weight.
+    """A log-linear pool: the product of the members' probabilities, each to the power of its weight, with class biases.
 
     `ensemble_weights` averages probabilities, as suits members that are good at different items. A product suits those
     that see different sides of one item: two that both predict 0.8 give more than 0.8 together. A weight below 1 is for
     a member that is overconfident, or redundant.
-
-    Parameters
-    ----------
-    weights
-        float64 (n_members,), none below 0.
-    bias
-        float64 (n_classes,), added to the log-probability of each class.
     """
 
     weights: np.ndarray
@@ -377,20 +361,19 @@ def oof_merit(manifest: Manifest, result: FoldResult) -> tuple[float, float]:
 
 def stack_folds(manifest: Manifest, members: Sequence[Sequence[FoldResult]]) -> tuple[ItemPredictions, ...]:
     """Return the predictions of a stack, one a fold, for the items that all members have predicted."""
-    return tuple(_stack_fold(manifest, results) for results in zip(*members, strict=True))
+    stacked = []
+    for results in zip(*members, strict=True):
+        train, test = _common([one.oof for one in results]), _common([one.test for one in results])
+        stack = fit_stack([one.oof.of(train) for one in results], targets_of(manifest, train))
+        log_proba = stack.predict_log_proba([one.test.of(test) for one in results])
+        stacked.append(ItemPredictions(test, log_proba))
+    return tuple(stacked)
 
 
 def targets_of(manifest: Manifest, indices: np.ndarray) -> np.ndarray:
     """Return the class of items whose label is known, by index in the manifest's classes: int (n,)."""
     labels = manifest.labels[indices].astype(str)
     return np.searchsorted(np.array(manifest.classes), labels)
-
-
-def _stack_fold(manifest: Manifest, results: Sequence[FoldResult]) -> ItemPredictions:
-    train = _common([result.oof for result in results])
-    stack = fit_stack([result.oof.of(train) for result in results], targets_of(manifest, train))
-    test = _common([result.test for result in results])
-    return ItemPredictions(test, stack.predict_log_proba([result.test.of(test) for result in results]))
 
 
 def _common(predictions: Sequence[ItemPredictions]) -> np.ndarray:

@@ -72,7 +72,7 @@ def _count_bytes(data: np.ndarray) -> Record:
 def byte_entropy(data: np.ndarray, *, shortest: int = WINDOW_BYTES) -> np.ndarray:
     """Count the upper halves of bytes by the entropy of the windows that they stand in.
 
-    The entropy is that of the upper halves, from 0 to 4 bits, and is told in 16 steps. A byte is counted once for each
+    The entropy is that of the upper halves, from 0 to 4 bits, and falls into 16 steps. A byte is counted once for each
     window that holds it.
 
     Parameters
@@ -294,22 +294,22 @@ def _ask(signal: Binary, parser: sections.Parser) -> dict[str, Any] | str:
         return f"cannot be handed to LIEF ({error.strerror})"
 
 
-def _checked(answer: Any) -> dict[str, Any]:
-    """Return an answer that a record can be made of: a child that a hostile file has taken over may say anything."""
+def _checked(reply: Any) -> dict[str, Any]:
+    """Return a reply that a record can be made of: a child that a hostile file has taken over may say anything."""
     try:
-        _parsed_record(answer)
+        _parsed_record(reply)
     except (LookupError, AttributeError, ArithmeticError) as error:
-        raise ValueError(f"no answer: {error}") from error
-    return dict(answer)
+        raise ValueError(f"no reply: {error}") from error
+    return dict(reply)
 
 
-def _parsed_record(answer: dict[str, Any]) -> Record:
-    rows = answer.get("sections", [])
-    counts = answer.get("counts", {})
+def _parsed_record(reply: dict[str, Any]) -> Record:
+    rows = reply.get("sections", [])
+    counts = reply.get("counts", {})
     return {
-        "format": np.array(str(answer.get("format", ""))),
-        "problem": np.array(str(answer["problem"])),
-        **{name: pack(answer.get(name, [])) for name in LISTS},
+        "format": np.array(str(reply.get("format", ""))),
+        "problem": np.array(str(reply["problem"])),
+        **{name: pack(reply.get(name, [])) for name in LISTS},
         "section_names": pack(row[0] for row in rows),
         "section_kinds": pack(row[1] for row in rows),
         "section_flags": pack(row[5] for row in rows),

@@ -59,7 +59,7 @@ def action_table(trace: MouseTrace, *, pause_s: float = PAUSE_S) -> np.ndarray:
         drag. Direction is the eighth of the circle that the end is in, as seen from the beginning: 0 from right to half
         below, and so on clockwise. The sum of angles is that of all turns, left or right. Critical points are those
         where the curvature is below 0.0005 radians a pixel. `a_beg_time` is how long the speed rose from the beginning
-        on. What cannot be told, as the turns of a way without any, is 0.
+        on. What is not known, as the turns of a way without any, is 0.
 
     References
     ----------
@@ -118,7 +118,7 @@ def _each(starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _whole(trace: MouseTrace, starts: np.ndarray, stops: np.ndarray, steps: Steps) -> list[np.ndarray]:
-    """Return what is told of an action as a whole: ACTION_FEATURES from the direction to the time of rising speed."""
+    """Return the features of an action as a whole: ACTION_FEATURES from the direction to the time of rising speed."""
     n, ends = len(starts), stops - 1
     dx, dy = trace.x[ends] - trace.x[starts], trace.y[ends] - trace.y[starts]
     way = np.bincount(steps.action, np.hypot(steps.dx, steps.dy), n)
@@ -255,7 +255,7 @@ Named = dict[str, float]
 
 
 def window_statistics(trace: MouseTrace) -> Named:
-    """Return finite numbers by name; what cannot be told, as how long clicks were where there are none, is 0.
+    """Return finite numbers by name; what is not known, as how long clicks were where there are none, is 0.
 
     Examples
     --------
@@ -329,8 +329,8 @@ def _directions(trace: MouseTrace) -> Named:
     n = max(len(dx), 1)
     return {
         **_shares("direction", eighth, 8),
-        **{f"way in direction {at}": ways[at] for at in range(8)},
-        **{f"mean log speed in direction {at}": mean[at] for at in range(8)},
+        **{f"way in direction {k}": ways[k] for k in range(8)},
+        **{f"mean log speed in direction {k}": mean[k] for k in range(8)},
         "only across": (dy == 0).sum() / n,
         "only upright": (dx == 0).sum() / n,
         "diagonal": (np.abs(dx) == np.abs(dy)).sum() / n,
@@ -517,7 +517,7 @@ def column_names() -> tuple[str, ...]:
     return (
         "actions",
         *(f"share of {name} actions" for name in TYPES),
-        *(f"actions in direction {at}" for at in range(8)),
+        *(f"actions in direction {k}" for k in range(8)),
         *(f"{how} of {name}" for how in _POOLS for name in ACTION_FEATURES[_SPECIAL:]),
         *window_statistics(still),
     )

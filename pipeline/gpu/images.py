@@ -19,21 +19,15 @@ Shape = tuple[int, int]
 
 
 def series_images(converter: Any, values: Tensor) -> Tensor:
-    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, planes).
-
-    Returns
-    -------
-    Tensor
-        uint8 (n, size, size, planes), on the device of the values.
-    """
+    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, channels)."""
     values, size = _chosen(converter, values), converter.size
-    planes = PLANES if converter.channels == "color" else 1
-    out = torch.zeros((len(values), size, size, planes), dtype=torch.uint8, device=values.device)
+    n_channels = PLANES if converter.channels == "color" else 1
+    out = torch.zeros((len(values), size, size, n_channels), dtype=torch.uint8, device=values.device)
     for index, cell in enumerate(cells(values.shape[1], size, converter.channels)):
         rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
         shape = cell.bottom - cell.top, cell.right - cell.left
         levels = _FIELDS[converter.name](converter, values[:, index], shape)
-        out[:, rows, columns, index if planes > 1 else 0] = to_grey(levels)
+        out[:, rows, columns, index if n_channels > 1 else 0] = to_grey(levels)
     return out
 
 
@@ -250,13 +244,7 @@ _BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the
 
 
 def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int) -> Tensor:
-    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1).
-
-    Returns
-    -------
-    Tensor
-        uint8 (n, size, size, 1), on the device of the values.
-    """
+    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1)."""
     values, device = _fitted(converter, values, rate_hz), values.device
     weights, largest, positions = _bands(converter, rate_hz, device)
     peak = torch.linalg.vector_norm(values, torch.inf, dim=(1, 2))
