@@ -108,12 +108,7 @@ def judge(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequenc
 
 
 def confusion_counts(truth: Sequence[str], predictions: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Count how often each class (row) was predicted as each (column).
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n_classes, n_classes).
+    """Count how often each class (row) was predicted as each (column): int64 (n_classes, n_classes).
 
     Examples
     --------

@@ -141,26 +141,10 @@ def assign_bins(items: Sequence[Splittable], shares: np.ndarray, title: str, *, 
 def stratified_group_split(
     labels: Sequence[str | None], groups: Sequence[str | None], shares: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Assign items to bins so that each class comes near its share in each, and every group is in one.
+    """Assign items to bins, so that each class comes near its share in each and every group is in one.
 
     The groups are assigned in random order, the largest first, each to the bin that lacks most of what it holds; the
     count of a class without groups ends within one of its share.
-
-    Parameters
-    ----------
-    labels
-        The class of each item; None is a class of its own.
-    groups
-        The group of each item; None for an item that stands alone.
-    shares
-        float (n_bins,), the share of each bin; they add up to 1.
-    seed
-        Equal seeds give equal bins.
-
-    Returns
-    -------
-    numpy.ndarray
-        int (n,), the bin of each item.
 
     Examples
     --------
@@ -299,25 +283,11 @@ _STEP = 1.25
 
 
 def subset_of(split: Split, items: Sequence[Splittable], share: float, *, seed: int) -> Split:
-    """Return a split with a subset of its training items, and all of its test items.
+    """Return a split with a subset of its training items, called `3, 16 of 320 items`, and all of its test items.
 
     The groups stand in one order, whatever the share, in which the classes take turns by their sizes, and a subset is
     the beginning of it: so subsets are nested. Groups stay whole and every class keeps `LEAST` of its items or
     groups, so a subset can be larger than its share. Items without a label are not learned from, and are in no subset.
-
-    Parameters
-    ----------
-    split
-        Of the items.
-    share
-        Above 0 and at most 1; 1 returns the split itself.
-    seed
-        Equal seeds give equal subsets.
-
-    Returns
-    -------
-    Split
-        Called after the split and its number of training items: `3, 16 of 320 items`.
 
     Raises
     ------

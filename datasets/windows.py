@@ -222,24 +222,7 @@ def with_extents(items: Sequence[Item], kind: Kind) -> tuple[Item, ...]:
 
 
 def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tuple[Item, ...], np.ndarray]:
-    """Cut items of one kind into windows.
-
-    Parameters
-    ----------
-    items
-        Files, or parts of files, which are cut inside the part; rows of an archive stay whole.
-    windows
-        How; None leaves all whole.
-    kind
-        What the items are read as.
-
-    Returns
-    -------
-    windows
-        In the order of the items.
-    source
-        int (n_windows,), the index of the item that each window is of.
-    """
+    """Cut items of one kind into windows; return these in order, and the index of the item that each is of, int."""
     if windows and windows.needs_extents:
         items = with_extents(items, kind)
     cut_up = [windows.of(item) if windows else [item] for item in items]
@@ -248,17 +231,7 @@ def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tup
 
 
 def cut_each(items: Sequence[Item], how: str | None, *, kind: Kind | None = None) -> tuple[Item, ...]:
-    """Cut items of any kinds; those of a kind that is not cut so stay whole.
-
-    Parameters
-    ----------
-    items
-        Files, or parts of files.
-    how
-        As for `parse_windows`; None cuts nothing but sound longer than ten minutes, into windows of 5 s.
-    kind
-        What every file is read as; None takes the kind that each item has, or asks its file.
-    """
+    """Cut items of any kinds; a kind that is not cut so stays whole; None cuts only sound above ten minutes, in 5 s."""
     if how is None:
         return tuple(window for item in items for window in _cut_long_sound(item, kind))
     windows = parse_windows(how)
@@ -330,16 +303,7 @@ def balance(
 
 
 def combine(log_proba: np.ndarray, source: np.ndarray, n_items: int) -> np.ndarray:
-    """Average predictions for windows to one an item: the mean of the log-probabilities, normalised again.
-
-    Parameters
-    ----------
-    log_proba
-        float (n_windows, n_classes), natural logarithms.
-    source
-        int (n_windows,), the index of the item of each window.
-    n_items
-        How many items there are.
+    """Average log-probabilities of windows to one an item: their mean, normalised again; NaN without windows.
 
     Returns
     -------
@@ -386,19 +350,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class WindowedManifest:
-    """The items of a manifest, cut.
-
-    Parameters
-    ----------
-    manifest
-        The items.
-    windows
-        How they are cut; None leaves all whole.
-    items
-        The windows, in the order of the manifest's items.
-    source
-        int (n_windows,), the index of the manifest's item that each window is of.
-    """
+    """The items of a manifest, cut; `source` is int (n_windows,), the index of the item that each window is of."""
 
     manifest: Manifest
     windows: Windows | None
@@ -460,18 +412,7 @@ class WindowedManifest:
 
 
 def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence[Split]) -> WindowedManifest:
-    """Cut the items of a manifest.
-
-    Parameters
-    ----------
-    manifest
-        The items.
-    how
-        Windows, or text such as `t=5,2.5`; None for what suits the kind.
-    splits
-        Of items that are cut, those that one of the splits learns from keep at most MAX_WINDOWS_PER_CLASS windows
-        a class.
-    """
+    """Cut the items of a manifest; None takes windows of its kind; splits learn from MAX_WINDOWS_PER_CLASS at most."""
     kind = manifest.kind
     items: Sequence[Item] = manifest.items
     if how is None:

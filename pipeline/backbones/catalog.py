@@ -40,21 +40,7 @@ _HUB = "Hugging Face timm/{}"
 
 @dataclass(frozen=True)
 class Tabulated:
-    """What is known of a network without building it.
-
-    Parameters
-    ----------
-    name
-        By which `load_backbone` makes it.
-    size
-        Side of its square input, in pixels.
-    millions
-        Of parameters, with its head for the 1,000 classes of ImageNet.
-    source
-        Where its weights come from; empty where nobody publishes any.
-    licence
-        Of the weights, as their publisher states it: an SPDX name. ImageNet's own terms may bind besides.
-    """
+    """What is known of a network without building it: input size, parameters with head, weights and their licence."""
 
     name: str
     size: int
@@ -142,21 +128,7 @@ class NetworkInput:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A network that can be built.
-
-    Parameters
-    ----------
-    name
-        As the user wrote it.
-    family
-        Whose network it is.
-    build
-        Makes it, head and all, with random weights.
-    published
-        Weights for it, the best first, with the input that each was trained on.
-    input
-        The input where weights are random or a user's own.
-    """
+    """A network that can be built, with published weights, the best first, and the input that each wants."""
 
     name: str
     family: Family

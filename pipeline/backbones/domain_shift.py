@@ -33,18 +33,7 @@ _LEAST_RATIO = 1e-3  # a channel without any variance is no farther than one wit
 
 @dataclass(frozen=True)
 class DomainShift:
-    """How far tiles are from the photographs that a network learned from.
-
-    Parameters
-    ----------
-    distance
-        The mean over the middle layers, 0 for those very photographs; None where it cannot be measured.
-    threshold
-        Photographs stay below.
-    by_layer
-        The distance at every normalisation, in order of depth.
-    why
-        Why there is no distance.
+    """How far tiles are from the photographs that a network learned from: 0 for those, None where not measurable.
 
     Examples
     --------
@@ -80,13 +69,6 @@ def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
 
     At each normalisation and channel stand two normal distributions, that of the tiles and that of the photographs;
     what is averaged is their Bhattacharyya distance (1943, https://www.jstor.org/stable/25047882).
-
-    Parameters
-    ----------
-    backbone
-        The network; only one with batch normalisation and pretrained weights can tell.
-    pixels
-        uint8 (n, height, width, 1 or 3); some dozens are enough.
 
     Examples
     --------

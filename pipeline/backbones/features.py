@@ -37,16 +37,7 @@ def all_pooled_layers(backbone: Backbone) -> tuple[PooledLayer, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Extractor:
-    """A frozen network and the layers of it whose maps are pooled.
-
-    Parameters
-    ----------
-    backbone
-        The network.
-    pooled_layers
-        Names of its modules whose feature maps are pooled, and over what: the `whole` map or each of the `cells` that
-        the view names. `PIXELS` stands for the image itself.
-    """
+    """A frozen network and its layers whose maps are pooled, as a whole or by the cells that a view names."""
 
     backbone: Backbone
     pooled_layers: tuple[PooledLayer, ...]
@@ -54,20 +45,7 @@ class Extractor:
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
     ) -> dict[PooledLayer, np.ndarray]:
-        """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
-
-        Parameters
-        ----------
-        pixels
-            uint8 (n, height, width, 1 or 3).
-        cells
-            Rows and columns of the cells.
-
-        Returns
-        -------
-        dict
-            For each pooled layer float32 (n, n_features). A map of one cell alone is pooled as a whole instead.
-        """
+        """Return mean, maximum and deviation of every feature map or cell: float32 (n, n_features) by pooled layer."""
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)

@@ -295,11 +295,6 @@ def pool(maps: torch.Tensor, *, grid: Grid = WHOLE) -> np.ndarray:
         Into how many rows and columns of cells the maps are cut, each three positions wide and high or more: small
         maps fall into fewer.
 
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, 3, n_cells, n_features), the cells row by row; the axis of three is mean, maximum, deviation.
-
     Examples
     --------
     >>> maps = torch.arange(24.0).reshape(1, 1, 6, 4)
@@ -369,21 +364,10 @@ _ROUNDING = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
-    """A network that is not trained any more, in its fastest form.
+    """A network that is not trained any more, fused by oneDNN or plain, and the names of the layers it gives maps of.
 
     Made by `freeze`. A tile gives the same numbers but for the last digits (1e-5 of a map's largest value), whatever
     tiles come with it.
-
-    Parameters
-    ----------
-    backbone
-        The network as it was loaded; it stays as it is.
-    layers
-        Names of its modules whose feature maps are returned.
-    form
-        `fused`: convolutions with their activations, by oneDNN; `plain`: the network as it is.
-    body
-        Normalised images to maps, one a layer.
     """
 
     backbone: Backbone
@@ -392,42 +376,13 @@ class Frozen:
     body: CutBody
 
     def maps(self, pixels: np.ndarray) -> list[torch.Tensor]:
-        """Return the feature maps of tiles.
-
-        Parameters
-        ----------
-        pixels
-            uint8 (n, height, width, 1 or 3).
-
-        Returns
-        -------
-        list of torch.Tensor
-            float32 (n, n_features, height, width), one a layer.
-
-        Raises
-        ------
-        ParameterError
-            The pixels have another type or shape, or there are none.
-        """
+        """Return the feature maps of uint8 (n, height, width, 1 or 3): float32 (n, n_features, height, width) a layer."""
         return [torch.cat(parts) for parts in zip(*self._each(pixels, list), strict=True)]
 
     def pooled(
         self, pixels: np.ndarray, *, grids: Sequence[tuple[int, int]] = ((1, 1),)
     ) -> list[list[np.ndarray]]:
-        """Return the mean, the maximum and the standard deviation of every feature map, or of cells of it.
-
-        Parameters
-        ----------
-        pixels
-            uint8 (n, height, width, 1 or 3).
-        grids
-            Into how many rows and columns of cells the maps are cut, once for each way to pool them; (1, 1) is the
-            whole. Small maps fall into fewer.
-
-        Returns
-        -------
-        list of list of numpy.ndarray
-            For each layer and grid float32 (n, 3, n_cells, n_features); the axis of three is mean, maximum, deviation.
+        """Return mean, maximum and deviation of maps: by layer and grid float32 (n, 3, n_cells, n_features).
 
         Raises
         ------

@@ -137,16 +137,7 @@ MODELS = {
 
 @dataclass(frozen=True, eq=False)
 class TableEstimator(Estimator):
-    """A model of `MODELS` on the rows of a table.
-
-    Parameters
-    ----------
-    table
-        Features of all windows.
-    model
-        By name.
-    seed
-        Random seed of the folds and of the model.
+    """A model of `MODELS` on the rows of a table, with a seed for its folds and itself.
 
     Raises
     ------

@@ -49,23 +49,7 @@ class ItemPredictions:
 
 @dataclass(frozen=True, eq=False)
 class FoldResult:
-    """One estimator on one fold.
-
-    Parameters
-    ----------
-    test
-        Predictions for the test items.
-    oof
-        Out-of-fold predictions for training items.
-    n_train
-        The number of training items.
-    train_s, test_s
-        Seconds to fit and to predict.
-    size_bytes
-        Size of the model as saved.
-    notes
-        Settings chosen and the like, as JSON takes it.
-    """
+    """One estimator on one fold: predictions for test items, out-of-fold ones for training items, and costs."""
 
     test: ItemPredictions
     oof: ItemPredictions

@@ -70,22 +70,10 @@ def _count_bytes(data: np.ndarray) -> Record:
 
 
 def byte_entropy(data: np.ndarray, *, shortest: int = WINDOW_BYTES) -> np.ndarray:
-    """Count the upper halves of bytes by the entropy of the windows that they stand in.
+    """Count the upper halves of bytes by the entropy of the windows that they stand in: int64 (16, 16).
 
     The entropy is that of the upper halves, from 0 to 4 bits, and falls into 16 steps. A byte is counted once for each
     window that holds it.
-
-    Parameters
-    ----------
-    data
-        uint8 (n,).
-    shortest
-        Windows of fewer bytes are left out: all are of 2,048, a step of 1,024 apart, but for that of a short file.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (16, 16): by entropy, by upper half.
 
     Examples
     --------
@@ -244,13 +232,6 @@ HASHED = {
 
 def measure_parsed(signal: Binary, *, parser: sections.Parser | None = None) -> Record:
     """Return format, header, sections, imports and exports of a whole file; empty ones where LIEF cannot tell.
-
-    Parameters
-    ----------
-    signal
-        A file, or bytes in memory. A part of a file is not parsed.
-    parser
-        The process that parses; this process's own where none is given.
 
     Returns
     -------

@@ -257,21 +257,7 @@ _HARMLESS: tuple[Kind, ...] = ("series", "mouse")
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of items.
-
-    Parameters
-    ----------
-    records
-        One for each item, in order; None for one that failed.
-    failures
-        The items that failed, and why.
-    seconds
-        How long this run took.
-    measured, reused
-        How many items were measured, and how many had been before or are the same as another.
-    work_s
-        How long all records took, those of earlier runs included: seconds of one process.
-    """
+    """What was measured of items (None of one that failed), how many now, and seconds now and in all runs."""
 
     records: tuple[Record | None, ...]
     failures: tuple[Failure, ...]

@@ -151,13 +151,7 @@ def octant(dx: np.ndarray, dy: np.ndarray) -> np.ndarray:
 
 
 def turns(steps: Steps) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return by how much the way turned from one step to the next inside of an action, steps to nowhere left out.
-
-    Returns
-    -------
-    action, turn, way_px, took_s
-        The action; radians from -pi to pi, positive clockwise on the screen; length and time of the second step.
-    """
+    """Return action, turn (-pi to pi, clockwise), length and time of each step that follows another of its action."""
     some = np.flatnonzero((steps.dx != 0) | (steps.dy != 0))
     step = steps.dx[some] + 1j * steps.dy[some]
     inside = steps.action[some][1:] == steps.action[some][:-1]

@@ -22,17 +22,7 @@ _LEAST_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Which pixels of a converter are drawn on a device.
-
-    Parameters
-    ----------
-    version
-        Of the converter whose pixels these are.
-    every
-        Parameters of which every value is drawn; of those named in neither, the default alone is.
-    some
-        Tells for a parameter which values are drawn.
-    """
+    """Which pixels of a version of a converter are drawn on a device: of which parameters all values, or some."""
 
     version: int
     every: frozenset[str]

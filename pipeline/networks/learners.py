@@ -74,27 +74,7 @@ def learner(
     cbs: Iterable[Any] = (),
     loss_func: Callable[..., torch.Tensor] | None = None,
 ) -> Learner:
-    """Put a new head on a copy of a backbone, ready to be trained.
-
-    Parameters
-    ----------
-    dls
-        fastai's loaders of (images, labels), the images as `input_tensor` makes them; `dls.c` is the number of classes.
-    backbone
-        Its body is copied, never changed.
-    seed
-        Random seed of the head's initial weights.
-    cbs
-        Callbacks of fastai.
-    loss_func
-        None for the cross-entropy; see `loss_of`.
-
-    Returns
-    -------
-    fastai.learner.Learner
-        Its parameters are in three groups: the earlier half of the layers, the later half, and the head. All are
-        frozen but the head.
-    """
+    """Put a new head on a copy of a backbone; groups are earlier layers, later ones, the head; all are frozen but it."""
 
     def architecture(pretrained: bool) -> nn.Module:
         # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.

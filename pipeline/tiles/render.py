@@ -89,15 +89,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Draw:
-    """Reads an item once and draws it as every view asked for.
-
-    Parameters
-    ----------
-    views
-        Converters of one kind for each item; of all kinds of a run.
-    device
-        Draws there what can be drawn there, such as `cuda`; None draws by the CPU's converters.
-    """
+    """Reads an item once and draws it as every view asked for, on a device what can be drawn there."""
 
     views: tuple[Converter, ...]
     device: str | None = None
