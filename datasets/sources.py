@@ -100,11 +100,7 @@ def open_manifest(
 
 
 def find_files(
-    src: str | Path,
-    *,
-    beside: Path | None = None,
-    kind: Kind | None = None,
-    options: ReadOptions = DEFAULTS,
+    src: str | Path, *, beside: Path | None = None, kind: Kind | None = None, options: ReadOptions = DEFAULTS
 ) -> tuple[Item, ...]:
     """List every file of a folder, table or archive, of whatever kind, with labels where they are known.
 

@@ -376,7 +376,7 @@ class Frozen:
     body: CutBody
 
     def maps(self, pixels: np.ndarray) -> list[torch.Tensor]:
-        """Return the feature maps of uint8 (n, height, width, 1 or 3): float32 (n, n_features, height, width) a layer."""
+        """Return feature maps of uint8 (n, height, width, 1 or 3): float32 (n, n_features, height, width) a layer."""
         return [torch.cat(parts) for parts in zip(*self._each(pixels, list), strict=True)]
 
     def pooled(

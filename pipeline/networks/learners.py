@@ -74,7 +74,7 @@ def learner(
     cbs: Iterable[Any] = (),
     loss_func: Callable[..., torch.Tensor] | None = None,
 ) -> Learner:
-    """Put a new head on a copy of a backbone; groups are earlier layers, later ones, the head; all are frozen but it."""
+    """Put a new head on a copy of a backbone; groups are earlier layers, later ones, the head; all else is frozen."""
 
     def architecture(pretrained: bool) -> nn.Module:
         # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.
@@ -130,12 +130,7 @@ def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
 
 
 def train_head(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train the head alone; the body stays as it is, down to the running statistics of its normalisations.
 
@@ -147,12 +142,7 @@ def train_head(
 
 
 def finetune(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train the head for a few epochs, then all layers for `epochs`, earlier ones at lower rates.
 
@@ -173,12 +163,7 @@ def finetune(
 
 
 def scratch(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train all layers at one rate; meant for a backbone with random weights."""
     with _training(learn, seed, progress):
@@ -303,11 +288,7 @@ def _displays(learn: Learner, progress: Progress) -> tuple[AbstractContextManage
 
 
 def predict_logits(
-    model: nn.Module,
-    images: np.ndarray | Iterable[Any],
-    backbone: Backbone,
-    *,
-    batch_size: int = 64,
+    model: nn.Module, images: np.ndarray | Iterable[Any], backbone: Backbone, *, batch_size: int = 64
 ) -> np.ndarray:
     """Return the logits of images, float32 (n, n_classes), of uint8 (n, height, width, 1 or 3) or loader batches.
 
