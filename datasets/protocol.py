@@ -82,7 +82,13 @@ class Protocol:
         """
         folder = self.find(Path(data))
         items = self.list_items(folder)
-        require_files(folder, items, advice=f"get them from {self.home} and unpack them there")
+        paths = dict.fromkeys(item.path for item in items)
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise ReadError(
+                f"{folder}: {len(missing)} of {len(paths)} files are missing: {name_some(folder, missing)}; "
+                f"get them from {self.home} and unpack them there"
+            )
         return Manifest(items, kind=self.kind, name=self.name, metric=self.metric)
 
     def find(self, data: Path) -> Path:
@@ -207,17 +213,6 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         if empty:
             raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
     return rows
-
-
-def require_files(folder: Path, items: Sequence[Item], *, advice: str) -> None:
-    """Raise ReadError, naming the first few, where files of a manifest are missing."""
-    paths = dict.fromkeys(item.path for item in items)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise ReadError(
-            f"{folder}: {len(missing)} of {len(paths)} files are missing: "
-            f"{name_some(folder, missing)}; {advice}"
-        )
 
 
 def name_some(folder: Path, paths: Sequence[Path]) -> str:

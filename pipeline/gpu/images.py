@@ -27,13 +27,10 @@ def series_images(converter: Any, values: Tensor) -> Tensor:
         rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
         shape = cell.bottom - cell.top, cell.right - cell.left
         levels = _FIELDS[converter.name](converter, values[:, index], shape)
-        out[:, rows, columns, index if n_channels > 1 else 0] = to_grey(levels)
+        # Halves are rounded upwards, what is missing is black.
+        grey = (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
+        out[:, rows, columns, index if n_channels > 1 else 0] = grey
     return out
-
-
-def to_grey(levels: Tensor) -> Tensor:
-    """Round levels to uint8, halves upwards, NaN to black."""
-    return (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
 
 
 def series_bytes(converter: Any, shape: tuple[int, ...]) -> int:
