@@ -210,6 +210,22 @@ def speed_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def novelty_table() -> str:
+    """Return the table of how novel classes are told, one row a set, and their mean."""
+    lines = [
+        "| data | novelty | label's probability | known flagged | new flagged |",
+        "|---|---|---|---|---|",
+    ]
+    rows = _rows("novelty")
+    names = ("auroc_novelty", "auroc_max_probability", "known_flagged", "new_flagged")
+    means = {name: str(statistics.mean(float(row[name]) for row in rows)) for name in names}
+    for row in [*rows, means | {"set": f"mean of {len(rows)}"}]:
+        first, second, *flagged = (float(row[name]) for name in names)
+        shares = " | ".join(f"{100 * share:.1f} %" for share in flagged)
+        lines.append(f"| {row['set']} | {first:.3f} | {second:.3f} | {shares} |")
+    return "\n".join(lines) + "\n"
+
+
 def converters_table() -> str:
     """Return the table of converters, one row each."""
     lines = ["| kind | name | image | what it shows |", "|---|---|---|---|"]
@@ -278,6 +294,7 @@ TABLES = {
     "methods": methods_table,
     "published": published_table,
     "depth": depth_table,
+    "novelty": novelty_table,
     "speed": speed_table,
     "converters": converters_table,
     "backbones": backbones_table,

@@ -4,7 +4,7 @@ The module that an entry point of `phosphene.kinds` or `phosphene.converters` na
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -180,7 +180,30 @@ def read(path: str | Path, kind: Kind | None = None, options: ReadOptions | None
         kind = recognise(path)
     else:
         read_head(path)
+    check_options(options or DEFAULTS, [kind], path)
     return readers()[kind].read(path, fragment, options or DEFAULTS)
+
+
+def check_options(options: ReadOptions, kinds: Iterable[Kind], where: str | Path) -> None:
+    """Refuse options that change nothing for any of the kinds that files are read as.
+
+    Raises
+    ------
+    ParameterError
+        The message names the option.
+
+    Examples
+    --------
+    >>> check_options(ReadOptions(strict=True), ["audio"], "a.wav")
+    """
+    kinds = sorted(set(kinds))
+    heeded = frozenset[str]().union(*(readers()[kind].heeds for kind in kinds))
+    ignored = next((name for name in options.config if name not in heeded), None)
+    if kinds and ignored and not (ignored == "label" and options.label == "none"):
+        raise ParameterError(
+            f"{where}: --{ignored} says how tables of numbers are read, and means nothing for {' and '.join(kinds)}; "
+            "leave it out, or name the kind that the files are: --kind series"
+        )
 
 
 def read_source(

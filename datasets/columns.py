@@ -130,7 +130,7 @@ _WEAK_PATHS = ("name", "id", "file_id", "image_id", "audio_id", "recording", "re
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "classname", "class_label", "species", "common_name",
     "scientific_name", "primary_label", "target", "target_class", "annotation", "tag", "tags", "call_type", "emotion",
-    "ebird_code", "event_label", "genre", "instrument", "activity", "diagnosis",
+    "ebird_code", "species_code", "event_label", "genre", "instrument", "activity", "diagnosis",
     "command", "y", "classid", "class_id", "label_id",
 )  # fmt: skip
 _STARTS = (
@@ -142,6 +142,13 @@ _ENDS = (
 )  # fmt: skip
 _DURATIONS = ("duration", "dur", "length", "delta")
 _SPLIT_NAMES = ("split", "subset", "set", "partition", "usage", "phase")
+FLAGS: dict[str, tuple[SplitName, SplitName]] = {
+    **dict.fromkeys(("is_valid", "is_val", "is_validation", "valid", "validation"), ("valid", "train")),
+    **dict.fromkeys(("is_test", "test"), ("test", "train")),
+    **dict.fromkeys(("is_train", "is_training", "train"), ("train", "valid")),
+}
+"""Columns of true and false: the split of each."""
+_FLAG_WORDS = {"true": 0, "1": 0, "1.0": 0, "yes": 0, "false": 1, "0": 1, "0.0": 1, "no": 1}
 _FOLDS = ("fold", "folds", "kfold", "cv_fold")
 _GROUP_WORDS = (
     "subject", "participant", "person", "speaker", "patient", "user", "writer", "author", "actor", "volunteer",
@@ -265,6 +272,9 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     delimiter = _delimiter(lines[0]) if lines else ","
     if lines and (found := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)):
         skip, delimiter = 1, found[1]
+    while lines[skip:] and lines[skip].startswith("#"):
+        skip += 1
+        delimiter = _delimiter(lines[skip]) if lines[skip:] else delimiter
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -374,12 +384,7 @@ def find_columns(
     if labels is not None and keys.count(keys[labels]) > 1:
         raise ReadError(f"{table.path}: line 1 must have one column {table.columns[labels]!r}, got {names}")
     taken.add(labels)
-    # The first name of a split is surely one, others where every cell is.
-    known = (k for k, key in enumerate(keys) if k not in taken and key in _SPLIT_NAMES)
-    split = next(
-        (k for k in known if keys[k] == "split" or all(row[k].lower() in SPLITS for _, row in table.rows)),
-        None,
-    )
+    split = next((k for k, key in enumerate(keys) if k not in taken and _is_split(table, k, key)), None)
     fold = _first(keys, _FOLDS, taken)
     return TableColumns(path, labels, split, fold, _group_column(table, group, taken | {split, fold}), time)
 
@@ -453,6 +458,23 @@ def _column_named(table: ItemTable, name: str, option: str) -> int:
     raise ParameterError(
         f"{table.path}: has no column {name!r} for {option}, only {', '.join(table.columns)}"
     )
+
+
+def split_of(key: str, cell: str) -> SplitName | None:
+    """Return the split that a cell names, or says to be one (`is_valid`: true); None where it is none."""
+    if key in FLAGS and cell.lower() in _FLAG_WORDS:
+        return FLAGS[key][_FLAG_WORDS[cell.lower()]]
+    return SPLITS.get(cell.lower())
+
+
+def _is_split(table: ItemTable, index: int, key: str) -> bool:
+    """Tell a column of splits: the first of its names surely, others where every cell is one, or true or false."""
+    if key in FLAGS:
+        said = {row[index].lower() for _, row in table.rows}
+        return len({_FLAG_WORDS.get(word) for word in said} - {None}) == 2 and said <= set(_FLAG_WORDS)
+    if key not in _SPLIT_NAMES:
+        return False
+    return key == "split" or all(row[index].lower() in SPLITS for _, row in table.rows)
 
 
 def _group_column(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> int | None:

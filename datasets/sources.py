@@ -10,7 +10,7 @@ from pathlib import Path
 from phosphene.converters import ParameterError, ReadError
 from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
-from phosphene.converters.registry import check_kind, readers, recognise
+from phosphene.converters.registry import check_kind, check_options, readers, recognise
 
 from .columns import FOLDERS_OF_TABLES, SPLITS, TABLE_SUFFIXES, list_folder, sniff_table, sound_beside, walk
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
@@ -26,6 +26,7 @@ _ABOUT = re.compile(
 _CLUTTER = frozenset({
     ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".svg", ".ico", ".md", ".rst", ".txt", ".pdf", ".doc", ".docx",
     ".rtf", ".html", ".htm", ".xml", ".json", ".yaml", ".yml", ".log", ".ini", ".nfo", ".m3u", ".m3u8", ".cue", ".csv",
+    ".textgrid", ".eaf", ".rttm", ".lab", ".srt", ".vtt", ".md5", ".sha256",
     ".tsv", ".db", ".asd", ".pk", ".reapeaks", ".url", ".py", ".ipynb",
 })  # fmt: skip
 _SHOWN = 5
@@ -86,6 +87,7 @@ def open_manifest(
     source = _Source(Path(src), kind, label=label, group=group, options=options)
     found = source.labelled()
     common = kind or source.common_kind(found.items)
+    check_options(source.options, [common], src)
     items = tuple(replace(item, kind=common, options=source.options) for item in found.items)
     manifest = Manifest(
         items,
@@ -127,6 +129,7 @@ def find_files(
         replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
         for item in found.items
     )
+    check_options(source.options, [item.kind for item in items if item.kind], src)
     _tell(summarise(items), found.notes)
     return items
 
@@ -345,13 +348,37 @@ class _Source:
             return self._flat([file for file in files if file not in used])
         items, by_class = self._class_folders(files)
         self._refuse_archives(files)
-        if not by_class:
+        if by_class:
+            self._tell_of_folders_in_folders([file.relative_to(self.src).parts[:-1] for file in files])
+            of_folder = {item.path: item.label for item in items}
+            items = self._rows_in_class_folders(items)
+            by_class = all(item.label == of_folder[item.path] for item in items)
+        else:
             items = [row for item in items if item.split for row in self._rows(item)]
         self._leave_out("in no class folder", [item.path for item in items if item.label is None])
         labelled = tuple(item for item in items if item.label is not None)
         if not labelled:
             raise ReadError(f"{self.src}: its folders hold no class folders; lay the files out as CLASS/FILE")
         return Found(labelled, "folder names" if by_class else _rows_of(labelled))
+
+    def _rows_in_class_folders(self, items: Sequence[Item]) -> list[Item]:
+        """Return items, and the rows of those that hold many.
+
+        Rows with different labels in one file say what they are better than its folder, which is then a group.
+        """
+        found = [(item, self._rows(item) if item.label else (item,)) for item in items]
+        own = [(item, rows) for item, rows in found if any(row.label != item.label for row in rows)]
+        if not own:
+            return [row for _, rows in found for row in rows]
+        by_row = any(len({row.label for row in rows}) > 1 for _, rows in own)
+        what = "its rows have labels of their own" + (
+            f", and so have {len(own) - 1} other files" if own[1:] else ""
+        )
+        taken = "these are taken, and folders are groups" if by_row else "those of the folders are taken"
+        self.notes.append(f"{own[0][0].path}: {what}; {taken}")
+        if by_row:
+            return [replace(row, group=row.group or item.label) for item, rows in found for row in rows]
+        return [replace(row, label=item.label) for item, rows in found for row in rows]
 
     def _flat(self, files: list[Path]) -> Found:
         """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
@@ -368,7 +395,7 @@ class _Source:
         except ReadError as error:
             self.errors[item.path] = str(error)  # the file fails by name when it is read
             return (replace(item, kind=kind),)
-        if note:
+        if note and (item.label is None or all(label for label, _ in rows or ())):
             self.notes.append(note)
         if rows is None:
             return (replace(item, kind=kind),)
@@ -385,18 +412,41 @@ class _Source:
         splits = {name for name in firsts if name.lower() in SPLITS}
         found = {SPLITS[name.lower()] for name in splits}
         is_split = bool(splits) and (splits == firsts or ("train" in found and len(found) > 1))
+        inner = not is_split and all(
+            len(parts) > 1 and parts[1].lower() in SPLITS for parts in folders.values()
+        )
+        found |= {SPLITS[parts[1].lower()] for parts in folders.values()} if inner else set()
+        inner = inner and "train" in found and len(found) > 1
         items = []
         for file, parts in folders.items():
             split: SplitName | None = None
             if is_split:
                 split = SPLITS[parts[0].lower()] if parts and parts[0] in splits else None
             below = parts if not is_split else parts[1:] if split else ()
+            if not is_split and inner:
+                split = SPLITS[parts[1].lower()]
             items.append(Item(file, below[0] if below else None, split=split, kind=self.kinds.get(file)))
-        if is_split:
+        if inner:
+            splits = {parts[1] for parts in folders.values()}
+        if is_split or inner:
             counts = Counter(str(item.split) for item in items if item.split)
             shown = ", ".join(f"{counts[name]} {name}" for name in ("train", "valid", "test") if counts[name])
             self.notes.append(f"{self.src}: folders {', '.join(sorted(splits))} are splits: {shown}")
         return items, any(item.label is not None for item in items)
+
+    def _tell_of_folders_in_folders(self, folders: Iterable[tuple[str, ...]]) -> None:
+        """Say that classes are the outer folders, where each of these holds the same inner ones."""
+        inner: dict[str, set[str]] = {}
+        for parts in folders:
+            if parts:
+                inner.setdefault(parts[0], set()).add(parts[1] if len(parts) > 1 else "")
+        same = next(iter(inner.values()), set())
+        splits = all(name.lower() in SPLITS for name in (*inner, *same))
+        if not splits and len(inner) > 1 and len(same) > 1 and all(names == same for names in inner.values()):
+            self.notes.append(
+                f"{self.src}: classes are its own folders ({', '.join(sorted(inner)[:_SHOWN])}), not those in each "
+                f"of them ({', '.join(sorted(same)[:_SHOWN])}); if these are the classes, write a table with path,label"
+            )
 
     def _without_clutter(self, files: list[Path]) -> list[Path]:
         """Return the files without those of the system, and without notes and covers unless all are of bytes."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers
 
 from .columns import (
-    SPLITS,
+    FLAGS,
     ItemTable,
     Locator,
     TableColumns,
@@ -25,11 +25,14 @@ from .columns import (
     is_number,
     parse_table,
     sound_beside,
+    split_of,
 )
 from .manifest import Item, kind_of_file
 
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
+_FAR_AFTER = 20.0
+"""Milliseconds taken for seconds end this many times after a file does."""
 _MEASURED = 20
 """Files whose length is asked to tell milliseconds from seconds."""
 
@@ -61,13 +64,16 @@ def read_table(
     group: str | None,
     need_labels: bool,
     kind: Kind | None = None,
+    missing: Literal["few", "any"] = "few",
 ) -> Found:
     """Read the items of a table; paths in it count from its folder, and options are those of `open_manifest`.
+
+    Files that are `missing` fail by name when they are read: a `few`, up to half of them, or `any`.
 
     Raises
     ------
     ReadError
-        The message names the line: a missing column, an empty label, a file that is not there, one item
+        The message names the line: a missing column, an empty label, more files missing than may be, one item
         twice, an unknown split, a cell left empty in a column that others fill.
     """
     table = parse_table(path, data)
@@ -84,7 +90,10 @@ def read_table(
     items = _read_items(table, columns, locator, kind, notes)
     if not items:
         raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
-    _check(table, items)
+    _check_there(table, items, missing, notes)
+    _check_once(table, items)
+    if columns.split is not None and table.keys[columns.split] in FLAGS:
+        notes.append(f"column {table.columns[columns.split]!r} says which items are held out")
     notes += locator.notes()
     found = _with_groups(table, columns, tuple(items.values()), asked=group is not None, notes=notes)
     labelled_by, doubts = "", list[str]()
@@ -224,11 +233,20 @@ def _unit_of(time: TimeColumns, rows: list[_Row], kinds: dict[Path, Kind | None]
             ends[row.path] = max(row.span[1], ends.get(row.path, 0.0))
     known = [(stop, length) for path, stop in list(ends.items())[:_MEASURED] if (length := _extent(path))]
     after = [stop > 1.01 * length + 0.1 for stop, length in known]
-    if 2 * sum(after) > len(known) and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known):
+    far = any(stop > _FAR_AFTER * length for stop, length in known)
+    if (
+        far
+        and 2 * sum(after) > len(known)
+        and all(stop / 1000 <= 1.01 * length + 0.1 for stop, length in known)
+    ):
         notes.append(
             "times are taken as milliseconds, for as seconds they end after the files; name them start_s if not"
         )
         return 1e-3
+    if any(after):
+        notes.append(
+            f"{sum(after)} of {len(known)} files that were measured end before the last of their parts does"
+        )
     return 1.0
 
 
@@ -280,10 +298,10 @@ def _item(
             raise ReadError(
                 f"{table.path}: line {row.line} has an empty {table.columns[index or 0].lower()}; fill it in"
             )
-    side = cell(columns.split)
-    if side is not None and side.lower() not in SPLITS:
+    side, group = cell(columns.split), cell(columns.group) or None
+    split = None if columns.split is None or side is None else split_of(table.keys[columns.split], side)
+    if side is not None and split is None:
         raise ReadError(f"{table.path}: line {row.line} has the split {side!r}; write train, valid or test")
-    split, group = SPLITS[side.lower()] if side else None, cell(columns.group) or None
     return Item(row.path, cell(columns.label), fragment, split, cell(columns.fold), group, kind=kind)
 
 
@@ -306,15 +324,25 @@ def _with_groups(
     return items
 
 
-def _check(table: ItemTable, items: dict[int, Item]) -> None:
-    """Refuse items, by line, whose file is not there, and one item twice."""
+def _check_there(
+    table: ItemTable, items: dict[int, Item], allowed: Literal["few", "any"], notes: list[str]
+) -> None:
     missing = [(line, item.path) for line, item in items.items() if not _exists(item.path)]
-    if missing:
-        line, path = missing[0]
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    if not missing:
+        return
+    line, path = missing[0]
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    if allowed == "few" and 2 * len(missing) > len(items):
         raise ReadError(
             f"{table.path}: line {line}: {path}: no such file{more}; paths count from {table.path.parent}"
         )
+    if allowed == "few":
+        notes.append(
+            f"line {line}: {path}: no such file{more}; the other {len(items) - len(missing)} items are taken"
+        )
+
+
+def _check_once(table: ItemTable, items: dict[int, Item]) -> None:
     lines: dict[str, int] = {}
     for line, item in items.items():
         first = lines.setdefault(str(item), line)

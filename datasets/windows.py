@@ -412,12 +412,16 @@ class WindowedManifest:
 
 
 def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence[Split]) -> WindowedManifest:
-    """Cut the items of a manifest; None takes windows of its kind; splits learn from MAX_WINDOWS_PER_CLASS at most."""
+    """Cut the items of a manifest; None takes what suits the kind and the items to learn from.
+
+    Splits learn from at most MAX_WINDOWS_PER_CLASS windows a class.
+    """
     kind = manifest.kind
     items: Sequence[Item] = manifest.items
     if how is None:
         items = with_extents(items, kind) if readers()[kind].cut_by == "t" else items
-        windows = plan_windows(items, kind)
+        learned = np.unique(np.concatenate([split.train for split in splits])).tolist() if splits else []
+        windows = plan_windows([items[index] for index in learned], kind)
     else:
         windows = parse_windows(how, kind=kind) if isinstance(how, str) else how
     cut_up, source = cut(items, windows, kind)

@@ -1,7 +1,7 @@
 """Draws the figures of README and docs with the library itself, from synthetic files.
 
-`python docs/draw_pictures.py` writes pictures/idea.png (raw signal -> image -> CNN -> label) and, for
-docs/converters.md, pictures/converters/KIND-NAME.png.
+`python docs/draw_pictures.py` writes pictures/idea.png (raw signal -> image -> CNN -> label), for docs/converters.md
+pictures/converters/KIND-NAME.png, and for docs/explain.md pictures/explain/KIND.png.
 """
 
 import tempfile
@@ -14,6 +14,9 @@ from PIL import Image
 import phosphene as ph
 from phosphene.converters import converters
 from phosphene.datasets import make_synthetic
+from phosphene.datasets.synthetic import PLANTED, plant
+from phosphene.pipeline.explain.explanation import Explanation
+from phosphene.pipeline.explain.plot import save_explanation
 
 OUT = Path(__file__).parent / "pictures"
 
@@ -79,7 +82,32 @@ def draw_converters() -> None:
                 image.quantize(64).save(OUT / "converters" / f"{kind}-{owner.name}.png", optimize=True)
 
 
+def draw_explanations() -> None:
+    """Draw an explanation a kind: of what was planted, and of a program among documents."""
+    views = {"audio": "mel(size=160)", "series": None, "mouse": "clicks(size=112),trace(size=112)"}
+    for kind, some in views.items():
+        planted = plant(kind, 40, seed=1)
+        recipe = ph.Recipe(views=some, windows="none", strategy="probe")
+        signals, labels = [one.signal for one in planted], [one.label for one in planted]
+        model = ph.train(signals, labels, recipe, valid="none", progress=False).classifier
+        signal = plant(kind, 4, seed=9)[3].signal
+        _save(ph.explain(model, signal, label=PLANTED), kind)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        items = make_synthetic("binary", folder, items_per_class=20).items
+        recipe = ph.Recipe(views="grid(size=160),bigram(size=112)", strategy="probe")
+        model = ph.train(folder, recipe, valid="none", progress=False).classifier
+        _save(ph.explain(model, next(item.path for item in items if item.label == "program")), "binary")
+
+
+def _save(explanation: Explanation, kind: str) -> None:
+    path = save_explanation(explanation, OUT / "explain" / f"{kind}.png")
+    Image.open(path).convert("RGB").quantize(96).save(path, optimize=True)
+
+
 if __name__ == "__main__":
     draw_idea()
     (OUT / "converters").mkdir(exist_ok=True)
+    (OUT / "explain").mkdir(exist_ok=True)
+    draw_explanations()
     draw_converters()

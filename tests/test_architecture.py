@@ -27,6 +27,7 @@ ORDER = (
     "pipeline/networks",
     "pipeline/strategies",
     "pipeline/classifier",
+    "pipeline/explain",
     "pipeline/features",
     "pipeline/baselines",
     "pipeline/compare",

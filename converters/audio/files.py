@@ -131,6 +131,7 @@ def xing_frame(header: bytes, frames: int) -> bytes:
 
 
 _LONGEST_CHUNK = 0xFFFFFFFF
+_LONGEST_PAGE = 1 << 17
 
 
 class SplicedFile(io.RawIOBase):
@@ -220,6 +221,15 @@ def with_xing_frame(path: Path) -> SplicedFile | None:
         frames += at + length <= len(data)
         at += length
     return SplicedFile(path, xing_frame(data[first : first + 4], frames), first) if frames else None
+
+
+def has_last_page(path: Path) -> bool:
+    """Tell whether an Ogg file ends with a page that says that it is the last one."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_PAGE))
+        tail = file.read()
+    last = tail.rfind(b"OggS")
+    return 0 <= last < len(tail) - 5 and bool(tail[last + 5] & 4)
 
 
 def _first_frame(data: bytes) -> int | None:

@@ -12,7 +12,15 @@ from ..core.errors import ParameterError, ReadError, SignalError
 from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, note_texts, read_head
 from ..core.formats import refuse_foreign
 from ..core.signal import Fragment, Kind, Unit
-from .files import ffmpeg_format, read_ffmpeg, sounds_like, with_flac_length, with_sizes, with_xing_frame
+from .files import (
+    ffmpeg_format,
+    has_last_page,
+    read_ffmpeg,
+    sounds_like,
+    with_flac_length,
+    with_sizes,
+    with_xing_frame,
+)
 from .signal import Audio
 
 if TYPE_CHECKING:
@@ -38,6 +46,9 @@ _NO_LENGTH = 1 << 62
 _MOST_SAMPLES_A_BYTE = 10_000
 
 
+_FAR_ABOVE = 64.0
+
+
 class AudioReader(Reader):
     """Reads sound as float32 between -1 and 1, whole or from one second to another.
 
@@ -59,6 +70,7 @@ class AudioReader(Reader):
     kind: ClassVar[Kind] = "audio"
     suffixes: ClassVar[frozenset[str]] = _SUFFIXES
     cut_by: ClassVar[Unit] = "t"
+    heeds: ClassVar[frozenset[str]] = frozenset(("strict",))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell by the signature of a sound format; for MP3 by a tag or by three frames in a row."""
@@ -85,7 +97,8 @@ class AudioReader(Reader):
         with opened.sound as sound:
             start, stop = _bounds(path, sound, fragment)
             samples, notes = _decode(path, opened, start, stop)
-            texts = note_texts(opened.notes + notes, path=path, strict=options.strict)
+            notes = opened.notes + notes + _far_above_full_scale(samples)
+            texts = note_texts(notes, path=path, strict=options.strict)
             return _signal(path, samples, sound.samplerate, texts)
 
     def extent(self, path: Path, options: ReadOptions = DEFAULTS) -> float:
@@ -196,6 +209,8 @@ def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", str(error)).removeprefix("Error : ").rstrip(".")
     if isinstance(error, TypeError):
         return "a .raw file has no header that states rate and channels"
+    if "does not exist" in text:  # what libsndfile says of a file in which a decoder finds nothing
+        return "Format not recognised"
     return "the header states no sample rate" if "SF_INFO" in text else text
 
 
@@ -209,6 +224,8 @@ def _cut_short(path: Path, sound: "SoundFile") -> Note | None:
     """Say where the header promises more than the file holds."""
     log = sound.extra_info
     note = None
+    if sound.format == "OGG" and not has_last_page(path):
+        note = Note("cut short: its last page is missing, and what is there is read", loss=True)
     if found := _CUT_RF64.search(log):
         note = _cut_note(f"{found[2]} samples", found[1])
     elif (found := _CUT.search(log)) and int(found[2]) < int(found[1]) < _UNKNOWN_LENGTH:
@@ -304,6 +321,14 @@ def _count(sound: "SoundFile") -> int:
         if not len(held):
             break
     return count
+
+
+def _far_above_full_scale(samples: np.ndarray) -> tuple[Note, ...]:
+    """Tell of floats that are rather whole numbers of 16 or more bits."""
+    peak = float(np.abs(samples).max(initial=0))
+    if not peak > _FAR_ABOVE:
+        return ()
+    return (Note(f"its samples reach {peak:.3g} times full scale: rather whole numbers, written as floats"),)
 
 
 def _signal(path: Path, samples: np.ndarray, rate_hz: int, notes: tuple[str, ...]) -> Audio:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import ParameterError, ReadError
 from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
-from ..core.formats import hex_dump, parse_dump_line
+from ..core.formats import HexForm, hex_dump, hex_form, is_pointer, parse_dump_line, parse_hex, refuse_foreign
 from ..core.signal import Fragment, Kind, Unit
 from .signal import Binary
 
@@ -54,12 +54,16 @@ class BinaryReader(Reader):
         )
     )  # fmt: skip
     cut_by: ClassVar[Unit] = "bytes"
+    heeds: ClassVar[frozenset[str]] = frozenset(("strict",))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell whether the first bytes are those of a program, library, object or archive of them."""
         # Text may begin with MZ as well; the header behind it is never without zeros.
         return (
-            head.startswith(MAGICS) or (head[:2] == b"MZ" and 0 in head[:DOS_HEADER_BYTES]) or hex_dump(head)
+            head.startswith(MAGICS)
+            or (head[:2] == b"MZ" and 0 in head[:DOS_HEADER_BYTES])
+            or hex_dump(head)
+            or hex_form(head) is not None
         )
 
     def read(self, path: Path, fragment: Fragment | None, options: ReadOptions = DEFAULTS) -> Binary:
@@ -92,9 +96,14 @@ def _carrier(path: Path) -> tuple[Note, ...]:
 def _decoded(path: Path) -> tuple[np.ndarray, tuple[Note, ...]] | None:
     """Return the bytes that a hex dump or a greyscale image shows; None for any other file."""
     head = read_head(path)
+    if is_pointer(head):
+        refuse_foreign(head, path)
     if head.startswith(_IMAGES):
         return kept(_pixels, path)
-    return kept(_parsed_dump, path) if hex_dump(head) else None
+    if hex_dump(head):
+        return kept(_parsed_dump, path)
+    form = hex_form(head)
+    return kept(_parsed_hex, path, form) if form else None
 
 
 @functools.lru_cache(maxsize=2)
@@ -139,6 +148,27 @@ def _parsed_dump(path: str, known: tuple[int, ...]) -> tuple[np.ndarray, tuple[N
     notes = [Note(f"a hex dump: the {len(data)} bytes that it shows are read, not its letters")]
     if unknown:
         notes.append(Note(f"{unknown} bytes are not known (??) and read as 0"))
+    if odd:
+        notes.append(Note(f"{odd} lines that are no bytes are left out", loss=True))
+    return np.frombuffer(bytes(data), np.uint8), tuple(notes)
+
+
+@functools.lru_cache(maxsize=2)
+def _parsed_hex(
+    path: str, form: HexForm, known: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[Note, ...]] | None:
+    del known
+    data, odd = bytearray(), 0
+    with Path(path).open("rb") as file:
+        for line in file:
+            if line.strip():
+                try:
+                    data += parse_hex(line, form)
+                except (ValueError, IndexError):
+                    odd += 1
+    if not data:
+        return None
+    notes = [Note(f"bytes written as {form}: the {len(data)} bytes that it shows are read, not its letters")]
     if odd:
         notes.append(Note(f"{odd} lines that are no bytes are left out", loss=True))
     return np.frombuffer(bytes(data), np.uint8), tuple(notes)

@@ -163,6 +163,8 @@ class Reader(ABC):
     """Lower-case suffixes, with the dot, that decide where the content does not."""
     cut_by: ClassVar[Unit]
     """What windows of this kind are counted in."""
+    heeds: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(ReadOptions))
+    """The options of reading that change anything for this kind."""
 
     @abstractmethod
     def recognises(self, head: bytes, path: Path) -> bool:

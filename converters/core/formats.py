@@ -6,6 +6,7 @@ import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .errors import ReadError
 
@@ -76,10 +77,19 @@ _BY_SUFFIX = {
     ".rds": Foreign("an R data file", _DATA),
     ".rdata": Foreign("an R data file", _DATA),
     ".c3d": Foreign("a C3D file", _DATA),
+    ".pcm": Foreign(
+        "raw samples without a header", "write them as WAV with their rate, or take bytes with --kind binary"
+    ),
     ".svg": Foreign("an SVG image", _IMAGE),
     ".bmp": Foreign("a BMP image", _IMAGE),
     ".ico": Foreign("an icon", _IMAGE),
 }
+_POINTER = Foreign("a pointer that Git LFS left in its place", "get the file itself: git lfs pull")
+_PAGE = Foreign("a web page, perhaps what a failed download left", "get the file itself")
+_PAGES = frozenset(
+    ("", ".html", ".htm", ".xhtml", ".shtml", ".mht", ".php", ".asp", ".jsp", ".hta", ".xml", ".bin")
+)
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8}[\x8c\x94}\](c]|[}\](c])", re.DOTALL)
 _SVG = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL
@@ -104,7 +114,12 @@ def foreign_format(head: bytes, path: Path) -> Foreign | None:
         for form, name, remedy in _FORMS
         if all(head.startswith(t, at) for at, t in form)
     )
-    return next(known, None) or _by_structure(head, path) or _BY_SUFFIX.get(path.suffix.lower())
+    return (
+        next(known, None)
+        or _in_its_place(head, path)
+        or _by_structure(head, path)
+        or _BY_SUFFIX.get(path.suffix.lower())
+    )
 
 
 def _by_structure(head: bytes, path: Path) -> Foreign | None:
@@ -127,6 +142,18 @@ def _by_structure(head: bytes, path: Path) -> Foreign | None:
             "JSON", "write its values as a CSV table; a mouse session needs time, x and y in each event"
         )
     return None
+
+
+def _in_its_place(head: bytes, path: Path) -> Foreign | None:
+    """Tell what stands where a file should be that somebody did not get."""
+    if is_pointer(head):
+        return _POINTER
+    return _PAGE if _HTML.match(head[:400]) and path.suffix.lower() not in _PAGES else None
+
+
+def is_pointer(head: bytes) -> bool:
+    """Tell the few lines that Git LFS leaves where it did not get a file."""
+    return head.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def _gzipped(head: bytes) -> Foreign:
@@ -195,6 +222,70 @@ def parse_dump_line(line: bytes) -> DumpLine | None:
         return None
     digits = b"".join(found[2].split())
     return DumpLine(int(found[1], 16), digits) if len(digits) % 2 == 0 else None
+
+
+HexForm = Literal["Intel HEX", "S-records", "hex digits"]
+_INTEL = re.compile(rb":[0-9A-Fa-f]{10,}")
+_MOTOROLA = re.compile(rb"S[0-9][0-9A-Fa-f]{6,}")
+_DIGITS = re.compile(rb"(?:(?:0x|\\x)?[0-9A-Fa-f]{2}[ \t,;:]{0,3})+")
+_LEAST_DIGITS = 64
+
+
+@functools.lru_cache(maxsize=4)
+def hex_form(head: bytes) -> HexForm | None:
+    r"""Tell bytes that are written as digits without a dump's addresses: images for microcontrollers, plain hex.
+
+    Examples
+    --------
+    >>> hex_form(b":10010000214601360121470136007EFE09D2190140\n:00000001FF\n"), hex_form(b"4d5a90001020")
+    ('Intel HEX', None)
+    """
+    if b"\0" in head[:4096]:
+        return None
+    lines = [line.strip() for line in head[:16384].splitlines()[:60] if line.strip()]
+    lines = lines[:-1] if len(head) > 16384 and len(lines) > 1 else lines
+    forms: tuple[tuple[HexForm, re.Pattern[bytes]], ...] = (
+        ("Intel HEX", _INTEL), ("S-records", _MOTOROLA), ("hex digits", _DIGITS),
+    )  # fmt: skip
+    found = next((name for name, form in forms if lines and all(map(form.fullmatch, lines))), None)
+    if found != "hex digits":
+        return found
+    digits = b"".join(_pairs(line) for line in lines)
+    # Digits alone, or words of a few letters, are rather numbers or text.
+    lettered = len(re.findall(rb"[A-Fa-f]", digits)) * 8 > len(digits) and re.search(rb"[0-9]", digits)
+    return found if lettered and len(digits) >= _LEAST_DIGITS else None
+
+
+def _pairs(line: bytes) -> bytes:
+    return re.sub(rb"0x|\\x|[ \t,;:]", b"", line)
+
+
+def parse_hex(line: bytes, form: HexForm) -> bytes:
+    """Return the bytes that a line of a form shows; none for a line without data.
+
+    Raises
+    ------
+    ValueError
+        The line is cut, or none of this form.
+
+    Examples
+    --------
+    >>> parse_hex(b":0300300002337A1E", "Intel HEX").hex(), parse_hex(b"S1050000AABB95", "S-records").hex()
+    ('02337a', 'aabb')
+    """
+    line = line.strip()
+    if form == "hex digits":
+        return bytes.fromhex(_pairs(line).decode())
+    if form == "Intel HEX":
+        record = bytes.fromhex(line[1:].decode())
+        data = record[4:-1] if record[3] == 0 else b""
+        if record[0] != len(record) - 5:
+            raise ValueError("a record that is cut")
+        return data
+    record, address = bytes.fromhex(line[2:].decode()), {b"1": 2, b"2": 3, b"3": 4}.get(line[1:2], 0)
+    if record[0] != len(record) - 1:
+        raise ValueError("a record that is cut")
+    return record[1 + address : -1] if address else b""
 
 
 @functools.lru_cache(maxsize=4)

@@ -22,7 +22,8 @@ TIMES = (
 X_NAMES = (
     "x", "x_px", "screenx", "screen_x", "clientx", "client_x", "pagex", "page_x", "pos_x", "posx", "xpos", "x_pos",
     "x_position", "position_x", "mouse_x", "cursor_x", "mousex", "cursorx", "pointer_x", "pointerx", "offsetx",
-    "offset_x", "x_coord", "xcoord", "coord_x", "x_coordinate",
+    "offset_x", "x_coord", "xcoord", "coord_x", "x_coordinate", "point_x", "location_x", "coords_x", "coordinates_x",
+    "xy_x", "mouse_position_x", "cursor_position_x", "data_x",
 )  # fmt: skip
 EVENT_NAMES = ("event", "event_type", "eventtype", "event_name", "eventname", "state", "type", "action")
 BUTTON_NAMES = ("button", "buttons", "mouse_button")
@@ -351,12 +352,33 @@ def _parse_json_head(text: str) -> Head | None:
         except (ValueError, RecursionError):
             break
         if isinstance(found, dict):
-            objects.append(found)
+            objects.append(flat(found))
         start = text.find("{", start)
     if not objects:
         return None
     names = list(dict.fromkeys(name for found in objects for name in found))
     return Head(names, [[word_of(found.get(name)) for name in names] for found in objects], None)
+
+
+def flat(event: Any) -> Any:
+    """Return an event without objects in it: `{"pos": {"x": 1}}` has `pos_x`, `{"pos": [1, 2]}` has `pos_x`, `pos_y`.
+
+    Examples
+    --------
+    >>> flat({"t": 0, "pos": {"x": 1, "y": 2}, "point": [3, 4]})
+    {'t': 0, 'pos_x': 1, 'pos_y': 2, 'point_x': 3, 'point_y': 4}
+    """
+    if not isinstance(event, dict) or not any(isinstance(value, dict | list) for value in event.values()):
+        return event
+    plain: dict[str, Any] = {}
+    for name, value in event.items():
+        if isinstance(value, dict):
+            plain |= {f"{name}_{key}": inner for key, inner in value.items()}
+        elif isinstance(value, list) and len(value) == 2:
+            plain |= {f"{name}_x": value[0], f"{name}_y": value[1]}
+        else:
+            plain[name] = value
+    return plain
 
 
 WRAPPED = re.compile(

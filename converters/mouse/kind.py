@@ -1,6 +1,7 @@
 """Mouse sessions from CSV, JSON Lines and JSON arrays: drawn as traces and plots of movement, cut by events."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ LOST_PX = 65535
 
 
 _LONG_STEP_S = 3.0
+_LATE_STEPS = 10
 
 
 class MouseReader(Reader):
@@ -54,6 +56,7 @@ class MouseReader(Reader):
     kind: ClassVar[Kind] = "mouse"
     suffixes: ClassVar[frozenset[str]] = frozenset({".jsonl", ".ndjson"})
     cut_by: ClassVar[Unit] = "events"
+    heeds: ClassVar[frozenset[str]] = frozenset(("time", "strict"))
 
     def recognises(self, head: bytes, path: Path) -> bool:
         """Tell whether the first line names time, x, y and event columns, and a row holds a known event."""
@@ -101,7 +104,12 @@ def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[
     notes = list(table.notes)
     event = _events(path, table, notes)
     fall = np.flatnonzero(np.diff(table.time) < 0)
-    if len(fall):
+    if len(fall) and _is_late(table.time, len(fall)):
+        notes.append(Note(f"{len(fall)} rows are not in the order of time and are sorted into it", loss=True))
+        order = np.argsort(table.time, kind="stable")
+        table = replace(table, time=table.time[order], x=table.x[order], y=table.y[order])
+        event = event[order]
+    elif len(fall):
         before, after = table.time[fall[0] : fall[0] + 2]
         raise ReadError(
             f"{path}: line {line_of(path, table, int(fall[0]) + 1)}: time falls from {before:.10g} to {after:.10g}; "
@@ -123,6 +131,13 @@ def _session(name: str, said_time: str | None, known: tuple[int, ...]) -> tuple[
             )
         )
     return MouseTrace((time - time[0]) * unit_s, x[at], y[at], event), tuple(notes)
+
+
+def _is_late(time: np.ndarray, falls: int) -> bool:
+    """Tell a few rows that were written some events late from a time that starts anew."""
+    steps = np.diff(time)
+    usual = float(np.median(np.abs(steps[steps != 0]))) if (steps != 0).any() else 0.0
+    return few(falls, len(time)) and float(-steps.min()) <= _LATE_STEPS * usual
 
 
 def _last_placed(placed: np.ndarray) -> np.ndarray:
@@ -206,15 +221,25 @@ def _unit_s(table: EventTable, time: np.ndarray, event: np.ndarray, notes: list[
     if known := since_1970(time[0]):
         notes.append(known[1])
         return known[0]
-    steps = np.diff(time)
+    steps, what = np.diff(time), "from event to event"
     steps = steps[steps > 0]
-    if len(steps) < 5 or 2 * (event == MOVE).sum() < len(event):
+    if 2 * np.isin(event, (MOVE, DRAG, SCROLL)).sum() < len(event):
+        steps, what = _held(time, event), "from press to release"
+    if len(steps) < (5 if what.endswith("event") else 1):
         return 1.0
     usual = float(np.median(steps))
     found = next((unit for unit in UNIT_NAMES if usual * unit < _LONG_STEP_S), 1.0)
     if found != 1:
-        notes.append(guessed_unit(found, f"{usual * found:.3g} s from event to event"))
+        notes.append(guessed_unit(found, f"{usual * found:.3g} s {what}"))
     return found
+
+
+def _held(time: np.ndarray, event: np.ndarray) -> np.ndarray:
+    """Return how long buttons are held: from each press to a release that follows at once."""
+    buttons = np.flatnonzero(np.isin(event, (PRESS, RELEASE)))
+    first = (event[buttons[:-1]] == PRESS) & (event[buttons[1:]] == RELEASE)
+    held = (time[buttons[1:]] - time[buttons[:-1]])[first]
+    return held[held > 0]
 
 
 def _bounds(path: Path, session: MouseTrace, fragment: Fragment) -> slice:

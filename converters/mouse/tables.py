@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.delimited import PlainText, allow_long_fields, few, instant, is_date, plain_head
+from ..core.delimited import PlainText, allow_long_fields, few, instant, instants, is_date, plain_head
 from ..core.errors import ReadError
 from ..core.files import Note, read_head
 from ..core.formats import refuse_foreign
@@ -23,6 +23,7 @@ from .columns import (
     MouseColumns,
     event_codes,
     find_columns,
+    flat,
     parse_head,
     word_of,
 )
@@ -128,7 +129,7 @@ def _read_csv(path: Path, columns: MouseColumns, head: Head) -> EventTable:
     table = table.unify_dictionaries().combine_chunks()
     time, x, y = (table[str(at)].to_numpy(zero_copy_only=False) for at in numbers)
     if dated:
-        time = np.array([np.nan if (found := instant(text)) is None else found for text in time], np.float64)
+        time = instants(time)
     if not (np.isfinite(time) & np.isfinite(x) & np.isfinite(y)).all():
         return _read_slowly(path, columns, head, decimal, "a value that is not finite")
     event, button, pressed = (_factors(table, at) for at in (columns.event, columns.button, columns.pressed))
@@ -321,13 +322,13 @@ def _json_rows(path: Path) -> Iterator[tuple[str, int, Any]]:
     text = PlainText(path)
     start = plain_head(text.read(0, 65536)).decode("utf-8-sig", errors="replace")
     if start.lstrip().startswith("[") or WRAPPED.match(start):
-        yield from ((f"item {k}", k, event) for k, event in enumerate(_json_array(path, text), 1))
+        yield from ((f"item {k}", k, flat(event)) for k, event in enumerate(_json_array(path, text), 1))
         return
     with io.TextIOWrapper(text.open(), encoding="utf-8-sig", errors="replace") as file:
         for line, content in enumerate(file, 1):
             if content.strip():
                 try:
-                    yield f"line {line}", line, json.loads(content)
+                    yield f"line {line}", line, flat(json.loads(content))
                 except (ValueError, RecursionError) as error:
                     raise ReadError(f"{path}: line {line} is no JSON ({error}); mend the line") from error
 

@@ -38,6 +38,9 @@ from .files.layouts import looks_like_series
 from .files.tables import open_table
 from .signal import Series
 
+_MARKS = (-99, -999, -9999, -99999, 999, 9999, 99999)
+_FAR = 5.0
+
 
 class SeriesReader(Reader):
     """Reads time series.
@@ -81,6 +84,7 @@ class SeriesReader(Reader):
                 values, step_s, notes = _item(opened, fragment)
             else:
                 values, step_s, notes = opened.part(*_bounds(path, opened.count, fragment))
+            notes = (*notes, *_marks_of_missing(values))
             return Series(values, step_s, notes=note_texts(notes, path=path, strict=options.strict))
         except SignalError as error:
             where = f"{path}#{fragment}" if fragment else f"{path}"
@@ -183,6 +187,23 @@ def _item(archive: Archive, fragment: Fragment | None) -> tuple[np.ndarray, floa
     if archive.targets:
         notes = (*notes, Note(_targets(archive).removeprefix(f"{archive.path}: ")))
     return archive.items[row], archive.steps[row] if archive.steps else None, notes
+
+
+def _marks_of_missing(values: np.ndarray) -> tuple[Note, ...]:
+    """Tell of numbers such as -9999 that lie far from all others, and rather stand for missing values."""
+    low, high = (float(end) for end in (np.nanmin(values, initial=0), np.nanmax(values, initial=0)))
+    for mark in _MARKS:
+        if mark not in (low, high):
+            continue
+        others = values[(values != np.float32(mark)) & ~np.isnan(values)]
+        if len(others) and _FAR * max(float(np.abs(others).max()), 1e-3) < abs(mark):
+            count = int((values == np.float32(mark)).sum())
+            return (
+                Note(
+                    f"{count} values are {mark:g}, far from all others: write missing values as empty fields"
+                ),
+            )
+    return ()
 
 
 def _choose_row(archive: Archive) -> str:

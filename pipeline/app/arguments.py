@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from phosphene.converters import Converter, ParameterError, ReadOptions, default_views, parse_views
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, parse_address
-from phosphene.converters.registry import kinds
+from phosphene.converters.registry import check_options, kinds
 from phosphene.converters.views import as_views, set_parameters
 from phosphene.datasets.manifest import Manifest
 
@@ -110,6 +110,7 @@ def _read_so(manifest: Manifest, options: argparse.Namespace, how: ReadOptions) 
         raise ParameterError(
             f"{options.src} is a protocol with labels and groups; leave --label and --group out"
         )
+    check_options(how, [manifest.kind], options.src)
     _log.info("%s", manifest.summary())
     return replace(manifest, items=tuple(replace(item, options=how) for item in manifest.items))
 

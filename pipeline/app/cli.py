@@ -158,6 +158,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--valid", metavar="SPEC",
         help="validation items: 0.2, fold=5, split=test or none (default: the test or valid split, else 0.2)",
     )  # fmt: skip
+    _add_report(parser)
     _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
 
 
@@ -176,8 +177,31 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         "--to", choices=("csv", "raven", "audacity"), default="csv",
         help="format of --out: table, selections or label track (csv)",
     )  # fmt: skip
+    parser.add_argument(
+        "--threshold", type=float, default=0.0, metavar="P",
+        help="label unknown where the probability is below P (0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-novelty", type=float, default=1.0, metavar="Q",
+        help="label unknown what is farther from the training items than the share Q of them: 0.99 (1)",
+    )  # fmt: skip
     _add_windows(parser, "default: one prediction for each item")
     _add_workers(parser)
+    _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
+    _add_reading(parser)
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        "file", metavar="FILE", help="a raw file, or a fragment of one: FILE#row=3, FILE#t=5,10"
+    )
+    parser.add_argument("--class", dest="target", metavar="NAME", help="class to explain (the predicted one)")
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG|WAV",
+        help="write the signal and its images with the regions marked, or the sound with all else muted",
+    )  # fmt: skip
+    parser.add_argument("--most", type=_positive, default=10, metavar="N", help="most regions to list (10)")
     _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
     _add_reading(parser)
 
@@ -203,7 +227,7 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     _add_source(parser)
-    parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
+    _add_report(parser)
     _add_workers(parser)
     _add_reading(parser, labelled=True)
 
@@ -232,6 +256,10 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="output folder (demo)")
     _add_seed(parser)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", type=Path, metavar="HTML", help="write an HTML report to this file")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -357,6 +385,7 @@ _COMMANDS = {
         _add_cross_validate,
     ),
     "predict": ("predict the labels of raw files", _add_predict),
+    "explain": ("show where in a raw file a prediction came from", _add_explain),
     "embed": ("write the features of a frozen backbone as a table", _add_embed),
     "evaluate": ("score a saved classifier on labelled files", _add_evaluate),
     "benchmark": (

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phosphene.converters import parse_views
@@ -27,6 +28,7 @@ from .text import failure_table, figure, share, table, terminal_width
 
 if TYPE_CHECKING:
     from phosphene.datasets.scores import Scores
+    from phosphene.pipeline.classifier.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _train(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.training import train
 
     check_folder(options.out)
+    _check_report(options.report)
     use_device(options.device)
     done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out)
     notes, scores = done.classifier.notes, done.scores
@@ -111,26 +114,45 @@ def _train(options: argparse.Namespace) -> Outcome:
         "strategy": notes["strategy"],
         "why": notes["why"],
         "fit": notes["fit"],
+        "oof": notes["oof"],
         "classes": list(done.classifier.classes),
         "accuracy": scores.accuracy if scores else None,
         "macro_f1": scores.macro_f1 if scores else None,
         "n": scores.n if scores else 0,
         "seconds": round(done.seconds, 3),
-    }
-    judged = (
-        f"{_figures(scores)} held out: {held_out_words(notes['held_out'])}" if scores else "nothing held out"
-    )
-    words = f"strategy {notes['strategy']} ({notes['why']})\n{judged}\n{options.out}, in {done.seconds:.1f} s"
+    } | _trust(done.evaluation)
+    judged = "nothing held out"
+    if done.evaluation:
+        held_out = held_out_words(
+            notes["held_out"], n=notes["n_held_out"], learned_from=notes["learned_from"]
+        )
+        judged = f"{_figures(done.evaluation)} held out: {held_out}"
+    lines = [
+        f"strategy {notes['strategy']} ({notes['why']})",
+        f"out of fold: {notes['oof']['words']}",
+        judged,
+    ]
+    words = "\n".join([*lines, f"{options.out}, in {done.seconds:.1f} s"])
+    if options.report:
+        from phosphene.pipeline.report.classifier import write_report
+
+        write_report(
+            options.report, done.classifier, done.evaluation, title=options.src, failures=done.failures
+        )
+        words += f"\nreport: {options.report}"
     return _outcome(result, words, done.failures)
 
 
 def _cross_validate(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.classifier.evaluation import per_class_json
     from phosphene.pipeline.classifier.training import cross_validate
 
     done = cross_validate(manifest_of(options), recipe_of(options))
     folds = [
         {"fold": f.name, "n": f.scores.n, "accuracy": f.scores.accuracy, "macro_f1": f.scores.macro_f1}
         | ({} if f.scores.auc is None else {"auc": f.scores.auc})
+        | {"oof": f.notes.get("oof")}
+        | per_class_json(f.scores)
         for f in done.folds
     ]
     result = {
@@ -142,21 +164,26 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
         "accuracy": done.accuracy,
         "macro_f1": done.macro_f1,
         "seconds": round(done.seconds, 3),
-    }
+    } | per_class_json(done.pooled)
     rows = [
-        [f.name, str(f.scores.n), share(f.scores.accuracy), figure(f.scores.macro_f1)] for f in done.folds
+        [f.name, str(f.scores.n), share(f.scores.accuracy), figure(f.scores.macro_f1), _oof_words(f.notes)]
+        for f in done.folds
     ]
-    words = table(["fold", "n", "accuracy", "macro-F1"], rows)
+    words = table(["fold", "n", "accuracy", "macro-F1", "out of fold"], rows)
     means = f"accuracy {share(done.accuracy)}, macro-F1 {figure(done.macro_f1)}"
     means += f", {done.metric} {done.score:.3f}" if done.metric == "auc" else ""
     told = f"strategy {done.strategy} ({done.why})\n{words}\nmean: {means}; in {done.seconds:.1f} s"
     return _outcome(result, told, done.failures)
 
 
+def _oof_words(notes: dict[str, Any]) -> str:
+    return str(notes["oof"]["words"]) if "oof" in notes else ""
+
+
 def _predict(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
 
-    from .predict import predict
+    from .predict import Limits, predict
 
     if options.out:
         check_target(options.out, *((".csv",) if options.to == "csv" else (".txt",)))
@@ -168,23 +195,45 @@ def _predict(options: argparse.Namespace) -> Outcome:
         out=options.out,
         to=options.to,
         windows=options.windows,
+        limits=Limits(options.threshold, options.max_novelty),
         workers=options.workers,
     )
     if options.out:
         words = "\n".join([f"{done.n} predictions, {len(done.failures)} failed: {options.out}", *done.notes])
         return _outcome({"n": done.n, "out": options.out}, words, done.failures)
-    some = [
-        {"path": str(p.item), "label": p.label, "probabilities": p.probabilities, "notes": list(p.notes)}
-        for p in done.predictions
-    ]
     noted = ["unlike the training items"] if done.notes else []
     rows = [
-        [str(p.item), p.label, share(p.probabilities[p.label]), *(["; ".join(p.notes)] if noted else [])]
+        [str(p.item), p.label, share(p.probability), *(["; ".join(p.notes)] if noted else [])]
         for p in done.predictions
     ]
     words = table(["path", "label", "probability", *noted], rows) if rows else "no predictions"
     words = "\n\n".join([words, *(["\n".join(done.notes)] if noted else [])])
-    return _outcome({"predictions": some}, words, done.failures)
+    return _outcome({"predictions": [p.told for p in done.predictions]}, words, done.failures)
+
+
+def _explain(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.classifier.classifier import Classifier
+    from phosphene.pipeline.explain.explanation import explain
+    from phosphene.pipeline.explain.plot import save_explanation
+
+    if options.out:
+        check_target(options.out, ".png", ".wav")
+    use_device(options.device)
+    saved = Classifier.load(options.model)
+    if options.out and options.out.suffix.lower() == ".wav" and saved.kind != "audio":
+        raise ParameterError(f"{options.out}: a {saved.kind} file cannot be heard; write a .png")
+    how = replace(saved, options=read_options(options, saved.options))
+    done = explain(how, options.file, label=options.target, most=options.most)
+    rows = [[share(one.weight), str(one), one.view] for one in done.regions]
+    words = [
+        f"{done.item}: {done.label} {share(done.probability)}",
+        table(["weight", "region", "view"], rows) if rows else "nothing speaks for it",
+        f"probability of {done.label} for the regions alone {share(done.alone)}, without them {share(done.without)}",
+        *done.notes,
+    ]
+    if options.out:
+        words.append(str(save_explanation(done, options.out)))
+    return Outcome(done.result | ({"out": options.out} if options.out else {}), "\n".join(words))
 
 
 def _embed(options: argparse.Namespace) -> Outcome:
@@ -209,26 +258,40 @@ def _embed(options: argparse.Namespace) -> Outcome:
 
 def _evaluate(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
-    from phosphene.pipeline.report.page import write_report
+    from phosphene.pipeline.classifier.evaluation import per_class_json
 
-    if options.report:
-        check_target(options.report, ".html", ".htm")
+    _check_report(options.report)
     classifier = Classifier.load(options.model)
     manifest = manifest_of(options, kind=classifier.kind, saved=classifier.options)
     check_classes(manifest, classifier.classes)
-    scores, failures = classifier.evaluate(manifest, workers=options.workers)
-    result = {
-        "n": scores.n,
-        "accuracy": scores.accuracy,
-        "macro_f1": scores.macro_f1,
-        "confusion": {"classes": scores.classes, "counts": scores.confusion},
-    } | ({} if scores.auc is None else {"auc": scores.auc})
+    done = classifier.evaluate(manifest, workers=options.workers)
+    scores = done.scores
+    result = (
+        {"n": scores.n, "accuracy": scores.accuracy, "macro_f1": scores.macro_f1}
+        | per_class_json(scores)
+        | ({} if scores.auc is None else {"auc": scores.auc})
+        | _trust(done)
+    )
     of_split = " of the test split" if any(item.split == "test" for item in manifest.items) else ""
-    words = f"{_figures(scores)}{of_split}\n\n{_confusion(scores)}"
+    words = f"{_figures(done)}{of_split}\n\n{_confusion(scores)}"
     if options.report:
-        write_report(options.report, scores, title=options.src, config=classifier.config, failures=failures)
+        from phosphene.pipeline.report.classifier import write_report
+
+        write_report(options.report, classifier, done, title=options.src)
         words += f"\n\nreport: {options.report}"
-    return _outcome(result, words, failures)
+    return _outcome(result, words, done.failures)
+
+
+def _check_report(report: Path | None) -> None:
+    if report:
+        check_target(report, ".html", ".htm")
+
+
+def _trust(done: "Evaluation | None") -> dict[str, Any]:
+    """Return calibration error, intervals, and the share of items that are unlike anything learned from."""
+    names = ("accuracy_interval", "macro_f1_interval", "ece", "ece_interval", "novel")
+    figures = done.figures if done else {}
+    return {name: figures.get(name) for name in names}
 
 
 def _benchmark(options: argparse.Namespace) -> Outcome:
@@ -268,6 +331,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "train": _train,
     "cross-validate": _cross_validate,
     "predict": _predict,
+    "explain": _explain,
     "embed": _embed,
     "evaluate": _evaluate,
     "benchmark": _benchmark,
@@ -281,9 +345,15 @@ def _outcome(result: dict[str, Any], words: str, failures: Sequence[Failure]) ->
     return Outcome(result | {"failed": failed}, text, bool(failures))
 
 
-def _figures(scores: "Scores") -> str:
-    auc = "" if scores.auc is None else f", AUC {scores.auc:.3f}"
-    return f"accuracy {share(scores.accuracy)}, macro-F1 {figure(scores.macro_f1)}{auc} on {scores.n} items"
+def _figures(done: "Evaluation") -> str:
+    scores, calibration = done.scores, done.calibration
+    parts = [f"accuracy {share(scores.accuracy)}, macro-F1 {figure(scores.macro_f1)}"]
+    parts += [] if scores.auc is None else [f"AUC {scores.auc:.3f}"]
+    if calibration:
+        parts += [
+            f"calibration error {calibration.ece:.3f} ({calibration.low:.3f} to {calibration.high:.3f})"
+        ]
+    return f"{', '.join(parts)} on {scores.n} items"
 
 
 def _confusion(scores: "Scores") -> str:

@@ -19,12 +19,13 @@ from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.synthetic import SYNTHETIC_KINDS
-from phosphene.pipeline.classifier.classifier import Classifier, Predictions
+from phosphene.pipeline.classifier.classifier import Classifier
+from phosphene.pipeline.classifier.evaluation import Predictions
 from phosphene.pipeline.classifier.training import train
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.convert import convert
+from phosphene.pipeline.tiles.pictures import draw_sheet
 
-from .pictures import draw_sheet
 from .text import share, table
 
 SEEN_PER_CLASS, NEW_PER_CLASS = 20, 8

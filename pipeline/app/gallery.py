@@ -16,8 +16,7 @@ from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.synthetic import SYNTHETIC_KINDS
 from phosphene.datasets.windows import cut, plan_windows
-
-from .pictures import draw_sheet
+from phosphene.pipeline.tiles.pictures import draw_sheet
 
 COLUMNS = 4
 

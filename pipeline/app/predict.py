@@ -18,7 +18,9 @@ from phosphene.converters.registry import readers
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.datasets.sources import find_files
 from phosphene.datasets.windows import cut_each
-from phosphene.pipeline.classifier.classifier import Classifier, Prediction, count_notes
+from phosphene.pipeline.classifier.classifier import Classifier
+from phosphene.pipeline.classifier.evaluation import Prediction, count_notes
+from phosphene.pipeline.classifier.novelty import N_NEAREST
 
 Form = Literal["csv", "raven", "audacity"]
 
@@ -27,6 +29,17 @@ _RAVEN = (
     "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin Path",
     "Begin File", "Label", "Score",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on the label is `unknown`: below a probability, and above a novelty."""
+
+    threshold: float = 0.0
+    max_novelty: float = 1.0
+
+
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ def predict(
     out: Path | None = None,
     to: Form = "csv",
     windows: str | None = None,
+    limits: Limits = NO_LIMITS,
     workers: int | None = None,
 ) -> Predicted:
     """Predict the labels of files, fragments, folders and tables; one that cannot be read does not stop the rest.
@@ -59,10 +73,13 @@ def predict(
     out
         The file to write, whole or not at all; with it, predictions are not kept in memory.
     to
-        `csv` has the columns path, label and the probability of each class; `raven` is a selection table, `audacity` a
+        `csv` has the columns path, label, the probability of each class, novelty and the three nearest training items;
+        `raven` is a selection table, `audacity` a
         label track of one sound.
     windows
         How items are cut for a prediction a window; None predicts each item.
+    limits
+        From where on the label is `unknown`.
     workers
         Processes that draw; None for one a core.
 
@@ -84,7 +101,9 @@ def predict(
         writer = _WRITERS[to](stack.enter_context(atomic_write(out)), classifier.classes) if out else None
         for chunk in _chunks(items):
             some = cut_each(chunk, windows, kind=classifier.kind) if windows else chunk
-            done = classifier.predict(some, workers=workers)
+            done = classifier.predict(
+                some, threshold=limits.threshold, max_novelty=limits.max_novelty, workers=workers
+            )
             failures += done.failures
             n += len(done.answers)
             noted.update(note for one in done.answers for note in one.notes)
@@ -106,6 +125,8 @@ def _items(names: Iterable[str], kind: Kind, options: ReadOptions) -> tuple[list
             continue
         try:
             items += find_files(name, kind=kind, options=options)
+        except ParameterError:
+            raise
         except PhospheneError as error:
             failures.append(Failure(Item(path), str(error)))
     return items, failures
@@ -134,18 +155,21 @@ def _measured(path: Path) -> tuple[float, float]:
 
 
 class _Csv:
-    """path, label, and the probability of each class."""
+    """path, label, the probability of each class, novelty, and the names of the nearest training items."""
 
     def __init__(self, file: BinaryIO, classes: Sequence[str]) -> None:
         self._file, self._classes = file, classes
-        self._rows([["path", "label", *classes]])
+        nearest = [f"nearest_{rank + 1}" for rank in range(N_NEAREST)]
+        self._rows([["path", "label", *classes, "novelty", *nearest]])
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append rows."""
-        self._rows(
-            [str(one.item), one.label, *(f"{one.probabilities[name]:.6g}" for name in self._classes)]
-            for one in predictions
-        )
+        self._rows(map(self._row, predictions))
+
+    def _row(self, one: Prediction) -> list[str]:
+        proba = [f"{one.probabilities[name]:.6g}" for name in self._classes]
+        novelty = "" if one.novelty is None else f"{one.novelty:.6g}"
+        return [str(one.item), one.label, *proba, novelty, *(*one.nearest, *[""] * N_NEAREST)[:N_NEAREST]]
 
     def _rows(self, rows: Iterable[Sequence[str]]) -> None:
         text = io.StringIO()
@@ -165,7 +189,7 @@ class _Raven:
         """Append selections."""
         for one in predictions:
             begin, end, nyquist_hz = _stretch(one.item)
-            path, score = one.item.path, f"{one.probabilities[one.label]:.6g}"
+            path, score = one.item.path, f"{one.probability:.6g}"
             times = (f"{begin:.6f}", f"{end:.6f}", "0", f"{nyquist_hz:.1f}")
             row = (
                 str(next(self._numbers)),

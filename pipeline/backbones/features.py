@@ -62,6 +62,11 @@ class Extractor:
                     found[layer, way] = part.reshape(len(pixels), -1)
         return found
 
+    def maps(self, pixels: np.ndarray) -> dict[str, torch.Tensor]:
+        """Return what is pooled: by layer float32 (n, n_features, height, width)."""
+        frozen = self._frozen(min(pixels.shape[1:3]))
+        return dict(zip(self.layers, frozen.maps(pixels), strict=True))
+
     @property
     def layers(self) -> tuple[str, ...]:
         """The modules whose feature maps are pooled, from early to late."""

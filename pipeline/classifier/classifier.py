@@ -1,108 +1,40 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
-import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Converter, ParameterError, ReadError, ReadOptions, from_config
-from phosphene.converters.core.files import DEFAULTS, atomic_write
+from phosphene.converters import (
+    Converter,
+    ParameterError,
+    PhospheneError,
+    ReadError,
+    ReadOptions,
+    from_config,
+)
+from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
-from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.strategies.build import load_model
-from phosphene.pipeline.strategies.estimator import Model
-from phosphene.pipeline.tiles.render import render
+from phosphene.pipeline.strategies.build import load_model, n_outputs
+from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
+from phosphene.pipeline.tiles.render import Tiles, render
 
 from .card import model_card
+from .embed import Embeddings, model_features
+from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
+from .folder import FORMAT, read_folder, write_folder
 from .inputs import ArrayForm, input_items
-from .signature import Signature, item_facts
+from .novelty import Novelty
+from .signature import CONSTANT_NOTE, Signature, item_facts
 
-if TYPE_CHECKING:
-    import pandas
-
-FORMAT = 3
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for one item: the label and the probability of every class.
-
-    `notes` say in what it is unlike the training items: `at 8 kHz, it learned from 44.1 kHz`.
-    """
-
-    item: Item
-    label: str
-    probabilities: dict[str, float]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The predictions for items, and the items that could not be read or rendered."""
-
-    answers: tuple[Prediction, ...]
-    failures: tuple[Failure, ...]
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Each note of the predictions once, the most frequent first: `3 of 40 files are at 8 kHz, ...`."""
-        counts = Counter(note for answer in self.answers for note in answer.notes)
-        return count_notes(counts, len(self.answers) + len(self.failures))
-
-    def __len__(self) -> int:
-        return len(self.answers)
-
-    def __iter__(self) -> Iterator[Prediction]:
-        return iter(self.answers)
-
-    @overload
-    def __getitem__(self, index: int) -> Prediction: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
-    def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
-        return self.answers[index]
-
-    def __repr__(self) -> str:
-        counts = Counter(answer.label for answer in self.answers)
-        labels = shortened([f"{label} {count}" for label, count in counts.most_common()])
-        failed = f"; {len(self.failures)} failed" if self.failures else ""
-        return f"Predictions({len(self)} items: {labels or 'none'}{failed})"
-
-    def _repr_html_(self) -> str:
-        """Return a table, as a notebook shows it."""
-        return str(self.to_frame()._repr_html_())
-
-    def to_frame(self) -> "pandas.DataFrame":
-        """Return a data frame: path, label, and the probability of each class."""
-        import pandas as pd
-
-        columns = {"path": [str(answer.item) for answer in self], "label": [answer.label for answer in self]}
-        proba = [answer.probabilities for answer in self]
-        return pd.DataFrame(columns).join(pd.DataFrame(proba).add_prefix("proba_"))
-
-
-def count_notes(counts: Counter[str], total: int) -> tuple[str, ...]:
-    """Return each note with how many of all files it is about, the most frequent first.
-
-    Examples
-    --------
-    >>> count_notes(Counter({"at 8 kHz": 3}), 40)
-    ('3 of 40 files are at 8 kHz',)
-    """
-    return tuple(
-        f"{count} of {total} files {'is' if count == 1 else 'are'} {note}"
-        for note, count in counts.most_common()
-    )
+_NOVELTY = "novelty."
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +59,8 @@ class Classifier:
         What the training items were like; None where a version before did not say.
     options
         How the files were read that it was trained on, and so are those that it predicts.
+    novelty
+        Tells how far items are from those learned from; None where a version before did not keep them.
 
     Examples
     --------
@@ -143,6 +77,7 @@ class Classifier:
     notes: dict[str, Any] = field(default_factory=dict)
     signature: Signature | None = None
     options: ReadOptions = DEFAULTS
+    novelty: Novelty | None = None
 
     def predict(
         self,
@@ -150,6 +85,8 @@ class Classifier:
         *,
         rate_hz: float | None = None,
         step_s: float | None = None,
+        threshold: float = 0.0,
+        max_novelty: float = 1.0,
         workers: int | None = None,
     ) -> Predictions:
         """Name the class of files, signals or arrays.
@@ -162,6 +99,11 @@ class Classifier:
             channels, samples); a data frame with a column of paths; or a list of these.
         rate_hz, step_s
             Samples a second of arrays, or seconds from one to the next; sound needs it.
+        threshold
+            The label is `unknown` where the probability of the most probable class is below, from 0 to 1.
+        max_novelty
+            The label is `unknown` where the novelty is above, from 0 to 1: 0.99 for what a note calls unlike anything
+            learned from.
         workers
             Processes that render; None takes one a core.
 
@@ -174,33 +116,61 @@ class Classifier:
         Raises
         ------
         ParameterError
-            Anything else was given.
+            Anything else was given, or the classifier does not know what is novel to it.
         """
-        channels = self.signature.channels if self.signature else ()
-        form = ArrayForm(
-            kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
-        )
-        items = input_items(source, form)
-        log_probabilities, failures, notes = self._predicted(items, workers, progress=True)
-        failed = {failure.item for failure in failures}
-        answers = [
-            Prediction(
-                item,
-                self.classes[int(row.argmax())],
-                dict(zip(self.classes, np.exp(row).tolist(), strict=True)),
-                notes.get(index, ()),
-            )
-            for index, (item, row) in enumerate(zip(items, log_probabilities, strict=True))
-            if item not in failed
-        ]
-        return Predictions(tuple(answers), failures)
+        self._check_limits(threshold, max_novelty)
+        items = self._items(source, rate_hz, step_s)
+        found = self._predictions(items, workers, progress=True)
+        answers = [_unless_doubtful(one, threshold, max_novelty) for one in found]
+        return Predictions(tuple(answers), found.failures)
 
-    def evaluate(
-        self, src: str | Path | Manifest, *, workers: int | None = None
-    ) -> tuple[Scores, tuple[Failure, ...]]:
-        """Score the predictions for labelled items; return the scores, and the items that failed.
+    def embed(
+        self,
+        source: Any,
+        *,
+        layer: str | None = None,
+        rate_hz: float | None = None,
+        step_s: float | None = None,
+        workers: int | None = None,
+    ) -> Embeddings:
+        """Return the features of items in a layer of the trained networks, for search, clustering or other models.
+
+        Parameters
+        ----------
+        source, rate_hz, step_s, workers
+            As for `predict`.
+        layer
+            Name of a layer, one of `model.backbones[0].layers`; None takes the last.
+
+        Returns
+        -------
+        Embeddings
+            A row an item: the averages of the maps of that layer, views and networks side by side, of windows averaged.
+
+        Raises
+        ------
+        ParameterError
+            There is no such layer, or nothing could be drawn.
+        """
+        items = self._items(source, rate_hz, step_s)
+        drawn = self._draw(items, workers, progress=True)
+        if not len(drawn.tiles.drawn):
+            raise ParameterError(f"nothing could be drawn; {drawn.failures[0].error}")
+        features, layers = model_features(self.model, drawn.tiles, layer)
+        failed = {failure.item for failure in drawn.failures}
+        kept = [index for index, item in enumerate(items) if item not in failed]
+        rows = [features[drawn.source == index].mean(axis=0) for index in kept]
+        return Embeddings(tuple(items[index] for index in kept), np.stack(rows), layers, drawn.failures)
+
+    def evaluate(self, src: str | Path | Manifest, *, workers: int | None = None) -> Evaluation:
+        """Predict labelled items and judge the predictions.
 
         Of a manifest with a test split, that split alone is judged.
+
+        Returns
+        -------
+        Evaluation
+            Scores, predictions, calibration and what failed; `scores, failures = classifier.evaluate(...)` works too.
 
         Raises
         ------
@@ -211,22 +181,94 @@ class Classifier:
             src if isinstance(src, Manifest) else open_manifest(src, kind=self.kind, options=self.options)
         )
         tests = [item for item in manifest.items if item.split == "test"]
-        items = tests or list(manifest.items)
-        log_probabilities, failures = self.log_probabilities(items, workers=workers)
-        failed = {failure.item for failure in failures}
-        kept = [index for index, item in enumerate(items) if item not in failed]
-        return judge([items[index] for index in kept], log_probabilities[kept], self.classes), failures
+        found = self._predictions(tests or list(manifest.items), workers, progress=True)
+        return Evaluation.of(found, self.classes)
 
     def log_probabilities(
         self, items: Sequence[Item], *, workers: int | None = None, progress: bool = True
     ) -> tuple[np.ndarray, tuple[Failure, ...]]:
         """Return float64 (n_items, n_classes), and the items that failed, whose rows mean nothing."""
-        return self._predicted(items, workers, progress=progress)[:2]
+        drawn = self._draw(items, workers, progress=progress)
+        return combine(self._outputs(drawn, progress).log_proba, drawn.source, len(items)), drawn.failures
 
-    def _predicted(
-        self, items: Sequence[Item], workers: int | None, *, progress: bool
-    ) -> tuple[np.ndarray, tuple[Failure, ...], dict[int, tuple[str, ...]]]:
-        """Return `log_probabilities`, and the notes on items by their indices."""
+    def predictions(
+        self,
+        items: Sequence[Item],
+        outputs: Outputs,
+        source: np.ndarray,
+        notes: Mapping[int, tuple[str, ...]] | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Put what the model says of windows together to a prediction an item.
+
+        Parameters
+        ----------
+        items
+            What the windows are of; those without windows get no prediction.
+        outputs
+            Of the windows.
+        source
+            int (n_windows,), rising: the index of the item that each is of.
+        notes
+            On items, by their indices.
+        """
+        log_proba = combine(outputs.log_proba, source, len(items))
+        novelty, nearest = np.full(len(items), np.nan), np.zeros((len(items), 0), int)
+        if self.novelty is not None and outputs.projected is not None:
+            novelty, nearest = self.novelty(outputs.projected, source, len(items))
+        return tuple(
+            self._prediction(
+                items[index], log_proba[index], novelty[index], nearest[index], (notes or {}).get(index, ())
+            )
+            for index in np.unique(source).tolist()
+        )
+
+    def _prediction(
+        self, item: Item, log_proba: np.ndarray, novelty: float, nearest: np.ndarray, notes: tuple[str, ...]
+    ) -> Prediction:
+        probabilities = dict(zip(self.classes, np.exp(log_proba).tolist(), strict=True))
+        label = self.classes[int(log_proba.argmax())]
+        if self.novelty is None:
+            return Prediction(item, label, probabilities, notes)
+        names = tuple(self.novelty.names[index] for index in nearest)
+        novelty = (
+            1.0 if CONSTANT_NOTE in notes else novelty
+        )  # an empty image may look like a faint one of theirs
+        found = Prediction(item, label, probabilities, notes, float(novelty), names)
+        return replace(found, notes=(*notes, NOVEL_NOTE)) if found.is_novel else found
+
+    def _predictions(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> Predictions:
+        drawn = self._draw(items, workers, progress=progress)
+        failed = {failure.item for failure in drawn.failures}
+        found = self.predictions(items, self._outputs(drawn, progress), drawn.source, drawn.notes)
+        return Predictions(tuple(one for one in found if one.item not in failed), drawn.failures)
+
+    def _check_limits(self, threshold: float, max_novelty: float) -> None:
+        for name, value in (("threshold", threshold), ("max_novelty", max_novelty)):
+            if not 0 <= value <= 1:
+                raise ParameterError(f"{name} must be a number >= 0 and <= 1, got {value!r}")
+        if max_novelty < 1 and self.novelty is None:
+            raise ParameterError(
+                "this classifier was trained by a version that did not keep what it learned from, so it cannot tell "
+                "what is novel; train it again, or leave max_novelty out"
+            )
+
+    def _outputs(self, drawn: "_Drawn", progress: bool) -> Outputs:
+        """Return what the model says of the windows that could be drawn."""
+        if not len(drawn.source):
+            return Outputs(np.zeros((0, len(self.classes))), None)
+        project = self.novelty.project if self.novelty else None
+        found = self.model.outputs(drawn.tiles, project, progress=progress)
+        rows = drawn.tiles.drawn
+        return Outputs(found.log_proba[rows], None if found.projected is None else found.projected[rows])
+
+    def _items(self, source: Any, rate_hz: float | None, step_s: float | None) -> tuple[Item, ...]:
+        channels = self.signature.channels if self.signature else ()
+        form = ArrayForm(
+            kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
+        )
+        return input_items(source, form)
+
+    def _draw(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> "_Drawn":
         if not items:
             raise ParameterError("nothing to predict: name at least one file")
         pieces, source = cut(items, self.windows, self.kind)
@@ -234,15 +276,11 @@ class Classifier:
         kept = np.flatnonzero(~np.isin(source, list(refused)))
         pieces, source = tuple(pieces[index] for index in kept), source[kept]
         tiles = render(pieces, self.views, workers=workers, progress=progress)
-        drawn = tiles.drawn
-        log_proba = np.zeros((0, len(self.classes)))
-        if len(drawn):
-            log_proba = self.model.log_probabilities(tiles, progress=progress)[drawn]
         undrawn = item_failures(items, source, tiles.items, tiles.failures)
         reasons = {failure.item: failure.error for failure in undrawn}
         reasons |= {items[index]: f"{items[index]}: {reason}" for index, reason in refused.items()}
         failures = tuple(Failure(item, reasons[item]) for item in dict.fromkeys(items) if item in reasons)
-        return combine(log_proba, source[drawn], len(items)), failures, notes
+        return _Drawn(tiles, source[tiles.drawn], failures, notes)
 
     def _compared(
         self, windows: Sequence[Item], source: np.ndarray, workers: int | None
@@ -265,19 +303,15 @@ class Classifier:
     def save(self, folder: str | Path) -> Path:
         """Write the classifier as a folder: `model.safetensors`, `config.json`, `README.md`.
 
-        The configuration is written last: a folder that has it is whole.
+        It takes its name once all is on the disk; a classifier that was there is replaced whole.
         """
-        from safetensors.torch import save
+        import torch
 
         folder = Path(folder)
-        contents = (
-            (WEIGHTS, save({name: tensor.contiguous() for name, tensor in self.model.tensors().items()})),
-            (CARD, model_card(self.config).encode()),
-            (CONFIG, (json.dumps(self.config, indent=2, allow_nan=False) + "\n").encode()),
-        )
-        for name, content in contents:
-            with atomic_write(folder / name) as file:
-                file.write(content)
+        tensors = self.model.tensors()
+        if self.novelty:
+            tensors |= {f"{_NOVELTY}{name}": torch.from_numpy(a) for name, a in self.novelty.arrays.items()}
+        write_folder(folder, self.config, tensors, model_card(self.config))
         return folder
 
     @property
@@ -294,6 +328,7 @@ class Classifier:
             "model": self.model.config,
             "notes": self.notes,
             "signature": self.signature.config if self.signature else None,
+            "novelty": self.novelty.config if self.novelty else None,
         } | ({"options": self.options.config} if self.options != DEFAULTS else {})
 
     @classmethod
@@ -303,11 +338,15 @@ class Classifier:
         Raises
         ------
         ReadError
-            A file is missing or broken, or was written by a later version.
+            A file is missing, broken or of another model, or was written by a later version.
         """
         folder = Path(folder)
-        config = _read_config(folder / CONFIG)
-        tensors = _read_tensors(folder / WEIGHTS)
+        config, tensors = read_folder(folder)
+        counts = set(n_outputs(config["model"], tensors))
+        if counts != {len(config["classes"])}:
+            raise ReadError(
+                f"{folder}: {len(config['classes'])} classes, and weights of {counts or 'none'}; train it again"
+            )
         try:
             backbones = [_backbone(one) for one in config["backbones"]]
             return cls(
@@ -319,8 +358,9 @@ class Classifier:
                 notes=config["notes"],
                 signature=Signature.from_config(config["signature"]) if config.get("signature") else None,
                 options=ReadOptions(**config.get("options", {})),
+                novelty=_novelty(config.get("novelty"), tensors),
             )
-        except (KeyError, TypeError, RuntimeError, ParameterError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, PhospheneError) as error:
             raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
 
     def __repr__(self) -> str:
@@ -330,15 +370,33 @@ class Classifier:
         )
 
 
-def shortened(words: Sequence[str], most: int = 8) -> str:
-    """Join words by commas, the first few where they are many.
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """Items as tiles: of which item each that was drawn is, what failed, and notes by the index of an item."""
 
-    Examples
-    --------
-    >>> shortened("abcd", 2)
-    'a, b, ...'
-    """
-    return ", ".join(words[:most]) + (", ..." if len(words) > most else "")
+    tiles: Tiles
+    source: np.ndarray
+    failures: tuple[Failure, ...]
+    notes: dict[int, tuple[str, ...]]
+
+
+def _unless_doubtful(found: Prediction, threshold: float, max_novelty: float) -> Prediction:
+    """Return a prediction, with the label `unknown` where it is too improbable or its item too novel."""
+    notes = list(found.notes)
+    if found.probability < threshold:
+        notes.append(f"of a probability below {threshold:g}")
+    is_novel = found.novelty is not None and found.novelty > max_novelty
+    if is_novel and not found.is_novel:
+        notes.append(f"of a novelty above {max_novelty:g}")
+    if found.probability >= threshold and not is_novel:
+        return found
+    return replace(found, label=UNKNOWN, notes=tuple(notes))
+
+
+def _novelty(config: dict[str, Any] | None, tensors: dict[str, Any]) -> Novelty | None:
+    if config is None:
+        return None
+    return Novelty.from_arrays(config, {k: v.numpy() for k, v in without_prefix(tensors, _NOVELTY).items()})
 
 
 def _described(backbone: Backbone) -> dict[str, Any]:
@@ -356,27 +414,3 @@ def _backbone(config: dict[str, Any]) -> Backbone:
         std=tuple(wanted["std"]),
         weights_source=config["weights"],
     )
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-        written_by = config["format"]
-    except FileNotFoundError as error:
-        raise ReadError(f"{path}: no such file; name a folder that `phosphene train --out` wrote") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReadError(f"{path}: not the configuration of a classifier ({error}); train it again") from error
-    if written_by != FORMAT:
-        remedy = "train it again" if written_by in range(FORMAT) else "update phosphene"
-        raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; {remedy}")
-    return config
-
-
-def _read_tensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ReadError(f"{path}: the weights cannot be read ({error}); train again") from error

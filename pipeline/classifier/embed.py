@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -14,12 +14,53 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import cut_each
-from phosphene.pipeline.backbones.backbone import load_backbone
+from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.frozen import Frozen, freeze
+from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.tiles.render import Tiles, render
+
+if TYPE_CHECKING:
+    import pandas
 
 CHUNK = 4096
 _AT_A_TIME = 128
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """The features of items, for search, clustering and models of one's own.
+
+    Parameters
+    ----------
+    items
+        What could be drawn.
+    features
+        float32 (n_items, n_features), in the order of `items`.
+    layers
+        The layer of each network that they are of.
+    failures
+        The items that could not be read or drawn.
+    """
+
+    items: tuple[Item, ...]
+    features: np.ndarray
+    layers: tuple[str, ...]
+    failures: tuple[Failure, ...]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __repr__(self) -> str:
+        failed = f"; {len(self.failures)} failed" if self.failures else ""
+        return f"Embeddings({len(self)} items, {self.features.shape[1]} features of {', '.join(self.layers)}{failed})"
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return a data frame: path, label, and a column a feature."""
+        import pandas as pd
+
+        columns = {"path": [str(item) for item in self.items], "label": [item.label for item in self.items]}
+        names = [f"f{number}" for number in range(self.features.shape[1])]
+        return pd.DataFrame(columns).join(pd.DataFrame(self.features, columns=names))
 
 
 @dataclass(frozen=True)
@@ -82,11 +123,7 @@ def embed(
     options = options or EmbedOptions()
     manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=kind, options=options.read)
     backbone = load_backbone(options.arch)
-    layer = options.layer or backbone.layers[-1]
-    if layer not in backbone.layers:
-        raise ParameterError(
-            f"layer of {options.arch} must be one of {', '.join(backbone.layers)}, got {layer!r}"
-        )
+    layer = chosen_layer(backbone, options.layer)
     options = replace(options, views=options.views or default_views(manifest.kind))
     items = cut_each(manifest.items, options.windows, kind=manifest.kind)
     frozen, failures, n, width = freeze(backbone, (layer,)), list[Failure](), 0, 0
@@ -97,7 +134,9 @@ def embed(
             failures += tiles.failures
             if not len(tiles.drawn):
                 continue
-            rows = _features(frozen, tiles)
+            rows = np.concatenate(
+                [layer_means(frozen, tiles, view) for view in range(len(tiles.views))], axis=1
+            )
             writer = writer or _Writer(file, rows.shape[1])
             writer.write([tiles.items[index] for index in tiles.drawn], rows)
             n, width = n + len(rows), rows.shape[1]
@@ -107,14 +146,44 @@ def embed(
     return Embedding(n, width, layer, tuple(failures), time.monotonic() - begin)
 
 
-def _features(frozen: Frozen, tiles: Tiles) -> np.ndarray:
-    """Return the averages of the maps of one layer, views side by side: float32 (n, n_features)."""
-    parts = []
+def chosen_layer(backbone: Backbone, layer: str | None) -> str:
+    """Return the name of a layer of a backbone; None is its last.
+
+    Raises
+    ------
+    ParameterError
+        It has none of that name.
+    """
+    if layer is None:
+        return backbone.layers[-1]
+    if layer not in backbone.layers:
+        raise ParameterError(
+            f"layer of {backbone.name} must be one of {', '.join(backbone.layers)}, got {layer!r}"
+        )
+    return layer
+
+
+def layer_means(frozen: Frozen, tiles: Tiles, view: int) -> np.ndarray:
+    """Return the averages of the maps of one layer for the tiles of one view: float32 (n_drawn, n_features)."""
+    starts = range(0, len(tiles.drawn), _AT_A_TIME)
+    batches = (tiles.pixels(tiles.drawn[start : start + _AT_A_TIME], view) for start in starts)
+    return np.concatenate([frozen.pooled(batch)[0][0][:, 0, 0] for batch in batches])
+
+
+def model_features(model: Model, tiles: Tiles, layer: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the features of drawn tiles by the networks of a trained model, and the layer of each network.
+
+    Returns
+    -------
+    features, layers
+        float32 (n_drawn, n_features): the averages of the maps of one layer, views and networks side by side.
+    """
+    parts, layers = list[np.ndarray](), list[str]()
     for view in range(len(tiles.views)):
-        starts = range(0, len(tiles.drawn), _AT_A_TIME)
-        batches = (tiles.pixels(tiles.drawn[start : start + _AT_A_TIME], view) for start in starts)
-        parts.append(np.concatenate([frozen.pooled(batch)[0][0][:, 0, 0] for batch in batches]))
-    return np.concatenate(parts, axis=1)
+        for backbone in model.trained_bodies(view):
+            layers.append(chosen_layer(backbone, layer))
+            parts.append(layer_means(freeze(backbone, layers[-1:]), tiles, view))
+    return np.concatenate(parts, axis=1), tuple(dict.fromkeys(layers))
 
 
 class _Writer:

@@ -277,18 +277,26 @@ def _frame(frame: Any, kind: Kind | None, *, need_labels: bool) -> Found:
     text = io.StringIO()
     frame.to_csv(text, index=False)
     where = Path("data frame")
-    return read_table(
-        where, text.getvalue().encode(), label=None, group=None, need_labels=need_labels, kind=kind
-    )
+    data = text.getvalue().encode()
+    return read_table(where, data, label=None, group=None, need_labels=need_labels, kind=kind, missing="any")
 
 
 def _common_kind(items: Sequence[Item]) -> Kind:
-    kinds = sorted({item.kind or recognise(item.path) for item in items})
+    kinds = sorted({kind for item in items if (kind := item.kind or _kind_of(item.path))})
+    if not kinds and items:
+        recognise(items[0].path)  # says what is wrong
     if len(kinds) != 1:
         raise ParameterError(
             f"items must be of one kind, got {' and '.join(kinds) or 'no items'}; name the kind"
         )
     return kinds[0]
+
+
+def _kind_of(path: Path) -> Kind | None:
+    try:
+        return recognise(path)
+    except PhospheneError:
+        return None  # it fails by name when it is read
 
 
 def _is_array(source: Any) -> bool:

@@ -1,7 +1,8 @@
 """A manifest made ready to be learned from: cut, rendered, the strategy chosen, the estimator made."""
 
 import functools
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +20,20 @@ from phosphene.pipeline.augment.views import augmented_views, parse_augmentation
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
 from phosphene.pipeline.strategies.build import backbones_of, make_estimator
-from phosphene.pipeline.strategies.estimator import Estimator, Fit, Model
+from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model
 from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice, choose_strategy
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
+from .evaluation import Evaluation, OutOfFold, Predictions
+from .novelty import Novelty, choose_points
+from .per_split import EstimatorPerSplit, level_views
 from .signature import Signature, read_some
+
+FROZEN = ("probe", "head")
+"""Strategies whose features do not depend on the training items."""
+
+_log = logging.getLogger("phosphene")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +47,7 @@ class Prepared:
     recipe: Recipe
     choice: StrategyChoice
     tiles: Tiles
-    estimator: Estimator
+    estimator: ImageEstimator
     copies_failed: int
     signature: Signature
 
@@ -52,13 +61,66 @@ class Prepared:
         n_classes = len(self.manifest.classes)
         return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
 
+    def oof(self, fit: Fit, split: Split) -> OutOfFold:
+        """Return how often training items are right out of fold, and how many items a class there are for it."""
+        learned = self.cut.training_set(split, failed=self._failed)
+        pairs = np.unique(np.stack([learned.targets, learned.groups]), axis=1)
+        most = int(np.bincount(pairs[0]).max())
+        windows = learned.indices[fit.oof_indices]
+        if not len(windows):
+            return OutOfFold(None, 0, most)
+        items, log_proba = self.cut.average(fit.oof_log_proba, windows)
+        right = np.array(self.manifest.classes)[log_proba.argmax(axis=1)] == self.manifest.labels[items]
+        return OutOfFold(float(right.mean()), len(items), most)
+
+    def novelty(self, fit: Fit, split: Split) -> Novelty:
+        """Return how far from the training items others are.
+
+        A network that learned its features from them has others to compare with where any were held out.
+        """
+        learned = self.cut.training_set(split, failed=self._failed)
+        seen, held = np.arange(len(learned.indices)), np.zeros(0, int)
+        if self.recipe.strategy not in FROZEN:
+            seen, held = np.setdiff1d(seen, fit.oof_indices), learned.indices[fit.oof_indices]
+            if not len(held) and len(split.test):
+                held = self.cut.indices(split.test, failed=self._failed)
+        kept = seen[choose_points(learned.targets[seen], fit.model.n_features)]
+        windows, source = learned.indices[kept], self.cut.source
+        unseen = (self.features(fit.model, held), source[held]) if len(held) else None
+        rows = self.features(fit.model, windows)
+        return Novelty.fit(rows, source[windows], self.manifest.items, learned.groups[kept], unseen)
+
+    def features(self, model: Model, indices: np.ndarray) -> np.ndarray:
+        """Return the features that a model decides by: float32 (n, n_features)."""
+
+        def whole(rows: np.ndarray, start: int) -> np.ndarray:
+            placed = np.zeros((len(rows), model.n_features), np.float32)
+            placed[:, start : start + rows.shape[1]] = rows
+            return placed
+
+        return np.asarray(self.estimator.outputs(model, indices, whole).projected)
+
+    def evaluate(self, classifier: Classifier, split: Split) -> Evaluation:
+        """Judge a classifier on the test items."""
+        indices = self.cut.indices(split.test, failed=self._failed)
+        project = classifier.novelty.project if classifier.novelty else None
+        outputs = self.estimator.outputs(classifier.model, indices, project)
+        found = classifier.predictions(self.manifest.items, outputs, self.cut.source[indices])
+        tests = set(split.test.tolist())
+        failures = tuple(
+            Failure(self.manifest.items[index], error)
+            for index, error in self._failed.items()
+            if index in tests
+        )
+        return Evaluation.of(Predictions(found, failures), classifier.classes)
+
     def judge(self, model: Model, split: Split) -> Scores:
         """Score a model on the test items."""
         indices = self.cut.indices(split.test, failed=self._failed)
         items, log_proba = self.cut.average(self.estimator.predict_log_proba(model, indices), indices)
         return judge([self.manifest.items[item] for item in items], log_proba, self.manifest.classes)
 
-    def classifier(self, model: Model, notes: dict[str, Any]) -> Classifier:
+    def classifier(self, model: Model, notes: dict[str, Any], novelty: Novelty | None = None) -> Classifier:
         """Put a fitted model together with all that raw files go through before it."""
         manifest = self.manifest
         return Classifier(
@@ -70,6 +132,7 @@ class Prepared:
             notes,
             signature=self.signature,
             options=manifest.options,
+            novelty=novelty,
         )
 
     @property
@@ -89,21 +152,46 @@ class Prepared:
 
 
 def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
-    """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that."""
+    """Cut and render a manifest, choose a strategy and make its estimator; missing weights are an error before that.
+
+    What views take from signals (ranges of values, bands, durations) they take from the items that a split learns from.
+    Where that differs from split to split, each has views, tiles and an estimator of its own.
+    """
     backbones = backbones_of(recipe)
     cut = cut_manifest(manifest, recipe.windows, splits)
     learned = np.flatnonzero(np.isin(cut.source, np.concatenate([split.train for split in splits])))
     signals = read_some([cut.items[index] for index in learned], manifest.kind, seed=recipe.seed)
-    views = resolve_views(fit_views(_views(recipe, manifest), cut.windows), signals)
-    signature = Signature.of(manifest.kind, signals)
+    sources = {index: int(cut.source[learned[index]]) for index in signals}
+    of_splits = [_split_views(recipe, cut, split, signals, sources) for split in splits]
+    signature = Signature.of(manifest.kind, signals.values())
     del signals
-    changed = _changed_views(recipe, manifest, views)
-    tiles = render(cut.items, views, workers=recipe.workers, progress=progress)
+    tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
     choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
     recipe = replace(recipe, strategy=choice.strategy)
-    copies, copies_failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
-    estimator = make_estimator(recipe, backbones, tiles, copies, progress=progress)
+    make = functools.partial(_estimator, recipe, backbones, manifest, learned, progress=progress)
+    estimator, copies_failed = make(tiles)
+    if any(one != of_splits[0] for one in of_splits):
+        windows = [np.flatnonzero(np.isin(cut.source, split.train)) for split in splits]
+        draw = functools.partial(render, cut.items, workers=recipe.workers, progress=progress)
+        estimator = EstimatorPerSplit(
+            list(zip(windows, of_splits, strict=True)), lambda views: make(draw(views))[0], first=estimator
+        )
     return Prepared(cut, recipe, choice, tiles, estimator, copies_failed, signature)
+
+
+def _estimator(
+    recipe: Recipe,
+    backbones: Sequence[Backbone],
+    manifest: Manifest,
+    learned: np.ndarray,
+    tiles: Tiles,
+    *,
+    progress: bool,
+) -> tuple[ImageEstimator, int]:
+    """Return the estimator of tiles, and of how many pieces no changed copy could be drawn."""
+    changed = _changed_views(recipe, manifest, tiles.views)
+    copies, failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
+    return make_estimator(recipe, backbones, tiles, copies, progress=progress), failed
 
 
 def _changed_views(
@@ -188,5 +276,23 @@ def resolve_views(views: Sequence[Converter], signals: Sequence[Signal]) -> tupl
     return tuple(view.resolve(signals) for view in views)
 
 
-def _views(recipe: Recipe, manifest: Manifest) -> tuple[Converter, ...]:
-    return as_views(recipe.views, kind=manifest.kind) if recipe.views else default_views(manifest.kind)
+def _split_views(
+    recipe: Recipe,
+    cut: WindowedManifest,
+    split: Split,
+    signals: Mapping[int, Signal],
+    sources: Mapping[int, int],
+) -> tuple[Converter, ...]:
+    """Return the views of a split, with the numbers that they take from signals, whose items it learns from."""
+    seen, kind = set(split.train.tolist()), cut.manifest.kind
+    items = {index: item for index, item in sources.items() if item in seen}
+    learned = [signals[index] for index in items]
+    if recipe.views:
+        views = as_views(recipe.views, kind=kind)
+    else:
+        views = default_views(kind)
+        labels = [cut.manifest.items[item].label for item in items.values()]
+        if more := level_views(learned, labels, list(items.values())):
+            _log.warning("its classes differ in level: a view that keeps it is added, %s", more[0].spec)
+            views += more
+    return resolve_views(fit_views(views, cut.windows), learned)

@@ -1,12 +1,13 @@
 """The signature of a classifier's input: what its training signals were like, and how a new one differs from them."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
-from phosphene.converters import Audio, Binary, MouseTrace, Series, Signal
+from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, Series, Signal
 from phosphene.converters.audio.dsp import mean_weights
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item
@@ -20,6 +21,8 @@ MOST_BYTES = 1 << 28
 """Training signals that take more memory together are thinned out."""
 MOST_WINDOWS = 8
 """Windows of an item that are compared with training items, at most, evenly spaced."""
+
+CONSTANT_NOTE = "constant: nothing happens, unlike in what it learned from"
 
 _SAME_RATE, _SAME_STEP = 1.01, 1.1
 _FAR_LENGTH = 2.0  # times the longest, or the shortest by as much
@@ -170,13 +173,11 @@ class Signature:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Signature":
         """Make a signature again from its `config`; what a later version wrote besides is left out."""
-        known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config.items()
-            if name in known
-        }
-        return cls(**values)
+        try:
+            return TypeAdapter(cls).validate_python(config)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ParameterError(f"signature.{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def other_channels(self, facts: Facts) -> str | None:
         """Say that a signal has another number of channels than those learned from; None if it has not.
@@ -209,7 +210,7 @@ class Signature:
     def _constant(self, facts: Facts) -> str | None:
         if not facts.constant or self.constant:
             return None
-        return "constant: nothing happens, unlike in what it learned from"
+        return CONSTANT_NOTE
 
     def _rate(self, facts: Facts) -> str | None:
         if not facts.rate_hz or not _differs(facts.rate_hz, self.rates_hz, _SAME_RATE):
@@ -249,13 +250,13 @@ class Signature:
         return None
 
 
-def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
-    """Return signals that stand for all of some items: at most MOST_SIGNALS, drawn at random, in order.
+def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> dict[int, Signal]:
+    """Return signals that stand for all of some items, by index: at most MOST_SIGNALS, drawn at random, in order.
 
     Those that cannot be read are left out: whoever draws them says why.
     """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(items))[:MOST_SIGNALS])
-    kept: list[Signal] = []
+    kept: dict[int, Signal] = {}
     every, size = 1, 0
     for number, index in enumerate(chosen.tolist()):
         if number % every:
@@ -264,11 +265,11 @@ def read_some(items: Sequence[Item], kind: Kind, *, seed: int) -> list[Signal]:
             signal = items[index].read(kind)
         except Exception:  # also a fault of the reader, which is told when it is drawn
             continue
-        kept.append(signal)
+        kept[index] = signal
         size += _n_bytes(signal)
         if size > MOST_BYTES and len(kept) > 1:
-            kept, every = kept[::2], 2 * every
-            size = sum(map(_n_bytes, kept))
+            kept, every = dict(list(kept.items())[::2]), 2 * every
+            size = sum(map(_n_bytes, kept.values()))
     return kept
 
 

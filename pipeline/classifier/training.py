@@ -3,7 +3,8 @@
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ import numpy as np
 from phosphene.converters import ParameterError
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest, Metric
-from phosphene.datasets.scores import Scores
+from phosphene.datasets.scores import Scores, macro_f1
 from phosphene.datasets.splits import Split
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
 from .classifier import Classifier
+from .evaluation import Evaluation
 from .inputs import input_manifest
 from .prepare import Prepared, prepare
 
@@ -27,16 +29,23 @@ Labels = Sequence[Any] | np.ndarray
 DEFAULT_VALID = ("0.2", "0.34", "0.5")
 """The first share that leaves groups whole is held out."""
 DEFAULT_FOLDS = 5
+PACKAGES = ("phosphene", "torch", "timm", "scikit-learn", "numpy")
+"""Their versions stand in the notes on a training."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` made: the classifier, its scores on the items held out (None if none were), and what failed."""
+    """What `train` made: the classifier, how good it is on the items held out (None if none were), and what failed."""
 
     classifier: Classifier
-    scores: Scores | None
+    evaluation: Evaluation | None
     failures: tuple[Failure, ...]
     seconds: float
+
+    @property
+    def scores(self) -> Scores | None:
+        """The scores on the items held out, None if none were."""
+        return self.evaluation.scores if self.evaluation else None
 
     def __repr__(self) -> str:
         how = f"accuracy {self.scores.accuracy:.3f} on {self.scores.n} items" if self.scores else "not judged"
@@ -46,7 +55,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Fold:
-    """The scores of one fold, and what is worth telling about the fit (depth, weights), as JSON takes it."""
+    """The scores of one fold, and what is worth telling about the fit (depth, weights, `oof`), as JSON takes it."""
 
     name: str
     scores: Scores
@@ -81,6 +90,25 @@ class CrossValidation:
     def macro_f1(self) -> float:
         """The mean macro-F1 over the folds."""
         return self._mean("macro_f1")
+
+    @property
+    def pooled(self) -> Scores:
+        """The scores of all folds together, with one confusion matrix; AUC is unknown."""
+        classes = tuple(sorted({name for fold in self.folds for name in fold.scores.classes}))
+        counts = np.zeros((len(classes), len(classes)), int)
+        for fold in self.folds:
+            if fold.scores.confusion:
+                at = np.searchsorted(classes, fold.scores.classes)
+                counts[np.ix_(at, at)] += np.array(fold.scores.confusion)
+        total = int(counts.sum())
+        return Scores(
+            n=sum(fold.scores.n for fold in self.folds),
+            accuracy=float(np.trace(counts) / total) if total else float("nan"),
+            macro_f1=macro_f1(counts),
+            auc=None,
+            confusion=tuple(map(tuple, counts.tolist())) if total else (),
+            classes=classes,
+        )
 
     def __repr__(self) -> str:
         return (
@@ -153,13 +181,22 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
     split = _holdout(manifest, valid, recipe.seed)
     table = prepare(manifest, recipe, [split], progress=progress)
     fitted = table.fit(split)
-    scores = table.judge(fitted.model, split) if len(split.test) else None
-    classifier = table.classifier(fitted.model, _notes(table, split, scores) | {"fit": fitted.notes})
+    classifier = table.classifier(
+        fitted.model, _notes(table, split) | {"fit": fitted.notes}, table.novelty(fitted, split)
+    )
+    evaluation = table.evaluate(classifier, split) if len(split.test) else None
+    known = {
+        "metrics": evaluation.figures if evaluation else None,
+        "oof": table.oof(fitted, split).told,
+        "versions": {name: version(name) for name in PACKAGES},
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+    classifier = replace(classifier, notes=classifier.notes | known)
     if out is not None:
         classifier.save(out)
         for number, search in enumerate(fitted.searches):
             search.plot(Path(out) / f"learning_rate{number}.png")
-    return Training(classifier, scores, table.failures, time.monotonic() - begin)
+    return Training(classifier, evaluation, table.failures, time.monotonic() - begin)
 
 
 def cross_validate(
@@ -199,7 +236,8 @@ def cross_validate(
 
 def _fold(table: Prepared, split: Split) -> Fold:
     fitted = table.fit(split)
-    return Fold(split.name, table.judge(fitted.model, split), fitted.notes)
+    notes = fitted.notes | {"oof": table.oof(fitted, split).told}
+    return Fold(split.name, table.judge(fitted.model, split), notes)
 
 
 def _in_order(y: "Labels | Recipe | None", recipe: Recipe | None) -> "tuple[Labels | None, Recipe]":
@@ -238,7 +276,7 @@ def _holdout(manifest: Manifest, valid: str | None, seed: int) -> Split:
     return manifest.valid_split(last, seed=seed)
 
 
-def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, Any]:
+def _notes(table: Prepared, split: Split) -> dict[str, Any]:
     """Return what a model card should say about the training."""
     recipe = table.recipe
     return {
@@ -251,7 +289,7 @@ def _notes(table: Prepared, split: Split, scores: Scores | None) -> dict[str, An
         "data": table.manifest.name,
         "learned_from": len(split.train),
         "held_out": split.name,
-        "metrics": _metrics(scores),
+        "n_held_out": len(split.test),
     }
 
 
@@ -260,11 +298,3 @@ def _augment_spec(recipe: Recipe) -> str | None:
     if recipe.augment is None or isinstance(recipe.augment, str):
         return recipe.augment
     return ",".join(change.spec for change in recipe.augment)
-
-
-def _metrics(scores: Scores | None) -> dict[str, float | None] | None:
-    """Return the figures as JSON takes them: what is not known is None."""
-    if scores is None:
-        return None
-    figures = {"accuracy": scores.accuracy, "macro_f1": scores.macro_f1, "auc": scores.auc}
-    return {"n": scores.n} | {k: v if v is not None and np.isfinite(v) else None for k, v in figures.items()}

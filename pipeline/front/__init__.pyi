@@ -11,6 +11,7 @@ from .pipeline.classifier.classifier import Classifier as Classifier
 from .pipeline.classifier.sklearn import PhospheneClassifier as PhospheneClassifier
 from .pipeline.classifier.training import cross_validate as cross_validate
 from .pipeline.classifier.training import train as train
+from .pipeline.explain.explanation import explain as explain
 from .pipeline.report.benchmark import benchmark as benchmark
 from .pipeline.strategies.recipe import Recipe as Recipe
 from .pipeline.tiles.convert import convert as convert

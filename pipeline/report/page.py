@@ -1,8 +1,8 @@
-"""Self-contained HTML pages of a benchmark and of an evaluated classifier, and the files that a benchmark leaves."""
+"""Self-contained HTML pages from templates, and the files that a benchmark leaves."""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from phosphene.converters.core.files import atomic_write
-from phosphene.datasets.manifest import Failure
-from phosphene.datasets.scores import Scores, share_interval
 from phosphene.pipeline.compare.summary import BEST_BASELINE, IMAGES, SetSummary, Summary
 
 from . import tables, verdict
 from .plots import KINDS, Plot, confusion_pair, critical_differences, learning_curves, scores_and_times
 from .tables import csv_rows, json_result
-from .verdict import common_metric, plain
+from .verdict import common_metric, number, percent, plain
 
 
 def write_outcome(folder: str | Path, summary: Summary) -> None:
@@ -44,40 +42,9 @@ def write_page(path: str | Path, summary: Summary) -> Path:
         "ranks": dict(zip(ranking.methods, ranking.ranks, strict=True)) if ranking else {},
         "names": list(dict.fromkeys(row.method for one in summary.sets for row in one.rows)),
     }
-    return _write_page(path, "benchmark.html", title=f"Benchmark: {summary.name}", summary=summary, **context)
-
-
-def write_report(
-    path: str | Path, scores: Scores, *, title: str, config: dict[str, Any], failures: Sequence[Failure] = ()
-) -> Path:
-    """Write the page of a classifier that was evaluated: scores and confusion matrix.
-
-    Parameters
-    ----------
-    path
-        The file to write.
-    scores
-        What `Classifier.evaluate` returned.
-    title
-        The name of the data.
-    config
-        The configuration of the classifier.
-    failures
-        Items that are not in the scores, and why.
-    """
-    context = {"figures": _figures(scores), "config": config, "scores": scores, "failures": failures}
-    return _write_page(path, "classifier.html", title=title, **context)
-
-
-def _figures(scores: Scores) -> str:
-    parts = []
-    if not math.isnan(scores.accuracy):
-        low, high = share_interval(scores.accuracy, sum(map(sum, scores.confusion)))
-        interval = f"95 % confidence interval {100 * low:.1f} % to {100 * high:.1f} %"
-        parts += [f"Accuracy {100 * scores.accuracy:.1f} % ({interval})", f"macro-F1 {scores.macro_f1:.3f}"]
-    if scores.auc is not None:
-        parts.append(f"AUC of the claimed classes {scores.auc:.3f}")
-    return f"{', '.join(parts) or 'No scores'}; {scores.n} items."
+    return write_template(
+        path, "benchmark.html", title=f"Benchmark: {summary.name}", summary=summary, **context
+    )
 
 
 def _plots(what: Summary | SetSummary) -> Iterator[tuple[str, Plot, str]]:
@@ -117,11 +84,19 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=finalize,
     )
-    environment.globals |= {"tables": tables, "words": verdict, "plots": _plots, "KINDS": KINDS}
+    environment.globals |= {
+        "number": number,
+        "percent": percent,
+        "tables": tables,
+        "words": verdict,
+        "plots": _plots,
+        "KINDS": KINDS,
+    }
     return environment
 
 
-def _write_page(path: str | Path, template: str, **context: Any) -> Path:
+def write_template(path: str | Path, template: str, **context: Any) -> Path:
+    """Write a page, whole or not at all, from a template and what it shows."""
     _write(Path(path), _environment().get_template(template).render(context))
     return Path(path)
 

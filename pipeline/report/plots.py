@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
+from phosphene.datasets.scores import share_interval
+from phosphene.pipeline.classifier.evaluation import Calibration
 from phosphene.pipeline.compare.statistics import Ranking
 from phosphene.pipeline.compare.summary import CurvePoint, Row
 
@@ -175,6 +177,52 @@ def scores_and_times(figure: "Figure", rows: Sequence[Row], metric: str) -> str:
         f"{row.method} {score_words(row)} {time}".rstrip() for row, time in zip(known, times_s, strict=True)
     ]
     return f"{metric_words(metric)} with 95 % CI, and time to prepare and train: {'; '.join(parts[::-1])}."
+
+
+@_as_plot
+def calibration_curve(figure: "Figure", calibration: Calibration) -> str:
+    """Plot how often predictions are right against the probability that they claim."""
+    figure.set_size_inches(4.6, 4.2)
+    axes = figure.add_subplot(
+        xlabel="probability of the predicted class",
+        ylabel="share that is right",
+        xlim=(0, 1.02),
+        ylim=(0, 1.05),
+    )
+    axes.plot([0, 1], [0, 1], color="#666666", linestyle="--", linewidth=1)
+    bins = calibration.bins
+    total = sum(one.n for one in bins)
+    ends = np.array([share_interval(one.accuracy, one.n) for one in bins])
+    color, marker = _LOOKS[0]
+    axes.vlines([one.proba for one in bins], *ends.T, color=color, linewidth=1)
+    sizes = [20 + 400 * one.n / total for one in bins]
+    axes.scatter(
+        [one.proba for one in bins],
+        [one.accuracy for one in bins],
+        sizes,
+        color=color,
+        marker=marker,
+        alpha=0.8,
+    )
+    axes.grid(color=_GRID)
+    parts = [f"{one.accuracy:.2f} at {one.proba:.2f} ({one.n} items)" for one in bins]
+    return f"Share that is right by the probability claimed: {'; '.join(parts)}. ECE {calibration.ece:.3f}."
+
+
+@_as_plot
+def novelty_counts(figure: "Figure", novelty: Sequence[float]) -> str:
+    """Plot how many items there are of each novelty; a line shows as many as if all were like those learned from."""
+    figure.set_size_inches(6, 2.8)
+    axes = figure.add_subplot(xlabel="novelty", ylabel="items", xlim=(0, 1))
+    counts, edges = np.histogram(novelty, bins=20, range=(0, 1))
+    axes.bar(
+        edges[:-1], counts, width=0.05, align="edge", color=_LOOKS[0][0], edgecolor="white", linewidth=0.5
+    )
+    axes.axhline(len(novelty) / 20, color="#666666", linestyle="--", linewidth=1)
+    tenths = np.histogram(novelty, bins=10, range=(0, 1))[0]
+    parts = [f"{count} to {(index + 1) / 10:.1f}" for index, count in enumerate(tenths)]
+    usual = f"{len(novelty) / 10:.0f} each if all are like those learned from"
+    return f"Number of items by novelty, in tenths: {', '.join(parts)}; {usual}."
 
 
 @_as_plot

@@ -283,6 +283,22 @@ def _cost_words(cost: Cost) -> str:
     return ", ".join(f"{cell} {unit}" for cell, unit in zip(cost_cells(cost), units, strict=True) if cell)
 
 
+def percent(value: float) -> str:
+    """Write a share as a percentage.
+
+    Examples
+    --------
+    >>> percent(0.937), number(0.93749), number(math.nan)
+    ('93.7 %', '0.937', 'none')
+    """
+    return f"{100 * value:.1f} %"
+
+
+def number(value: float) -> str:
+    """Write a number between 0 and 1; `none` where it is not defined."""
+    return "none" if math.isnan(value) else f"{value:.3f}"
+
+
 def duration(seconds: float) -> str:
     """Write a time to two digits or more; empty where not known, as `memory` and `size` do.
 

@@ -19,7 +19,7 @@ from phosphene.pipeline.backbones.catalog import blueprint
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import Ensemble, EnsembleEstimator
-from .estimator import Estimator, Model, without_prefix
+from .estimator import ImageEstimator, Model, without_prefix
 from .probe import Probe, ProbeEstimator
 from .recipe import RANDOM, Recipe
 
@@ -42,7 +42,7 @@ def _starts_pretrained(recipe: Recipe, name: str) -> bool:
 
 def make_estimator(
     recipe: Recipe, backbones: Sequence[Backbone], tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
-) -> Estimator:
+) -> ImageEstimator:
     """Make the estimator of a recipe's strategy for a set of tiles and augmented copies of them.
 
     A probe of bytes looks with random weights besides, and out-of-fold predictions weigh the two: textures of bytes are
@@ -61,7 +61,7 @@ def _is_plain(recipe: Recipe, backbones: Sequence[Backbone]) -> bool:
 
 def _estimator(
     recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
-) -> Estimator:
+) -> ImageEstimator:
     if recipe.strategy == "probe":
         return ProbeEstimator(backbone, tiles, copies, progress=progress)
     from .finetune import NetworkEstimator  # fastai takes seconds to import
@@ -84,3 +84,19 @@ def load_model(
         for n, (member, backbone) in enumerate(zip(config["members"], backbones, strict=True))
     )
     return Ensemble(members, np.array(config["weights"], np.float64))
+
+
+def n_outputs(config: dict[str, Any], tensors: dict[str, torch.Tensor]) -> list[int]:
+    """Return the number of classes of a saved model, or of each of its members, by its numbers.
+
+    Examples
+    --------
+    >>> n_outputs({"sort": "probe"}, {"head.bias": torch.zeros(3)})
+    [3]
+    """
+    if config["sort"] == "probe":
+        return [len(tensors["head.bias"])] if "head.bias" in tensors else []
+    if config["sort"] == "networks":
+        return [config["n_classes"]]
+    members = enumerate(config["members"])
+    return [n for i, one in members for n in n_outputs(one, without_prefix(tensors, f"member{i}."))]

@@ -14,7 +14,7 @@ from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.tiles.render import Tiles
 
-from .estimator import Estimator, Fit, Model, model_bytes
+from .estimator import Fit, ImageEstimator, Model, Outputs, Project, model_bytes
 
 SHRINKAGE = 20.0
 """Items of a Dirichlet prior that makes all models equally good: as many as a small validation set has."""
@@ -132,10 +132,39 @@ class Ensemble:
         """The network of each member."""
         return tuple(backbone for member in self.members for backbone in member.backbones)
 
+    @property
+    def n_features(self) -> int:
+        """How many features it decides by."""
+        return sum(member.n_features for member in self.members)
+
+    def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
+        """Return the networks of all members that look at a view."""
+        return tuple(body for member in self.members for body in member.trained_bodies(view))
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes)."""
-        log_proba = [member.log_probabilities(tiles, progress=progress) for member in self.members]
-        return average(np.stack(log_proba), self.weights)
+        return self.outputs(tiles, progress=progress).log_proba
+
+    def outputs(
+        self, tiles: Tiles, project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return averaged log-probabilities, and projected features of all members."""
+        each = zip(self.members, self.projects(project, start), strict=True)
+        return self.joined([member.outputs(tiles, own, progress=progress) for member, own in each])
+
+    def projects(self, project: Project | None, start: int = 0) -> list[Project | None]:
+        """Return the projection of the features of each member; the more it weighs, the more its distances do."""
+        if project is None:
+            return [None] * len(self.members)
+        starts = start + np.cumsum([0, *(member.n_features for member in self.members)])
+        scales = np.sqrt(self.weights, dtype=np.float32)
+        return [_moved(project, int(own), scale) for own, scale in zip(starts[:-1], scales, strict=True)]
+
+    def joined(self, outputs: Sequence[Outputs]) -> Outputs:
+        """Join what the members say."""
+        projected = [one.projected for one in outputs if one.projected is not None]
+        log_proba = average(np.stack([one.log_proba for one in outputs]), self.weights)
+        return Outputs(log_proba, np.sum(projected, axis=0) if projected else None)
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the numbers of all members."""
@@ -150,10 +179,10 @@ class Ensemble:
         return {"sort": "ensemble", "weights": self.weights.tolist(), "members": members}
 
 
-class EnsembleEstimator(Estimator):
+class EnsembleEstimator(ImageEstimator):
     """Fits a model by each of several estimators; their weights are fitted to out-of-fold predictions."""
 
-    def __init__(self, estimators: Sequence[Estimator]) -> None:
+    def __init__(self, estimators: Sequence[ImageEstimator]) -> None:
         self.estimators = tuple(estimators)
 
     @property
@@ -179,12 +208,19 @@ class EnsembleEstimator(Estimator):
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of items: float64 (n, n_classes)."""
+        return self.outputs(model, indices).log_proba
+
+    def outputs(self, model: Model, indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Ensemble):
             raise TypeError(f"an EnsembleEstimator predicts with its own models, got {type(model).__name__}")
-        pairs = zip(self.estimators, model.members, strict=True)
-        return average(
-            np.stack([one.predict_log_proba(member, indices) for one, member in pairs]), model.weights
-        )
+        each = zip(self.estimators, model.members, model.projects(project), strict=True)
+        return model.joined([one.outputs(member, indices, own) for one, member, own in each])
+
+
+def _moved(project: Project, start: int, scale: np.floating) -> Project:
+    """Return a projection of features that stand behind others, and are scaled."""
+    return lambda rows, own: project(rows * scale, start + own)
 
 
 def _scaled(known: np.ndarray) -> np.ndarray:

@@ -4,9 +4,9 @@ An estimator is made once for all items of a data set and is fitted to parts of 
 what does not depend on the fold (features of a frozen network, a table) is computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -48,6 +48,26 @@ class Fit:
     searches: tuple[Any, ...] = ()
 
 
+Project = Callable[[np.ndarray, int], np.ndarray]
+"""A linear map of features float32 (n, width), given the index of the first, to float32 (n, n_dims); parts add up."""
+
+
+class Outputs(NamedTuple):
+    """What a model of images says of items: log-probabilities, and what is asked of its features.
+
+    Parameters
+    ----------
+    log_proba
+        float64 (n, n_classes).
+    projected
+        float32 (n, n_dims): the features that the model decides by, standardised and of length 1, as projected; None
+        where nobody asked.
+    """
+
+    log_proba: np.ndarray
+    projected: np.ndarray | None
+
+
 class Estimator(Protocol):
     """Fits models to parts of one set of items, and predicts with them."""
 
@@ -77,6 +97,13 @@ class Estimator(Protocol):
         """Return finite log-probabilities of items by a model of this estimator: float64 (n, n_classes)."""
 
 
+class ImageEstimator(Estimator, Protocol):
+    """Fits models of images."""
+
+    def outputs(self, model: "Model", indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items by a model of this estimator."""
+
+
 class Model(Protocol):
     """A model of images that can be saved: tiles to log-probabilities."""
 
@@ -84,8 +111,23 @@ class Model(Protocol):
     def backbones(self) -> "Sequence[Backbone]":
         """The networks it started from."""
 
+    def trained_bodies(self, view: int) -> "Sequence[Backbone]":
+        """Return the networks that look at a view, with their weights after training."""
+
     def log_probabilities(self, tiles: "Tiles", *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); rows of items that failed mean nothing."""
+
+    def outputs(
+        self, tiles: "Tiles", project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of all items, in one pass.
+
+        `start` is the index of the model's first feature, among those of all members of an ensemble.
+        """
+
+    @property
+    def n_features(self) -> int:
+        """How many features it decides by."""
 
     def tensors(self) -> "dict[str, torch.Tensor]":
         """Return all numbers of the model by name."""
@@ -93,6 +135,34 @@ class Model(Protocol):
     @property
     def config(self) -> dict[str, Any]:
         """What the model is, as JSON takes it."""
+
+
+def joined(parts: Iterable[Outputs], n_classes: int) -> Outputs:
+    """Return the outputs of parts of some items as one.
+
+    Examples
+    --------
+    >>> joined([Outputs(np.zeros((2, 3)), None)] * 2, 3).log_proba.shape
+    (4, 3)
+    """
+    found = list(parts)
+    if not found:
+        return Outputs(np.zeros((0, n_classes)), None)
+    projected = [one.projected for one in found if one.projected is not None]
+    return Outputs(
+        np.concatenate([one.log_proba for one in found]), np.concatenate(projected) if projected else None
+    )
+
+
+def scattered(found: Outputs, indices: np.ndarray, n: int) -> Outputs:
+    """Return the outputs of some of `n` items with zeros for the others."""
+    log_proba = np.zeros((n, found.log_proba.shape[1]))
+    log_proba[indices] = found.log_proba
+    if found.projected is None:
+        return Outputs(log_proba, None)
+    projected = np.zeros((n, found.projected.shape[1]), np.float32)
+    projected[indices] = found.projected
+    return Outputs(log_proba, projected)
 
 
 def model_bytes(model: Model) -> int:

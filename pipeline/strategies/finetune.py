@@ -28,7 +28,7 @@ from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import average, ensemble_weights
-from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
+from .estimator import Fit, ImageEstimator, Model, Outputs, Project, model_bytes, scattered, without_prefix
 from .recipe import Recipe
 from .temperature import log_softmax
 
@@ -70,28 +70,61 @@ class Networks:
         """The network that all started from."""
         return (self.backbone,)
 
+    @property
+    def n_features(self) -> int:
+        """How many features all networks decide by."""
+        return sum(_standardised(network).num_features for network in self.networks)
+
+    def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
+        """Return the networks of a view without their heads."""
+        of_view = self.networks[view * self.members : (view + 1) * self.members]
+        return tuple(replace(self.backbone, body=network.get_submodule("0.0")) for network in of_view)
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
+        return self.outputs(tiles, progress=progress).log_proba
+
+    def outputs(
+        self, tiles: Tiles, project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of all items; zeros for items that failed."""
         del progress
-        log_proba = np.zeros((len(tiles), self.n_classes))
-        log_proba[tiles.drawn] = self.predict_log_proba(tiles, tiles.drawn)
-        return log_proba
+        return scattered(self.outputs_of(tiles, tiles.drawn, project, start), tiles.drawn, len(tiles))
 
     def predict_log_proba(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items: float64 (n, n_classes)."""
-        return average(self.of_each(tiles, indices), self.weights)
+        return self.outputs_of(tiles, indices).log_proba
+
+    def outputs_of(
+        self, tiles: Tiles, indices: np.ndarray, project: Project | None = None, start: int = 0
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of some items."""
+        each = [self._of_view(*pair, tiles, indices) for pair in self._pairs()]
+        log_proba = average(np.stack([one for one, _ in each]), self.weights)
+        if project is None:
+            return Outputs(log_proba, None)
+        shares = np.full(len(each), 1 / len(each)) if self.weights is None else np.array(self.weights)
+        blocks = [share**0.5 * rows for share, (_, rows) in zip(shares.astype(np.float32), each, strict=True)]
+        return Outputs(log_proba, project(np.concatenate(blocks, axis=1), start))
 
     def of_each(self, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of some items by each network: float64 (n_networks, n, n_classes)."""
-        views = [number // self.members for number in range(len(self.networks))]
-        return np.stack(
-            [self._of_view(*pair, tiles, indices) for pair in zip(self.networks, views, strict=True)]
-        )
+        return np.stack([self._of_view(*pair, tiles, indices)[0] for pair in self._pairs()])
 
-    def _of_view(self, network: nn.Module, view: int, tiles: Tiles, indices: np.ndarray) -> np.ndarray:
-        parts = np.array_split(indices, -(-len(indices) // MOST_IN_MEMORY))
-        logits = [predict_logits(network, tiles.pixels(part, view), self.backbone) for part in parts]
-        return log_softmax(np.concatenate(logits), temperature=1.0)
+    def _pairs(self) -> list[tuple[nn.Module, int]]:
+        """Return each network with the index of its view."""
+        return [(network, number // self.members) for number, network in enumerate(self.networks)]
+
+    def _of_view(
+        self, network: nn.Module, view: int, tiles: Tiles, indices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log-probabilities, and the pooled features standardised and of length 1."""
+        parts = np.array_split(indices, max(1, -(-len(indices) // MOST_IN_MEMORY)))
+        with _pooled_features(network) as kept:
+            logits = [predict_logits(network, tiles.pixels(part, view), self.backbone) for part in parts]
+        rows = np.concatenate(kept)
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+        return log_softmax(np.concatenate(logits), temperature=1.0), rows
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the numbers of all networks."""
@@ -270,7 +303,7 @@ class _Work:
 _STRATEGIES: dict[str, Callable[..., None]] = {"head": train_head, "finetune": finetune, "scratch": scratch}
 
 
-class NetworkEstimator(Estimator):
+class NetworkEstimator(ImageEstimator):
     """Trains whole networks with fastai, one a view and member."""
 
     def __init__(
@@ -310,9 +343,31 @@ class NetworkEstimator(Estimator):
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of items: float64 (n, n_classes)."""
+        return self.outputs(model, indices).log_proba
+
+    def outputs(self, model: Model, indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Networks):
             raise TypeError(f"a NetworkEstimator predicts with its own models, got {type(model).__name__}")
-        return model.predict_log_proba(self.tiles, indices)
+        return model.outputs_of(self.tiles, indices, project)
+
+
+def _standardised(network: nn.Module) -> nn.BatchNorm1d:
+    """Return the layer of a network's head that standardises the pooled features."""
+    return next(layer for layer in network[1] if isinstance(layer, nn.BatchNorm1d))  # type: ignore[index]
+
+
+@contextmanager
+def _pooled_features(network: nn.Module) -> Iterator[list[np.ndarray]]:
+    """Keep the pooled features of all images that a network sees meanwhile, as its head standardises them."""
+    kept: list[np.ndarray] = []
+    handle = _standardised(network).register_forward_hook(
+        lambda *call: kept.append(call[2].float().cpu().numpy())
+    )
+    try:
+        yield kept
+    finally:
+        handle.remove()
 
 
 @contextmanager

@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from phosphene.converters import ParameterError
 from phosphene.datasets.windows import TrainingSet
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import (
+    PIXELS,
     Extractor,
     Features,
     PooledLayer,
@@ -24,7 +26,7 @@ from phosphene.pipeline.backbones.features import (
 )
 from phosphene.pipeline.tiles.render import Tiles
 
-from .estimator import Estimator, Fit, Model, model_bytes, without_prefix
+from .estimator import Estimator, Fit, Model, Outputs, Project, joined, model_bytes, scattered, without_prefix
 from .layer_weights import WeightedLayers, fit_layer_weights
 from .ridge import subsample_groups
 from .ridge_head import FeatureScaling, LinearHead, fit_head
@@ -51,21 +53,41 @@ class Probe:
         """The frozen network."""
         return (self.extractor.backbone,)
 
+    @property
+    def n_features(self) -> int:
+        """How many features it decides by."""
+        return len(self.head.scaling.mean)
+
+    def trained_bodies(self, view: int) -> tuple[Backbone, ...]:
+        """Return the frozen network, which looks at every view."""
+        del view
+        return self.backbones
+
     def log_probabilities(self, tiles: Tiles, *, progress: bool = False) -> np.ndarray:
         """Return float64 (n_items, n_classes); zeros for items that failed."""
-        log_proba = np.zeros((len(tiles), len(self.head.bias)))
-        parts = _parts(tiles.drawn)
-        for part in tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True):
-            features = view_features(self.extractor, tiles, part, progress=False)
-            log_proba[part] = self.of_features(features, part)
-        return log_proba
+        return self.outputs(tiles, progress=progress).log_proba
 
-    def of_features(self, features: Features, indices: np.ndarray) -> np.ndarray:
-        """Return the log-probabilities of some items by their features: float64 (n, n_classes)."""
-        layers = dict.fromkeys(self.extractor.pooled_layers, 1.0)
-        parts = (features.select(part, layers).blocks for part in _parts(indices))
-        log_proba = [self.head.predict_log_proba(np.concatenate(blocks, axis=1)) for blocks in parts]
-        return np.concatenate(log_proba) if log_proba else np.zeros((0, len(self.head.bias)))
+    def outputs(
+        self, tiles: Tiles, project: Project | None = None, *, start: int = 0, progress: bool = False
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of all items; zeros for items that failed."""
+        parts = _parts(tiles.drawn)
+        bar = tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True)
+        found = (
+            self.of_features(view_features(self.extractor, tiles, part, progress=False), part, project, start)
+            for part in bar
+        )
+        return scattered(joined(found, len(self.head.bias)), tiles.drawn, len(tiles))
+
+    def of_features(
+        self, features: Features, indices: np.ndarray, project: Project | None = None, start: int = 0
+    ) -> Outputs:
+        """Return the log-probabilities and projected features of some items by their features."""
+        layers, head, found = dict.fromkeys(self.extractor.pooled_layers, 1.0), self.head, []
+        for part in _parts(indices):
+            rows = head.scaling(np.concatenate(features.select(part, layers).blocks, axis=1))
+            found.append(Outputs(head.scaled_log_proba(rows), project and project(rows, start)))
+        return joined(found, len(head.bias))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the head's numbers and the backbone's."""
@@ -91,6 +113,11 @@ class Probe:
         (backbone,) = backbones
         backbone.body.load_state_dict(without_prefix(tensors, "body."))
         mean, factor, weight, bias = (tensors[f"head.{name}"].numpy() for name in _ARRAYS)
+        unknown = {layer for layer, _ in config["sources"]} - {PIXELS, *backbone.layers}
+        if unknown or weight.shape != (len(mean), len(bias)) or factor.shape != mean.shape:
+            raise ParameterError(
+                f"a head must fit its network, got {weight.shape} weights, layers {unknown or 'known'}"
+            )
         scaling = FeatureScaling(mean, factor)
         head = LinearHead(scaling, weight, bias, 1 / config["sharpness"], config["penalty"])
         pooled_layers = tuple((layer, way) for layer, way in config["sources"])
@@ -166,9 +193,14 @@ class ProbeEstimator(Estimator):
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the log-probabilities of items: float64 (n, n_classes)."""
+        return self.outputs(model, indices).log_proba
+
+    def outputs(self, model: Model, indices: np.ndarray, project: Project | None = None) -> Outputs:
+        """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeEstimator predicts with its own models, got {type(model).__name__}")
-        return model.of_features(self._features(model.extractor.pooled_layers)[0], indices)
+        features = self._features(model.extractor.pooled_layers)[0]
+        return model.of_features(features, indices, project)
 
     def _weight_layers(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> WeightedLayers:
         key = b"".join(part.tobytes() for part in (indices, targets, groups))

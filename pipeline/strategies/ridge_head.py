@@ -89,7 +89,11 @@ class LinearHead:
 
     def predict_log_proba(self, features: np.ndarray) -> np.ndarray:
         """Return float64 (n, n_classes) for float32 (n, n_features), the blocks side by side."""
-        return log_softmax(self.scaling(features) @ self.weight + self.bias, temperature=self.temperature)
+        return self.scaled_log_proba(self.scaling(features))
+
+    def scaled_log_proba(self, rows: np.ndarray) -> np.ndarray:
+        """Return float64 (n, n_classes) for features that are scaled already."""
+        return log_softmax(rows @ self.weight + self.bias, temperature=self.temperature)
 
 
 @dataclass(frozen=True, eq=False)

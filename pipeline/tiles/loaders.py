@@ -6,6 +6,7 @@ Nothing is flipped, warped or cropped: the two sides of a spectrogram mean diffe
 import random
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -14,10 +15,12 @@ import torch
 from matplotlib.axes import Axes as Plot
 from matplotlib.ticker import MaxNLocator
 
-from phosphene.converters import Axis, Image, ParameterError, PhospheneError, read
+from phosphene.converters import Axis, Image, ParameterError, PhospheneError, ReadError, read
+from phosphene.converters.core.signal import parse_address
+from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import evenly_spaced
 
-from .render import Tiles
+from .render import Tiles, render
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what fastai warns of while it is imported tells its users nothing
@@ -77,8 +80,9 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
 
     Returns
     -------
-    DataLoaders
-        For `vision_learner` or any `Learner`; `show_batch` draws the images with their axes.
+    TileLoaders
+        For `vision_learner` or any `Learner`; `show_batch` draws the images with their axes, and `learn.predict` and
+        `test_dl` take raw files.
 
     Raises
     ------
@@ -113,6 +117,7 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
         tfms=[[Pixels(tiles, used, view, copies, train)], [Labels(labels), Categorize(vocab=classes)]],
         splits=[train.tolist(), valid.tolist()],
     )
+    sets._dbunch_type = TileLoaders
     # A last batch of one would leave batch normalisation nothing to learn from.
     alone = len(train) > batch_size and len(train) % batch_size == 1
     loaders = sets.dataloaders(
@@ -125,6 +130,60 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     )
     loaders.train.rng = random.Random(seed)
     return loaders
+
+
+class TileLoaders(DataLoaders):
+    """fastai's loaders, whose `test_dl` (and so `learn.predict`) takes raw files as well as indices of tiles."""
+
+    def test_dl(
+        self, test_items: Any, rm_type_tfms: Any = None, with_labels: bool = False, **options: Any
+    ) -> "TileLoader":
+        """Return a loader of new items, drawn as the tiles of training were.
+
+        Parameters
+        ----------
+        test_items
+            Paths (`str`, `Path`, `path#fragment`) or items; or indices of the tiles that there are.
+        rm_type_tfms, options
+            As fastai's loaders take them.
+        with_labels
+            The items are of labelled files: their labels are targets.
+
+        Raises
+        ------
+        PhospheneError
+            One of the files cannot be read or drawn.
+        """
+        single = isinstance(test_items, str | Path | Item)
+        given = [test_items] if single else list(test_items)
+        if all(isinstance(one, int | np.integer) for one in given):
+            found: TileLoader = super().test_dl(given, rm_type_tfms, with_labels, **options)
+            return found
+        pixels = self.valid._pixels
+        tiles = _draw_new(given, pixels.tiles)
+        steps: list[list[Any]] = [[Pixels(tiles, np.arange(len(tiles)), pixels.view)]]
+        if with_labels:
+            steps.append([Labels([str(item.label) for item in tiles.items]), Categorize(vocab=self.vocab)])
+        every = list(range(len(tiles)))
+        sets = Datasets(every, tfms=steps, splits=[every, every])
+        loader: TileLoader = self.valid.new(sets.valid, **options)
+        return loader
+
+
+def _draw_new(sources: Sequence[Any], like: Tiles) -> Tiles:
+    """Draw files that are not among some tiles with the same views, read as these were."""
+    how = like.items[0].options
+
+    def item(source: Any) -> Item:
+        if isinstance(source, Item):
+            return source
+        path, fragment = parse_address(source)
+        return Item(path, fragment=fragment, options=how)
+
+    tiles = render([item(source) for source in sources], like.views, store=like.store, progress=False)
+    if tiles.failures:
+        raise ReadError(tiles.failures[0].error)
+    return tiles
 
 
 class Pixels(Transform):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from phosphene.converters import ParameterError, ReadError
+from phosphene.converters import ParameterError, ReadError, ReadOptions, read
 from phosphene.converters.series import SeriesReader
 from phosphene.datasets.sources import find_files, open_manifest
 from phosphene.datasets.windows import cut_each
@@ -446,3 +446,96 @@ def test_a_kind_that_is_named_makes_no_clutter_of_its_own_files(tmp_path):
     manifest = open_manifest(tmp_path, kind="mouse")
     assert len(manifest) == 12
     assert any("notes.txt" in note for note in manifest.notes)
+
+
+def test_a_few_missing_files_of_a_table_fail_by_name(tmp_path):
+    lay(tmp_path, "a.bin", "b.bin", "c.bin")
+    path = table(tmp_path, "path,label\na.bin,x\ngone.bin,x\nb.bin,y\nc.bin,y\n")
+    manifest = open_manifest(path)
+    assert len(manifest) == 4
+    assert any(f"line 3: {tmp_path}/gone.bin: no such file" in note for note in manifest.notes)
+    (failure,) = manifest.failures
+    assert failure.item.path.name == "gone.bin"
+
+
+def write_rows(path, labels=None, n=6):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    head = ",".join([*(f"t{k}" for k in range(40)), *(["label"] if labels else [])])
+    rows = [
+        ",".join([*(f"{np.sin(r + k / 3):.3f}" for k in range(40)), *([labels[r]] if labels else [])])
+        for r in range(n)
+    ]
+    path.write_text("\n".join([head, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("labels", [None, ["x"] * 6])
+def test_rows_of_tables_in_class_folders_are_items_of_that_class(tmp_path, labels):
+    for name in ("slow/0.csv", "slow/1.csv", "fast/0.csv"):
+        write_rows(tmp_path / name, labels)
+    manifest = open_manifest(tmp_path)
+    assert manifest.summary() == "series: 18 items in 3 files, 2 classes from folder names: fast 6, slow 12"
+    assert {item.fragment.unit for item in manifest.items} == {"row"}
+    told = any("those of the folders are taken" in note for note in manifest.notes)
+    assert told == bool(labels)
+
+
+def test_rows_with_labels_in_folders_of_subjects_keep_their_labels(tmp_path):
+    for name in ("ann/0.csv", "bob/0.csv"):
+        write_rows(tmp_path / name, list("pqpqpq"))
+    manifest = open_manifest(tmp_path)
+    assert manifest.classes == ("p", "q")
+    assert {item.group for item in manifest.items} == {"ann", "bob"}
+    assert any("folders are groups" in note for note in manifest.notes)
+
+
+def test_long_tables_in_class_folders_are_items(tmp_path):
+    for name in ("slow/0.csv", "fast/0.csv"):
+        rows = [f"{k},{t},{np.sin(k + t):.3f}" for k in range(4) for t in range(25)]
+        lay(tmp_path, name, data="\n".join(["id,time,value", *rows]).encode())
+    assert (
+        open_manifest(tmp_path).summary()
+        == "series: 8 items in 2 files, 2 classes from folder names: fast 4, slow 4"
+    )
+
+
+@pytest.mark.parametrize("name", ["layout", "columns", "time", "resample", "label"])
+@pytest.mark.parametrize("kind", ["audio", "binary"])
+def test_options_that_mean_nothing_for_a_kind_are_refused(tmp_path, name, kind):
+    values = {"layout": "rows", "columns": ("a",), "time": "t", "resample": "none", "label": "x"}
+    how = ReadOptions(**{name: values[name]})
+    for folder in ("a", "b"):
+        if kind == "audio":
+            sounds(tmp_path, f"{folder}/0.wav")
+        else:
+            lay(tmp_path, f"{folder}/0.bin")
+    file = next(tmp_path.glob("a/*"))
+    for look in (lambda: find_files(tmp_path, options=how), lambda: read(file, options=how)):
+        with pytest.raises(ParameterError, match=f"--{name} .* means nothing for {kind}"):
+            look()
+    if name != "label":
+        with pytest.raises(ParameterError, match=f"--{name} "):
+            open_manifest(tmp_path, options=how)
+
+
+def test_folders_of_splits_below_class_folders(tmp_path):
+    sounds(
+        tmp_path,
+        *(f"{name}/{split}/{k}.wav" for name in "ab" for split in ("train", "val") for k in range(2)),
+    )
+    manifest = open_manifest(tmp_path)
+    assert manifest.classes == ("a", "b")
+    assert Counter(item.split for item in manifest.items) == {"train": 4, "valid": 4}
+    assert any("are splits" in note for note in manifest.notes)
+
+
+def test_the_same_folders_in_each_class_folder_are_told(tmp_path):
+    sounds(tmp_path, *(f"site{site}/{name}/0.wav" for site in range(3) for name in ("bird", "rain")))
+    manifest = open_manifest(tmp_path)
+    assert manifest.classes == ("site0", "site1", "site2")
+    assert any("not those in each of them (bird, rain)" in note for note in manifest.notes)
+
+
+def test_annotations_among_sounds_are_left_out(tmp_path):
+    sounds(tmp_path, "a/0.wav", "b/0.wav")
+    lay(tmp_path, "a/0.TextGrid", "b/0.rttm", data=b"SPEAKER 0 1 0.0 1.0\n")
+    assert open_manifest(tmp_path).summary() == "audio: 2 files, 2 classes from folder names: a 1, b 1"

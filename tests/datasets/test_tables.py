@@ -347,3 +347,31 @@ def test_a_table_of_values_with_a_label_is_no_table_of_items(tmp_path):
     rows = [",".join([str(k), *(f"{np.sin(k + t):.3f}" for t in range(5)), "ab"[k % 2]]) for k in range(20)]
     path = table(tmp_path, "id,v0,v1,v2,v3,v4,label", rows)
     assert [str(item.path) for item in find_files(path)][:1] == [str(path)]
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "splits"),
+    [
+        ("is_valid", ("False", "True"), ("train", "valid")),
+        ("is_test", ("0", "1"), ("train", "test")),
+        ("train", ("yes", "no"), ("train", "valid")),
+    ],
+)
+def test_a_column_of_true_and_false_says_what_is_held_out(folder, column, words, splits):
+    rows = [f"{k}.wav,{'ab'[k % 2]},{words[k > 3]}" for k in range(N)]
+    manifest = open_manifest(table(folder, f"path,label,{column}", rows))
+    assert [item.split for item in manifest.items] == [splits[0]] * 4 + [splits[1]] * 2
+    assert any(f"column '{column}'" in note for note in manifest.notes)
+
+
+def test_lines_of_comment_above_a_header(folder):
+    rows = [f"{k}.wav,{'ab'[k % 2]}" for k in range(N)]
+    manifest = open_manifest(table(folder, "# made by hand\n# 2024\npath,label", rows))
+    assert manifest.labels.tolist() == list("ababab")
+
+
+def test_parts_that_end_after_their_files_are_told_and_not_taken_as_milliseconds(folder):
+    rows = [f"{k}.wav,2,9,{'ab'[k % 2]}" for k in range(N)]
+    manifest = open_manifest(table(folder, "path,start,end,label", rows))
+    assert fragments(manifest) == ["t=2,9"] * N
+    assert any("end before the last of their parts" in note for note in manifest.notes)

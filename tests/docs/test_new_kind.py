@@ -62,6 +62,9 @@ def test_a_kind_that_another_package_brings(installed, clouds, tmp_path):
     assert found["label"] == "ring"
 
 
-def test_the_kind_is_listed_and_shown(installed, clouds):
+def test_the_kind_is_listed_and_shown(installed, clouds, tmp_path):
     assert "cloud" in [found["name"] for found in phosphene(installed, "list")["converters"]]
-    assert phosphene(installed, "show", clouds / "disc" / "0.points")["kind"] == "points"
+    assert (
+        phosphene(installed, "show", clouds / "disc" / "0.points", "--out", tmp_path / "shown.png")["kind"]
+        == "points"
+    )

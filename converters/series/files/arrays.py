@@ -11,8 +11,7 @@ import numpy as np
 from ...core.errors import ReadError, short
 from ...core.files import Note, ReadOptions
 from .archives import Archive, OneSeries, Recording, finite
-from .layouts import alike
-from .times import UnevenTimeError, evenly
+from .times import UnevenTimeError, alike, evenly
 
 _LABELS = re.compile(
     r"(?:.*[/_])?(y|ys|labels?|targets?|class(?:es)?|y_(?:train|test)|category)", re.IGNORECASE
@@ -23,6 +22,7 @@ _RATES = re.compile(
 )
 _TIMES = re.compile(r"(?:.*[/_])?(t|time|times|timestamps?)", re.IGNORECASE)
 _MANY_COLUMNS = 16
+_MANY_CHANNELS = 10
 _SAMPLED_ROWS = 50
 _LARGE, _RATIO = 1 << 30, 100
 _HEADER_BYTES, _MOST_ARRAYS = 1 << 14, 64
@@ -95,7 +95,11 @@ def arranged(arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions)
     ReadError
         There is none of numbers, or several that could be meant.
     """
-    numbers = {name: array for name, array in arrays.items() if array.dtype.kind in "biuf" and array.size}
+    numbers = {
+        name: array
+        for name, array in arrays.items()
+        if array.dtype.kind in "biuf" and array.size and array.ndim
+    }
     wanted = [name for name in options.columns if name in arrays]
     if options.columns and not wanted:
         raise ReadError(f"{path}: has no array {options.columns[0]!r}, it has {', '.join(arrays)[:200]}")
@@ -117,7 +121,15 @@ def arranged(arrays: Mapping[str, np.ndarray], path: Path, options: ReadOptions)
         )
     name, array = next(iter(values.items()))
     labels = _labels_beside(name, arrays, len(array), options)
-    return _with_time(_shaped(array, labels, path, options), arrays, path, options)
+    found = _shaped(array, labels, path, options)
+    if labels is None and options.label is None:
+        notes = [Note(
+            f"array {name!r} is called like labels, but there is not one for each item, and is left out; "
+            f"--columns {name} takes it",
+            loss=True,
+        ) for name in beside if _LABELS.fullmatch(name)]  # fmt: skip
+        found = replace(found, notes=(*found.notes, *notes))
+    return _with_time(found, arrays, path, options)
 
 
 def _is_beside(name: str, values: Mapping[str, np.ndarray]) -> bool:
@@ -172,6 +184,11 @@ def _shaped(
         if wide > 1 and options.layout is None:
             notes.append(_turned(f"shape ({high}, {wide})", high, wide))
         array = array.T
+    elif options.layout is None and high >= _MANY_CHANNELS:
+        notes.append(Note(
+            f"shape ({high}, {wide}) is taken as {high} channels of {wide} samples; "
+            "--layout rows takes each row as an item"
+        ))  # fmt: skip
     return OneSeries(path, array, notes=tuple(notes))
 
 

@@ -13,12 +13,14 @@ from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet, sniff_sheet
 from .times import (
+    alike,
     counts_rows,
     is_time,
     looks_like_time,
     named_unit_of_time,
     rises_evenly,
     runs_like_time,
+    serial_days,
     unit_by_size,
 )
 
@@ -265,13 +267,6 @@ class SampledTable:
         return next((index for index, name in enumerate(self.names or ()) if is_time(name)), None)
 
 
-def alike(values: np.ndarray) -> float:
-    """Return the correlation of neighbours along the last axis, each row taken from its own mean."""
-    centred = values - values.mean(axis=1, keepdims=True)
-    power = float((centred**2).sum())
-    return float((centred[:, 1:] * centred[:, :-1]).sum() / power) if power > 0 else 0.0
-
-
 def _key(name: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", name.strip().lower()).strip("_")
 
@@ -428,6 +423,12 @@ class _Table(SampledTable):
                 notes.append(Note(f"column {self.name(index)!r} holds words and is left out", loss=True))
             else:
                 values.append(index)
+        enough = len(self.sampled) > FEW_COLUMNS and len(values) > 1 and values[0] == 0
+        if time is None is self.options.time and enough and rises_evenly(self.numbers(0)):
+            name = self.name(0)
+            notes.append(
+                Note(f"column {name!r} rises evenly, as times do, and is a channel; --time names it")
+            )
         return SeriesColumns(
             "columns", tuple(values), time, label, unit_s=unit_s, notes=tuple(notes), clock=clock
         )
@@ -477,7 +478,8 @@ class _Table(SampledTable):
             return 1.0
         times = self.numbers(time)
         falls = (np.diff(times) < 0).any()  # the samples of several items, or a table the wrong way round
-        unit_s, note = unit_by_size(np.unique(times) if falls else times)
+        times = np.unique(times) if falls else times
+        unit_s, note = serial_days(times, self.keys[time]) or unit_by_size(times)
         notes.extend([note] if note else [])
         return unit_s
 

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.delimited import BLANKS, Form, PlainText, instants, parse_block
+from ...core.delimited import (
+    BLANKS,
+    Form,
+    PlainText,
+    better_order,
+    instants,
+    is_number,
+    is_slashed_date,
+    parse_block,
+)
 from ...core.errors import ReadError
 from ...core.files import Note, ReadOptions
 from ...core.sheet import Sheet, sniff_sheet
@@ -49,6 +58,8 @@ def open_table(
         raise ReadError(f"{path}: holds no line of text; give a table of numbers, one column a channel")
     if not sheet.rows:
         raise ReadError(f"{path}: holds a header and no numbers; give one row of numbers for each sample")
+    if sheet.names is not None and len(sheet.names) + 1 == sheet.form.columns and _has_row_names(sheet):
+        sheet = replace(sheet, names=("", *sheet.names))
     if sheet.names is not None and len(sheet.names) != sheet.form.columns:
         raise ReadError(
             f"{path}: the header has {len(sheet.names)} columns, the first row {sheet.form.columns}; make them agree"
@@ -61,6 +72,17 @@ def open_table(
     if columns.layout == "long":
         return _read_long(rows, columns, options)
     return _read_rows(rows, columns)
+
+
+def _has_row_names(sheet: Sheet) -> bool:
+    """Tell rows that begin with a name or number of their own, which R writes without a name above."""
+    names = [row[0].strip() for row in sheet.rows]
+    numbered = [name.strip('"') for name in names]
+    return len(set(names)) == len(names) and (
+        numbered == [str(int(numbered[0]) + k) for k in range(len(numbered))]
+        if numbered[0].isdigit()
+        else not any(is_number(name) for name in names)
+    )
 
 
 def _head(text: PlainText) -> tuple[bytes, bool]:
@@ -161,6 +183,8 @@ class TextTable:
 
     def __init__(self, rows: TextRows, columns: SeriesColumns, options: ReadOptions, sheet: Sheet) -> None:
         self.rows, self.columns, self.options, self.path = rows, columns, options, rows.path
+        time = columns.time if columns.time in columns.text else None
+        self._is_slashed = time is not None and is_slashed_date(sheet.rows[0][time])
         self.notes = columns.notes + self._layout_notes(sheet)
 
     def _layout_notes(self, sheet: Sheet) -> tuple[Note, ...]:
@@ -185,15 +209,19 @@ class TextTable:
         """Return float32 (channels, samples) of the rows `start` to `stop - 1`, the step in seconds, and notes."""
         values = np.empty((len(self.columns.values), stop - start), np.float32)
         times = np.empty(stop - start)
+        slashed = self._is_slashed
+        day_first = np.empty(stop - start if slashed else 0)
         odd_lines: list[int] = []
         for first_row, numbers, texts, odd in self.rows.blocks(start, stop):
-            if self.columns.time in texts:
-                numbers[:, self.columns.time] = instants(texts[self.columns.time])
-                if self.columns.clock is not None:
-                    numbers[:, self.columns.time] += instants(texts[self.columns.clock])
             skip = max(0, start - first_row)
+            target = slice(first_row + skip - start, min(first_row + len(numbers), stop) - start)
+            if self.columns.time in texts:
+                clock = 0.0 if self.columns.clock is None else instants(texts[self.columns.clock])
+                numbers[:, self.columns.time] = instants(texts[self.columns.time], first="month") + clock
+                if slashed:
+                    other = instants(texts[self.columns.time], first="day") + clock
+                    day_first[target] = other[skip : stop - first_row]
             kept = numbers[skip : stop - first_row]
-            target = slice(first_row + skip - start, first_row + skip - start + len(kept))
             values[:, target] = kept[:, self.columns.values].T
             if self.columns.time is not None:
                 times[target] = kept[:, self.columns.time]
@@ -201,6 +229,9 @@ class TextTable:
         notes = self.notes + _odd_note(odd_lines)
         if self.columns.time is None:
             return values, None, notes
+        if slashed:
+            times, told = better_order(times, day_first)
+            notes += (Note(told),) if told else ()
         try:
             values, step, more = evenly(values, times * self.columns.unit_s, resample=self.options.resample)
         except UnevenTimeError as error:

@@ -213,11 +213,14 @@ def _resampled(values: np.ndarray, times: np.ndarray, typical: float) -> tuple[n
 
 
 _NAME = re.compile(
-    r"(?:time|timestamps?|time[_ ]?stamp|t|ts|date|datetime|date[ _]?time|elapsed|epoch|"
+    r"(?:(?:local|utc|unix|sample|rel|relative|elapsed|epoch|event)?[_ .]?time|timestamps?|time[_ ]?stamp|t|ts|date|"
+    r"datetime|date[ _]?time|elapsed|time[_ ]elapsed|seconds[_ ]elapsed|epoch|unix|utc|"
+    r"zeit|zeitstempel|datum|uhrzeit|tiempo|fecha|hora|temps|heure|horodatage|czas|tijd|tid|aika|время|дата|时间|日期|時間|日時|"
     r"s|sec|secs|seconds|ms|milliseconds)"
     r"[_ ]{0,3}(?:[\[(]?[_ ]{0,3}(?P<unit>s|sec|secs|seconds|ms|msec|milliseconds|us|µs|μs|usec|microseconds|"
-    r"ns|nsec|nanoseconds|min|minutes|h|hours)[\])]?)?"
+    r"ns|nsec|nanoseconds|min|minutes|h|hours|d|days)[\])]?)?"
 )
+_DAYS = (("Excel", 20_000, 73_051), ("MATLAB", 693_000, 770_000))
 # Steps that clocks are set to, in seconds, and rates, in hertz.
 _INTERVALS_S = (
     *(1, 2, 5, 15, 30, 60, 120, 300, 600, 900, 1200, 1800),
@@ -289,6 +292,29 @@ def unit_by_size(times: np.ndarray) -> tuple[float, Note | None]:
     return unit, guessed_unit(unit, f"{mean * unit:.4g} s apart")
 
 
+def serial_days(times: np.ndarray, name: str) -> tuple[float, Note] | None:
+    """Return the seconds in a day, and a note, where times count days as Excel (since 1900) or MATLAB (year 0) do.
+
+    They are known by their size, where days make their step a usual one, or the name of the column speaks of dates.
+
+    Examples
+    --------
+    >>> serial_days(45292 + np.arange(9) / 1440, "t")[0], serial_days(np.arange(9) / 1440, "t")
+    (86400.0, None)
+    """
+    times = times[np.isfinite(times)]
+    program = next((who for who, low, high in _DAYS if ((times > low) & (times < high)).all()), None)
+    if program is None or len(times) < 2:
+        return None
+    step = float(np.median(np.diff(times)))
+    whole = bool((times % 1 == 0).all())
+    if ("dat" in name.lower() and step <= 31) if whole else (_is_usual(step * 86400) and not _is_usual(step)):
+        return 86400.0, Note(
+            f"its times are taken as days, as {program} counts them; name another unit with --time COLUMN:UNIT"
+        )
+    return None
+
+
 def _is_usual(step_s: float) -> bool:
     return any(abs(step_s / known - 1) < 0.01 for known in _INTERVALS_S) or any(
         abs(step_s * known - 1) < 0.01 for known in _RATES_HZ
@@ -335,3 +361,10 @@ def rises_evenly(values: np.ndarray) -> bool:
 def looks_like_time(fields: Sequence[str], values: np.ndarray) -> bool:
     """Tell whether the first column of a table without a header holds dates, or numbers that rise evenly."""
     return is_date(fields[0]) or rises_evenly(values)
+
+
+def alike(values: np.ndarray) -> float:
+    """Return the correlation of neighbours along the last axis, each row taken from its own mean."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    power = float((centred**2).sum())
+    return float((centred[:, 1:] * centred[:, :-1]).sum() / power) if power > 0 else 0.0

@@ -371,3 +371,25 @@ def test_recordings_of_esc10(data):
         sound = read(path)
         assert sound.rate_hz == 44100
         assert sound.duration_s == READER.extent(path)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_cut_in_half_is_told(tmp_path, subtype):
+    path, rate_hz = tmp_path / "whole.ogg", 48000
+    soundfile.write(path, np.tile(NOISE, 8), rate_hz, format="OGG", subtype=subtype)
+    assert read(path).notes == ()
+    data = path.read_bytes()
+    cut = tmp_path / "cut.ogg"
+    cut.write_bytes(data[: len(data) // 2])
+    (note,) = read(cut).notes
+    assert "cut short" in note
+    with pytest.raises(ReadError, match="cut short"):
+        read(cut, options=STRICT)
+
+
+def test_floats_that_are_rather_whole_numbers_are_told(tmp_path):
+    loud, whole = tmp_path / "loud.wav", tmp_path / "whole.wav"
+    loud.write_bytes(floats(0, 1.5, -1.2))
+    whole.write_bytes(floats(0, 15000, -12000))
+    assert read(loud).notes == ()
+    assert "times full scale" in read(whole).notes[0]

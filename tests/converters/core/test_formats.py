@@ -203,3 +203,93 @@ def test_tables_of_numbers_are_no_dumps(tmp_path, text):
     path.write_text(text)
     assert not hex_dump(text.encode())
     assert recognise(path) == "series"
+
+
+LEFT = {
+    "Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+    "web page": b"<!DOCTYPE html>\n<html><body>404 not found</body></html>\n",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+@pytest.mark.parametrize("name", ["a.wav", "a.csv", "a.mp3", "a.npy", "a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("named", [False, True])
+def test_what_stands_in_the_place_of_a_file_is_named(tmp_path, what, name, named):
+    path = tmp_path / name
+    path.write_bytes(LEFT[what])
+    kind = (
+        {"wav": "audio", "mp3": "audio", "jsonl": "mouse"}.get(path.suffix[1:], "series") if named else None
+    )
+    with pytest.raises(ReadError, match=f"{what}.*get the file itself"):
+        read(path, kind)
+
+
+def test_a_pointer_is_no_program_and_a_web_page_may_be_one(tmp_path):
+    pointer, page = tmp_path / "a.exe", tmp_path / "a.html"
+    pointer.write_bytes(LEFT["Git LFS"])
+    page.write_bytes(LEFT["web page"])
+    for kind in (None, "binary"):
+        with pytest.raises(ReadError, match="git lfs pull"):
+            read(pointer, kind)
+    assert read(page).kind == "binary"
+
+
+def test_raw_samples_without_a_header_are_no_program(tmp_path):
+    path = tmp_path / "a.pcm"
+    path.write_bytes(np.arange(4000, dtype="<i2").tobytes())
+    with pytest.raises(ReadError, match="write them as WAV"):
+        read(path)
+    assert read(path, "binary").kind == "binary"
+
+
+def as_intel(data):
+    lines = []
+    for at in range(0, len(data), 16):
+        some = data[at : at + 16]
+        record = bytes([len(some), at >> 8, at & 255, 0]) + some
+        lines.append(":" + (record + bytes([-sum(record) & 255])).hex().upper())
+    return "\n".join([*lines, ":00000001FF"])
+
+
+def as_motorola(data):
+    lines = ["S0030000FC"]
+    for at in range(0, len(data), 16):
+        some = data[at : at + 16]
+        record = bytes([len(some) + 3, at >> 8, at & 255]) + some
+        lines.append("S1" + (record + bytes([~sum(record) & 255])).hex().upper())
+    return "\n".join([*lines, "S9030000FC"])
+
+
+def sixteen_a_line(data, form):
+    return "\n".join(form(data[at : at + 16]) for at in range(0, len(data), 16))
+
+
+HEX = {
+    "Intel HEX": as_intel,
+    "S-records": as_motorola,
+    "one line": lambda data: data.hex(),
+    "xxd -p": lambda data: sixteen_a_line(data, bytes.hex),
+    "pairs": lambda data: sixteen_a_line(data, lambda some: some.hex(" ")),
+    "commas": lambda data: sixteen_a_line(
+        data, lambda some: ", ".join(f"0x{byte:02x}" for byte in some) + ","
+    ),
+    "escapes": lambda data: sixteen_a_line(data, lambda some: "".join(f"\\x{byte:02x}" for byte in some)),
+}
+
+
+@pytest.mark.parametrize("form", HEX)
+@pytest.mark.parametrize("name", ["a.hex", "a.txt", "a"])
+def test_bytes_written_as_digits_are_bytes(tmp_path, form, name):
+    data = np.random.default_rng(0).integers(0, 256, 500, np.uint8).tobytes()
+    path = tmp_path / name
+    path.write_text(HEX[form](data))
+    found = read(path)
+    assert found.kind == "binary"
+    assert found.data.tobytes() == data
+    assert "not its letters" in found.notes[0]
+
+
+def test_numbers_are_no_digits_of_bytes(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("\n".join(f"{k:02d} {k * 7 % 90:02d} 34" for k in range(90)))
+    assert read(path).kind == "series"

@@ -514,3 +514,55 @@ def test_balabit_sessions_are_known_and_read(data):
         assert MouseReader().extent(path) == len(session.time_s)
         assert max(session.x.max(), session.y.max()) < 4096
         assert session.time_s[0] == 0
+
+
+@pytest.mark.parametrize(
+    "place", [{"position": {"x": 5, "y": 7}}, {"pos": [5, 7]}, {"coords": {"x": 5, "y": 7}}]
+)
+@pytest.mark.parametrize("form", ["lines", "array", "object"])
+def test_positions_inside_an_object_are_read(write, place, form):
+    events = [{"t": k / 50, "type": "mousemove"} | place for k in range(20)]
+    text = {"lines": "\n".join(map(json.dumps, events)), "array": json.dumps(events)}
+    session = read(write(text.get(form) or json.dumps({"user": "a", "events": events})))
+    assert session.kind == "mouse"
+    assert (session.x.tolist(), session.y.tolist()) == ([5.0] * 20, [7.0] * 20)
+
+
+def test_a_session_with_dates_of_the_american_form(write):
+    rows = [f"12/31/2024 11:59:{k:02d} PM,move,{k},5" for k in range(50, 60)]
+    rows += [f"01/01/2025 12:00:{k:02d} AM,move,{k},5" for k in range(5)]
+    session = read(write("\n".join(["time,event,x,y", *rows])))
+    assert session.time_s.tolist() == [float(k) for k in range(15)]
+
+
+@pytest.mark.parametrize("scale", [1000, 1, 1_000_000])
+def test_the_unit_of_sessions_with_few_moves_is_known_by_how_long_buttons_are_held(write, scale):
+    rows = []
+    for k in range(6):
+        rows += [f"{int(scale * (3 * k + 1))},mousedown,5,5", f"{scale * (3 * k + 1.09):.0f},mouseup,5,5"]
+    if scale == 1:
+        rows = [
+            f"{3 * k + wait},{event},5,5"
+            for k in range(6)
+            for wait, event in ((1, "mousedown"), (1.09, "mouseup"))
+        ]
+    session = read(write("\n".join(["t,event,x,y", *rows])))
+    assert session.time_s[-1] == pytest.approx(15.09, abs=0.01)
+    assert bool(session.notes) == (scale != 1)
+
+
+def test_turns_of_the_wheel_are_as_quick_as_moves(write):
+    rows = [f"{17 * k},{'wheel' if k % 3 else 'mousemove'},{k},{k}" for k in range(40)]
+    assert read(write("\n".join(["t,event,x,y", *rows]))).time_s[-1] == pytest.approx(0.663)
+
+
+def test_a_few_rows_that_come_late_are_sorted_and_told(write):
+    times = [17 * k for k in range(60)]
+    times[30], times[31] = times[31], times[30]
+    head = "t,event,x,y\n"
+    session = read(write(head + "\n".join(f"{t},mousemove,{t},5" for t in times)))
+    assert session.x.tolist() == sorted(times)
+    assert any("1 rows are not in the order of time" in note for note in session.notes)
+    twice = [*range(0, 680, 17), *range(0, 680, 17)]
+    with pytest.raises(ReadError, match="time falls from 663 to 0"):
+        read(write(head + "\n".join(f"{t},mousemove,{t},5" for t in twice)))

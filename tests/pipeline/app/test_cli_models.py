@@ -3,6 +3,7 @@
 import html.parser
 import json
 
+import numpy as np
 import pytest
 
 from phosphene.datasets import make_synthetic
@@ -11,6 +12,7 @@ from phosphene.pipeline.app import commands
 from phosphene.pipeline.classifier import training
 
 CLASSES = ["bearing", "imbalance", "normal"]
+TRUST = {"accuracy_interval", "macro_f1_interval", "ece", "ece_interval", "novel"}
 SMALL = ("--as", "gasf(size=64)", "--workers", "1")
 
 
@@ -26,7 +28,10 @@ def raw(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(raw, phosphene):
-    return phosphene("train", raw / "seen", "--out", raw / "model", "--strategy", "probe", *SMALL, "--json")
+    report = ("--report", raw / "train.html")
+    return phosphene(
+        "train", raw / "seen", "--out", raw / "model", "--strategy", "probe", *report, *SMALL, "--json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +48,19 @@ def predicted(raw, model, phosphene):
 def test_train_says_how_and_how_good(trained, model):
     summary = "series: 18 files, 3 classes from folder names: bearing 6, imbalance 6, normal 6"
     assert (trained.status, trained.err) == (0, f"{summary}\n")
-    result = {"strategy", "why", "fit", "classes", "accuracy", "macro_f1", "n", "failed", "seconds"}
+    result = {
+        "strategy",
+        "why",
+        "fit",
+        "oof",
+        "classes",
+        "accuracy",
+        "macro_f1",
+        "n",
+        "failed",
+        "seconds",
+        *TRUST,
+    }
     assert set(trained.json) == result | {"summary", "notes"}
     assert (trained.json["classes"], trained.json["summary"], trained.json["notes"]) == (CLASSES, summary, [])
     assert (trained.json["strategy"], trained.json["n"], trained.json["failed"]) == ("probe", 3, [])
@@ -51,7 +68,18 @@ def test_train_says_how_and_how_good(trained, model):
     assert {file.name for file in model.iterdir()} == {"model.safetensors", "config.json", "README.md"}
     card = (model / "README.md").read_text()
     assert "| looks at | gasf(size=64) |" in card
-    assert "| held out | 20 % of the items: accuracy " in card
+    assert "| held out | 16.7 % of the items: accuracy " in card  # 3 of 18; a fifth was asked for
+
+
+def test_train_says_what_the_fit_knows_and_writes_a_report(trained, raw):
+    assert trained.json["oof"]["n"] == 15
+    assert (
+        trained.json["oof"]["words"]
+        == f"accuracy {100 * trained.json['oof']['accuracy']:.1f} % on 15 training items"
+    )
+    page = (raw / "train.html").read_text()
+    assert "Scores on 3 items" in page
+    assert trained.json["oof"]["words"] in page
 
 
 def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw):
@@ -63,6 +91,9 @@ def test_predict_answers_for_each_file_and_names_the_broken_ones(predicted, raw)
         assert list(answer["probabilities"]) == CLASSES
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
         assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+        assert 0 <= answer["novelty"] <= 1
+        assert all((raw / "seen" / name).exists() for name in answer["nearest"])
+        assert len(answer["nearest"]) == 3
     errors = {failure["path"]: failure["error"] for failure in predicted.json["failed"]}
     assert "'oops' is not a number" in errors[str(raw / "new" / "normal" / "broken.csv")]
     assert "no such file" in errors[str(raw / "missing.csv")]
@@ -82,7 +113,7 @@ class Tags(html.parser.HTMLParser):
         self.open, self.text = [], ""
 
     def handle_starttag(self, tag, attrs):
-        if tag != "meta":
+        if tag not in ("meta", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -96,7 +127,9 @@ def test_evaluate_with_a_report_agrees_with_predict(model, predicted, raw, phosp
     page = tmp_path / "report.html"
     done = phosphene("evaluate", model, raw / "new", "--report", page, "--workers", "1", "--json")
     assert done.status == 1
-    assert set(done.json) == {"n", "accuracy", "macro_f1", "confusion", "failed", "summary", "notes"}
+    figures = {"n", "accuracy", "macro_f1", "confusion", "per_class", "failed", "summary", "notes"}
+    assert set(done.json) == figures | TRUST
+    assert done.json["ece_interval"][0] <= done.json["ece"] <= done.json["ece_interval"][1]
     assert done.json["n"] == 6
     assert done.json["confusion"]["classes"] == CLASSES
     counts = done.json["confusion"]["counts"]
@@ -108,7 +141,7 @@ def test_evaluate_with_a_report_agrees_with_predict(model, predicted, raw, phosp
     reader = Tags()
     reader.feed(page.read_text())
     assert reader.open == []
-    assert f"Accuracy {100 * done.json['accuracy']:.1f} %" in reader.text
+    assert f"{100 * done.json['accuracy']:.1f} %" in reader.text
     assert "not in the scores (1)" in reader.text
     assert "broken.csv" in reader.text
 
@@ -136,10 +169,18 @@ def test_cross_validate(raw, phosphene):
     assert done.status == 0
     assert done.err == "series: 18 files, 3 classes from folder names: bearing 6, imbalance 6, normal 6\n"
     figures = {"folds", "metric", "score", "accuracy", "macro_f1", "failed", "seconds", "summary", "notes"}
-    assert set(done.json) == figures | {"strategy", "why"}
+    assert set(done.json) == figures | {"strategy", "why", "confusion", "per_class"}
     assert done.json["strategy"] == "probe"
     assert "few" in done.json["why"]
-    assert [set(fold) for fold in done.json["folds"]] == [{"fold", "n", "accuracy", "macro_f1"}] * 5
+    of_fold = {"fold", "n", "accuracy", "macro_f1", "oof", "confusion", "per_class"}
+    assert [set(fold) for fold in done.json["folds"]] == [of_fold] * 5
+    assert [fold["oof"]["n"] for fold in done.json["folds"]] == [
+        18 - fold["n"] for fold in done.json["folds"]
+    ]
+    pooled = np.sum([fold["confusion"]["counts"] for fold in done.json["folds"]], axis=0)
+    assert done.json["confusion"]["counts"] == pooled.tolist()
+    recall = {one["class"]: one["recall"] for one in done.json["per_class"]}
+    assert recall == dict(zip(CLASSES, (np.diag(pooled) / pooled.sum(axis=1)).tolist(), strict=True))
     assert sum(fold["n"] for fold in done.json["folds"]) == 18
     mean = sum(fold["accuracy"] for fold in done.json["folds"]) / 5
     assert (done.json["metric"], done.json["score"]) == ("accuracy", pytest.approx(mean))
@@ -152,7 +193,15 @@ def test_claims_are_told_by_their_area_under_the_curve(raw, phosphene, monkeypat
     monkeypatch.setattr(training, "cross_validate", lambda manifest, recipe: found)
     done = phosphene("cross-validate", raw / "seen", "--json")
     assert (done.json["metric"], done.json["score"], done.json["accuracy"]) == ("auc", 0.875, None)
-    assert done.json["folds"] == [{"fold": "test", "n": 8, "accuracy": None, "macro_f1": None, "auc": 0.875}]
+    (fold,) = done.json["folds"]
+    assert (fold["fold"], fold["n"], fold["accuracy"], fold["macro_f1"], fold["auc"]) == (
+        "test",
+        8,
+        None,
+        None,
+        0.875,
+    )
+    assert fold["per_class"] == []
     words = phosphene("cross-validate", raw / "seen").out
     assert "mean: accuracy unknown, macro-F1 unknown, auc 0.875; in 1.0 s" in words
     assert "nan" not in words

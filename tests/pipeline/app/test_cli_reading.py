@@ -213,3 +213,20 @@ def test_embed_writes_a_row_for_each_item(phosphene, tmp_path):
     wrong = phosphene("embed", tmp_path / "raw", out, "--as", "gasf", "--layer", "nowhere")
     assert wrong.status == 2
     assert "layer of efficientnet_lite0 must be one of" in wrong.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--layout", "rows"), ("--columns", "a"), ("--time", "t"), ("--label", "x")]
+)
+def test_options_of_tables_are_refused_for_sound(phosphene, tmp_path, words):
+    make_synthetic("audio", tmp_path / "raw", items_per_class=1)
+    sound = next((tmp_path / "raw").glob("*/*.wav"))
+    for command in (
+        ("convert", tmp_path / "raw", tmp_path / "out"),
+        ("show", sound),
+        ("convert", sound, tmp_path / "out"),
+    ):
+        done = phosphene(*command, *words)
+        assert (done.status, len(done.err.splitlines())) == (2, 1), done.err
+        assert words[0] in done.err
+    assert not (tmp_path / "out").exists()

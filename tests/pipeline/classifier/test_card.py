@@ -27,7 +27,15 @@ NOTES = {
     "data": "sessions",
     "learned_from": 80,
     "held_out": "0.2",
-    "metrics": {"n": 20, "accuracy": 0.95, "macro_f1": 0.9},
+    "metrics": {
+        "n": 20,
+        "accuracy": 0.95,
+        "accuracy_interval": [0.76, 0.99],
+        "macro_f1": 0.9,
+        "ece": 0.041,
+        "ece_interval": [0.02, 0.07],
+    },
+    "oof": {"accuracy": 0.925, "n": 40, "words": "accuracy 92.5 % on 40 training items"},
 }
 
 
@@ -37,7 +45,7 @@ def rows(card):
 
 
 def test_every_fact():
-    card = model_card(config(**NOTES))
+    card = model_card(config(**NOTES) | {"novelty": {"names": ["a", "b"], "labels": ["bot", "person"]}})
     assert card.startswith("---\nlibrary_name: phosphene\n")
     assert "# Classifier of sessions\n\nTells mouse files apart: bot, person.\n" in card
     assert rows(card) == {
@@ -46,7 +54,10 @@ def test_every_fact():
         "backbone": "efficientnet_lite0, weights: in1k from the package",
         "strategy": "probe: the default",
         "learned from": "80 items of sessions",
-        "held out": "20 % of the items: accuracy 0.950, macro-F1 0.900 on 20 items",
+        "held out": "20 % of the items: accuracy 0.950 (0.760 to 0.990), macro-F1 0.900 on 20 items",
+        "out of fold": "accuracy 92.5 % on 40 training items",
+        "calibration": "error 0.041 (95 % interval 0.020 to 0.070)",
+        "novelty": "told by the distance from 2 training items, whose names are in config.json",
         "seed": "3",
         "made by": "phosphene 0.1.0",
     }
@@ -57,6 +68,7 @@ def test_what_is_not_known_is_said():
     assert facts["held out"] == "nothing: nobody knows how good it is"
     assert facts["windows"] == "none, items stay whole"
     assert facts["strategy"] == "unknown: unknown"
+    assert facts["out of fold"] == facts["calibration"] == facts["novelty"] == "unknown"
     assert facts["learned from"] == "unknown items of files without a name"
 
 

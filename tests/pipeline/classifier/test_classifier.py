@@ -1,17 +1,22 @@
 """A classifier on disk: whole, safe, and the same in another process."""
 
+import errno
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save
 
 from phosphene.converters import ParameterError, ReadError
 from phosphene.datasets import Item, make_synthetic
 from phosphene.pipeline import Classifier, Recipe, train
+from phosphene.pipeline.classifier.folder import write_folder
 
 RECIPES = {
     "probe": Recipe(views="gasf(size=64),patches(size=64)", workers=1),
@@ -32,6 +37,13 @@ def files(tmp_path_factory):
 def saved(request, files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     return train(files, RECIPES[request.param], valid="none", out=folder, progress=False).classifier, folder
+
+
+@pytest.fixture(scope="module")
+def network(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("network")
+    train(files, RECIPES["networks"], valid="none", out=folder, progress=False)
+    return folder
 
 
 def test_a_new_process_gives_the_same_probabilities(saved, files):
@@ -124,7 +136,18 @@ def _without(name):
 
 
 def _write(name, text):
-    return lambda folder: (folder / name).write_text(text)
+    return lambda folder: (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def _change_weights(function):
+    """Change weights as somebody would who can also write a checksum."""
+
+    def change(folder):
+        weights = save(function(load_file(folder / "model.safetensors")))
+        (folder / "model.safetensors").write_bytes(weights)
+        _edit("weights_sha256", hashlib.sha256(weights).hexdigest())(folder)
+
+    return change
 
 
 def _edit(key, value):
@@ -145,15 +168,34 @@ def _edit(key, value):
         (_without("model.safetensors"), r"model\.safetensors: the weights cannot be read"),
         (_write("config.json", "{"), r"config\.json: not the configuration of a classifier"),
         (_write("config.json", "[]"), r"config\.json: not the configuration of a classifier"),
-        (_write("model.safetensors", "no tensors"), r"model\.safetensors: the weights cannot be read"),
+        (_write("model.safetensors", "no tensors"), "their checksum differs"),
         (_edit("format", 99), r"config\.json: format 99, this version reads 3; update phosphene"),
         (_edit("views", [{"name": "gasf"}]), "not a whole classifier"),
         (_edit("model", {"sort": "other"}), "not a whole classifier"),
-        (_edit("classes", None), "not a whole classifier"),
+        (_edit("classes", None), "classes: .* not a whole classifier"),
+        (_edit("classes", ["a", "b"]), r"2 classes, and weights of \{3\}"),
+        (_edit("windows", {"unit": "t"}), "not a whole classifier"),
+        (_edit("signature", {"kind": 3}), "not a whole classifier"),
+        (
+            _edit("backbones", [{"name": "lenet", "weights": "w", "input": {"size": 10**9}}]),
+            r"backbones\.0\.input",
+        ),
+        (_edit("weights_sha256", "0" * 64), "checksum differs"),
+        (_write("config.json", "[" * 100_000), r"config\.json: not the configuration of a classifier"),
+        (
+            _write("config.json", "é".encode("latin-1")),
+            r"config\.json: not the configuration of a classifier",
+        ),
+        (_change_weights(lambda tensors: {k: v * float("nan") for k, v in tensors.items()}), "not finite"),
+        (_change_weights(lambda tensors: dict(list(tensors.items())[1:])), "not a whole classifier"),
+        (
+            _change_weights(lambda tensors: {k: v[:1] if v.ndim else v for k, v in tensors.items()}),
+            "not a whole classifier",
+        ),
     ],
 )
-def test_a_damaged_folder_is_told_by_its_path(files, tmp_path, damage, message):
-    train(files, RECIPES["networks"], valid="none", out=tmp_path / "model", progress=False)
+def test_a_damaged_folder_is_told_by_its_path(network, tmp_path, damage, message):
+    shutil.copytree(network, tmp_path / "model")
     damage(tmp_path / "model")
     with pytest.raises(ReadError, match=message) as caught:
         Classifier.load(tmp_path / "model")
@@ -168,3 +210,93 @@ def test_a_model_saved_in_format_3_gives_the_same_probabilities():
     for prediction in done.answers:
         assert prediction.probabilities == pytest.approx(expected[prediction.item.path.name], abs=1e-4)
     assert len(done.answers) == 2
+
+
+def _contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("others", [(), ("notes.txt",)])
+def test_saving_over_a_classifier_replaces_it_whole_and_leaves_other_files(saved, tmp_path, others):
+    classifier, _ = saved
+    folder = classifier.save(tmp_path / "model")
+    for name in others:
+        (folder / name).write_text("mine")
+    renamed = replace(classifier, classes=("a", "b", "c"))
+    renamed.save(folder)
+    assert Classifier.load(folder).classes == ("a", "b", "c")
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        ["README.md", "config.json", "model.safetensors", *others]
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("others", [(), ("notes.txt",)])
+def test_a_disk_that_fills_up_while_saving_leaves_the_old_classifier(saved, tmp_path, monkeypatch, others):
+    classifier, _ = saved
+    folder = classifier.save(tmp_path / "model")
+    for name in others:
+        (folder / name).write_text("mine")
+    before = _contents(folder)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace(classifier, classes=("a", "b", "c")).save(folder)
+    assert _contents(folder) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_weights_of_another_model_are_refused(saved, tmp_path):
+    classifier, _ = saved
+    one, other = classifier.save(tmp_path / "one"), tmp_path / "other"
+    tensors = {name: tensor + 1 for name, tensor in classifier.model.tensors().items()}
+    write_folder(other, classifier.config, tensors, "")
+    (one / "model.safetensors").write_bytes((other / "model.safetensors").read_bytes())
+    with pytest.raises(ReadError, match=r"model\.safetensors: not the weights that config\.json"):
+        Classifier.load(one)
+
+
+def test_a_save_that_was_killed_between_two_names_tells_where_the_old_one_is(saved, tmp_path):
+    folder = saved[0].save(tmp_path / "model")
+    folder.rename(tmp_path / ".model.0123.old")
+    with pytest.raises(ReadError, match=r"it is whole as .*\.model\.0123\.old, rename that"):
+        Classifier.load(folder)
+
+
+def test_embed_gives_a_row_of_trained_features_for_each_item(saved, files):
+    classifier, _ = saved
+    paths = sorted(files.glob("*/*.csv"))[::6]
+    found = classifier.embed([*paths, files / "missing.csv"], workers=1)
+    bodies = [body for view in range(2) for body in classifier.model.trained_bodies(view)]
+    assert found.features.shape == (3, sum(body.n_features for body in bodies))
+    assert [item.path for item in found.items] == paths
+    assert [failure.item.path.name for failure in found.failures] == ["missing.csv"]
+    assert found.layers == (bodies[0].layers[-1],)
+    assert list(found.to_frame().columns)[:3] == ["path", "label", "f0"]
+    assert "3 items" in repr(found)
+    alone = classifier.embed(paths[1], workers=1).features[0]
+    assert alone == pytest.approx(found.features[1], abs=1e-4)
+    early = classifier.embed(paths, layer=bodies[0].layers[0], workers=1)
+    assert early.layers == (bodies[0].layers[0],)
+    assert early.features.shape[1] < found.features.shape[1]
+    with pytest.raises(ParameterError, match="got 'nowhere'"):
+        classifier.embed(paths, layer="nowhere", workers=1)
+    with pytest.raises(ParameterError, match="missing"):
+        classifier.embed(files / "missing.csv", workers=1)
+
+
+def test_embed_takes_arrays_and_the_weights_after_training(saved, files):
+    classifier, _ = saved
+    one = np.sin(np.outer(np.arange(1, 3), np.arange(300)) / 9)
+    assert len(classifier.embed(one, workers=1)) == 1
+    networks = getattr(classifier.model, "networks", ())
+    if networks:
+        body = classifier.model.trained_bodies(0)[0].body
+        assert body.state_dict().keys() == networks[0][0][0].state_dict().keys()
+        assert not np.allclose(
+            next(iter(body.parameters())).detach(),
+            next(iter(classifier.model.backbone.body.parameters())).detach(),
+        )

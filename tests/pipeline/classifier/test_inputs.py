@@ -126,6 +126,17 @@ def test_a_manifest_of_arrays_and_labels():
         input_manifest(np.zeros((30, 9)), np.random.default_rng(0).normal(size=30))
 
 
+def test_a_missing_file_of_a_data_frame_fails_by_name_and_the_rest_goes_on(files):
+    frame = pd.DataFrame({"file": [*files, "gone.csv"], "species": ["a", "b", "a", "b", "a"]})
+    manifest = input_manifest(frame)
+    assert (len(manifest), manifest.kind) == (5, "series")
+    done = ph.train(frame, ph.Recipe(views="gasf(size=32)", workers=1), valid="none", progress=False)
+    assert [failure.item.path.name for failure in done.failures] == ["gone.csv"]
+    assert "no such file" in done.failures[0].error
+    predicted = done.classifier.predict(frame[["file"]], workers=1)
+    assert (len(predicted), len(predicted.failures)) == (4, 1)
+
+
 def test_a_manifest_of_a_data_frame_of_paths(files):
     frame = pd.DataFrame({"file": files, "species": ["a", "b", "a", "b"], "site": [1, 1, 2, 2]})
     manifest = input_manifest(frame)

@@ -1,16 +1,18 @@
 """What a classifier knows of its training items, and what it says of files that are unlike them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
 
 from phosphene.converters import Audio, Binary, Fragment, MouseTrace, Series
-from phosphene.datasets import Item
+from phosphene.datasets import Item, Manifest, open_manifest
 from phosphene.pipeline import Classifier, Recipe, train
 from phosphene.pipeline.app.cli import main
 from phosphene.pipeline.classifier import signature
+from phosphene.pipeline.classifier.prepare import prepare
 from phosphene.pipeline.classifier.signature import Facts, Signature, facts_of, item_facts, read_some
 
 SINE = np.sin(np.arange(400) / 5)
@@ -95,7 +97,7 @@ def test_signals_that_stand_for_all_fit_in_memory(tmp_path, monkeypatch):
     items.append(Item(tmp_path / "missing.wav"))
     assert len(read_some(items, "audio", seed=0)) == 40
     monkeypatch.setattr(signature, "MOST_BYTES", 40_000)
-    some = [float(sound.samples[0, 0]) for sound in read_some(items, "audio", seed=0)]
+    some = [float(sound.samples[0, 0]) for sound in read_some(items, "audio", seed=0).values()]
     assert 4 <= len(some) <= 10
     assert min(some) < 0.1
     assert max(some) > 0.25
@@ -168,7 +170,7 @@ def test_what_is_unlike_is_told_and_other_channels_are_refused(tables):
     assert failure.item.path == files["three"]
     assert failure.error.startswith(f"{files['three']}: 3 channels, it learned from 1; ")
     assert "train on" in failure.error
-    assert len(done.notes) == 4
+    assert len(done.notes) == 5  # those four, and that something is unlike all that was learned from
     assert any(line.startswith("1 of 6 files is of steps") for line in done.notes)
 
 
@@ -230,7 +232,7 @@ def test_another_rate_is_drawn_on_the_same_rows_and_told(tmp_path):
 
 
 @pytest.mark.slow
-def test_sounds_that_differ_in_level_alone_are_told_apart(tmp_path):
+def test_sounds_that_differ_in_level_alone_are_told_apart(tmp_path, caplog):
     rng = np.random.default_rng(0)
     for k in range(40):
         for label, volume in (("loud", 0.1), ("faint", 0.03)):
@@ -238,6 +240,11 @@ def test_sounds_that_differ_in_level_alone_are_told_apart(tmp_path):
             path = tmp_path / label / f"{k}.wav"
             path.parent.mkdir(exist_ok=True)
             soundfile.write(path, wave + 0.01 * volume * rng.normal(size=16000), 16000, subtype="FLOAT")
-    views = "mel,mel(size=96,reference=full_scale)"  # by default the level is not looked at: it costs ESC-10 a point
-    done = train(tmp_path, Recipe(views=views, workers=1), valid="0.5", progress=False)
+    done = train(tmp_path, Recipe(workers=1), valid="0.5", progress=False)
     assert done.scores.accuracy >= 0.95
+    assert [view.name for view in done.classifier.views] == ["mel", "mel", "mel"]
+    assert "its classes differ in level" in caplog.text
+    shuffled = [replace(item, label="ab"[k % 2]) for k, item in enumerate(open_manifest(tmp_path).items)]
+    manifest = Manifest(tuple(shuffled), "audio").with_random_split(0.5, seed=0)
+    table = prepare(manifest, Recipe(workers=1), manifest.splits(), progress=False)
+    assert len(table.tiles.views) == 2

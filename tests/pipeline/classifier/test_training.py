@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from phosphene.converters import ParameterError, SignalError
 from phosphene.datasets import Item, Manifest, make_synthetic, open_manifest
 from phosphene.pipeline import Classifier, Recipe, cross_validate, train
 from phosphene.pipeline.classifier import training as training_module
+from phosphene.pipeline.classifier.prepare import prepare
 
 PROBE = Recipe(views="gasf,gadf", workers=1)
 
@@ -48,6 +50,57 @@ def test_folds_of_the_manifest_are_kept(series):
     items = tuple(replace(item, fold=str(place % 2)) for place, item in enumerate(manifest.items))
     done = cross_validate(replace(manifest, items=items), PROBE, progress=False)
     assert [(fold.name, fold.scores.n) for fold in done.folds] == [("0", 15), ("1", 15)]
+
+
+def test_ranges_of_values_are_those_of_the_items_that_each_fold_learns_from(tmp_path):
+    generator = np.random.default_rng(0)
+    for k in range(12):
+        file = tmp_path / "ab"[k % 2] / f"{k:02d}.csv"
+        file.parent.mkdir(exist_ok=True)
+        height = 1000 if k in (0, 1) else 1 + k % 2
+        values = height * np.sin(np.arange(60) / 3 + generator.random())
+        file.write_text("v\n" + "\n".join(f"{v:.4f}" for v in values))
+    manifest = open_manifest(tmp_path)
+    folds = {item.path.stem: str(int(item.path.stem) // 2 % 3) for item in manifest.items}
+    items = tuple(replace(item, fold=folds[item.path.stem]) for item in manifest.items)
+    manifest = replace(manifest, items=items)
+    recipe = Recipe(views="line(size=32,value_range=training),gasf(size=32)", strategy="probe", workers=1)
+    splits = manifest.splits()
+    estimator = prepare(manifest, recipe, splits, progress=False).estimator
+    tops = [views[0].value_range[1] for _, views in estimator.splits]
+    assert tops[0] < 3  # the two that are a thousand times as high are test items of the first fold
+    assert min(tops[1:]) > 500
+    assert len({views[1] for _, views in estimator.splits}) == 1
+    done = cross_validate(manifest, recipe, progress=False)
+    assert [fold.scores.n for fold in done.folds] == [4, 4, 4]
+    alone = replace(
+        manifest,
+        items=tuple(replace(i, fold=None, split="test" if i.fold == "0" else "train") for i in items),
+    )
+    assert done.folds[0].scores == train(alone, recipe, progress=False).scores
+
+
+def test_windows_are_as_long_as_the_items_to_learn_from(tmp_path):
+    for k in range(12):
+        file = tmp_path / ("test" if k % 3 == 0 else "train") / "ab"[k % 2] / f"{k}.wav"
+        file.parent.mkdir(exist_ok=True, parents=True)
+        seconds = 3 if k % 3 == 0 else 1
+        noise = np.random.default_rng(k).normal(0, 1000, 8000 * seconds).astype(np.int16)
+        wavfile.write(file, 8000, noise)
+    manifest = open_manifest(tmp_path)
+    table = prepare(manifest, Recipe(views="stft(size=32)", workers=1), manifest.splits(), progress=False)
+    assert table.cut.windows.length == 1
+
+
+def test_the_share_held_out_is_told_as_it_is(tmp_path):
+    for k in range(10):
+        file = tmp_path / "ab"[k % 2] / f"{k}.csv"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("v\n" + "\n".join(f"{(v * (k % 2 + 1)) % 7}" for v in range(60)))
+    recipe = Recipe(views="gasf(size=32)", workers=1)
+    done = train(tmp_path, recipe, valid="0.45", progress=False, out=tmp_path / "model")
+    assert done.scores.n == 4
+    assert "40 % of the items" in (tmp_path / "model" / "README.md").read_text()
 
 
 def test_a_test_split_is_held_out_unless_told_otherwise(series):

@@ -1,67 +1,20 @@
-"""The pages of a benchmark and of a classifier: well-formed, complete, and safe whatever names are in them."""
+"""The page of a benchmark: well-formed, complete, and safe whatever names are in them."""
 
-import html.parser
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import jinja2
 import pytest
+from page_reader import Page
 from summaries import make_failed, make_ranking, make_row, make_set, make_summary
 
-from phosphene.datasets.manifest import Item
-from phosphene.datasets.scores import Scores
 from phosphene.pipeline.compare.summary import Summary
 from phosphene.pipeline.report import page as page_module
-from phosphene.pipeline.report.page import write_outcome, write_page, write_report
+from phosphene.pipeline.report.page import write_outcome, write_page
 from phosphene.pipeline.report.tables import csv_rows
-from phosphene.pipeline.tiles.render import Failure
 
 NASTY = '<script>alert("&")</script>{0}%s{{ 7*7 }} \udcff \x00'
 SHOWN = r'<script>alert("&")</script>{0}%s{{ 7*7 }} \udcff \x00'
-CONFIG = {"backbones": [{"name": "efficientnet_lite0"}], "notes": {"strategy": "probe", "data": "esc10"}}
-SCORES = Scores(10, 0.7, 0.65, None, ((3, 1, 0), (2, 4, 0), (0, 0, 0)), ("cat", "dog", "emu"))
-
-
-class Page(html.parser.HTMLParser):
-    """What a browser sees: tags that close in order, tables as lists of rows, headings, images, and the text."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.open, self.tags, self.tables, self.headings, self.images = [], [], [], [], []
-        self.ids, self.links, self.text = [], [], ""
-        self.source = Path(path).read_text(encoding="utf-8")
-        self.feed(self.source)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        attrs = dict(attrs)
-        self.tags.append(tag)
-        self.ids += [attrs["id"]] if "id" in attrs else []
-        self.links += [attrs["href"]] if "href" in attrs else []
-        if tag == "img":
-            self.images.append(attrs)
-        elif tag != "meta":
-            self.open.append(tag)
-        if tag in ("h1", "h2", "h3", "h4"):
-            self.headings.append("")
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in ("th", "td"):
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("th", "td", "a"):
-            self.tables[-1][-1][-1] += data
-        if self.open and self.open[-1] in ("h1", "h2", "h3", "h4"):
-            self.headings[-1] += data
-        if not {"style", "title"} & set(self.open):
-            self.text += data
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +29,6 @@ def single(tmp_path_factory):
 def several(tmp_path_factory):
     summary = make_summary(n_sets=2, n_methods=4, n_classes=3, failed=("images, random weights",))
     return Page(write_page(tmp_path_factory.mktemp("page") / "r.html", summary)), summary
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    return Page(
-        write_report(tmp_path_factory.mktemp("page") / "r.html", SCORES, title="esc10", config=CONFIG)
-    )
 
 
 # A benchmark
@@ -132,8 +78,8 @@ def test_several_sets_have_ranks_and_a_table_of_their_own(several):
     assert len(page.images) == 3 + 2 * 3
 
 
-def test_needs_no_network_and_runs_nothing(single, several, report):
-    for page in (single[0], several[0], report):
+def test_needs_no_network_and_runs_nothing(single, several):
+    for page in (single[0], several[0]):
         assert not set(page.tags) & {"script", "link", "iframe", "object", "svg"}
         assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in page.images)
         assert "http" not in page.source
@@ -141,8 +87,8 @@ def test_needs_no_network_and_runs_nothing(single, several, report):
         assert "nan" not in page.text.lower().replace("resonance", "")
 
 
-def test_can_be_read_without_eyes_or_mouse(single, several, report):
-    for page in (single[0], several[0], report):
+def test_can_be_read_without_eyes_or_mouse(single, several):
+    for page in (single[0], several[0]):
         assert 'lang="en"' in page.source
         assert all(len(image["alt"]) > 50 for image in page.images)
         assert page.tags.count("caption") == len(page.tables)
@@ -203,60 +149,3 @@ def test_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_many_sets_stay_small(tmp_path):
     page = write_page(tmp_path / "r.html", make_summary(n_sets=16))
     assert page.stat().st_size < 2_500_000
-
-
-# A classifier
-
-
-def test_scores_and_confusion_matrix(report):
-    # Wilson's interval of 7 of 10 is 0.397 to 0.892.
-    assert (
-        "Accuracy 70.0 % (95 % confidence interval 39.7 % to 89.2 %), macro-F1 0.650; 10 items."
-        in report.text
-    )
-    assert "efficientnet_lite0, probe; trained on esc10." in " ".join(report.text.split())
-    assert report.tables == [
-        [
-            ["true class", "cat", "dog", "emu", "recall"],
-            ["cat", "3", "1", "0", "75.0 %"],
-            ["dog", "2", "4", "0", "66.7 %"],
-            ["emu", "0", "0", "0", "none"],
-        ]
-    ]
-    assert report.source.count('class="correct"') == 3
-    assert "ailed" not in report.text
-
-
-def test_names_of_classes_are_text_whatever_is_in_them(tmp_path):
-    scores = Scores(1, 1.0, 1.0, None, ((1,),), (NASTY,))
-    failures = [Failure(Item(Path("a")), f"a: {NASTY}")]
-    config = {"backbones": [{"name": NASTY}], "notes": {"strategy": NASTY, "data": NASTY}}
-    page = Page(write_report(tmp_path / "r.html", scores, title=NASTY, config=config, failures=failures))
-    assert "script" not in page.tags
-    assert page.text.count(SHOWN) == 1 + 3 + 2 + 1
-    assert page.tables[0][1][0] == SHOWN
-
-
-def test_claims_alone(tmp_path):
-    scores = Scores(20, float("nan"), float("nan"), 0.9375, (), ("a", "b"))
-    page = Page(write_report(tmp_path / "r.html", scores, title="balabit", config=CONFIG))
-    assert "AUC of the claimed classes 0.938; 20 items." in page.text
-    assert "nan" not in page.text
-    assert page.tables == []
-
-
-def test_failures_are_named(tmp_path):
-    failures = [
-        Failure(Item(Path("a.wav")), "a.wav: empty"),
-        Failure(Item(Path("b.wav")), "b.wav: cut short"),
-    ]
-    page = Page(write_report(tmp_path / "r.html", SCORES, title="esc10", config=CONFIG, failures=failures))
-    assert page.headings[-1].endswith("(2)")
-    assert "a.wav: empty" in page.text
-    assert "b.wav: cut short" in page.text
-
-
-def test_nothing_is_left_where_no_page_can_be_made(tmp_path):
-    with pytest.raises(jinja2.UndefinedError):
-        write_report(tmp_path / "r.html", SCORES, title="esc10", config={})
-    assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from fasttransform import Transform
 
-from phosphene.converters import ParameterError, make
+from phosphene.converters import ParameterError, ReadError, make
 from phosphene.datasets.manifest import Item
+from phosphene.pipeline.backbones.backbone import load_backbone
+from phosphene.pipeline.networks.learners import learner
 from phosphene.pipeline.tiles.loaders import IMAGENET_MEAN, IMAGENET_STD, tile_loaders
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
@@ -135,6 +137,55 @@ def test_show_batch_without_the_raw_files(tiles, tmp_path):
     gone = render([Item(path)] * 2, [make("bigram", size=32)], store=TileStore(tmp_path))
     path.unlink()
     tile_loaders(gone, ["a", "b"], [0], [1]).show_batch()
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def learn(tiles):
+    made = learner(loaders(tiles), load_backbone("lenet", pretrained=False))
+    with made.no_bar(), made.no_logging():
+        made.fit(1)
+    return made
+
+
+def test_fastai_predicts_raw_files(tiles, learn, tmp_path):
+    path = tmp_path / "new.bin"
+    path.write_bytes(tiles.items[11].path.read_bytes())
+    with learn.no_bar():
+        by_index, by_path, by_text = (learn.predict(one) for one in (11, path, str(path)))
+    assert by_path[0] == by_index[0] in {"c0", "c1", "c2"}
+    for other in (by_path, by_text):
+        np.testing.assert_allclose(other[2], by_index[2], atol=1e-6)
+
+
+def test_loaders_of_new_files_take_paths_parts_and_labelled_items(tiles, learn):
+    paths = [tiles.items[index].path for index in (9, 12)]
+    with learn.no_bar():
+        proba, _ = learn.get_preds(dl=learn.dls.test_dl(paths))
+        known, _ = learn.get_preds(dl=learn.dls.test_dl([9, 12]))
+        items = [Item(paths[0], "c2"), Item(paths[1], "c0")]
+        _, targets = learn.get_preds(dl=learn.dls.test_dl(items, with_labels=True, bs=1))
+    np.testing.assert_allclose(proba, known, atol=1e-6)
+    assert targets.tolist() == [2, 0]
+    part = learn.dls.test_dl([f"{paths[0]}#bytes=0-999"]).one_batch()[0]
+    assert part.shape == (1, 3, 32, 32)
+    with pytest.raises(ReadError, match=r"gone.bin: no such file"):
+        learn.dls.test_dl([*paths, "gone.bin"])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_fastai_shows_results_and_interprets_them(learn, capsys):
+    from fastai.vision.all import ClassificationInterpretation
+
+    with learn.no_bar():
+        learn.show_results(max_n=2)
+        assert len(plt.gcf().axes) == 2
+        found = ClassificationInterpretation.from_learner(learn)
+        found.plot_top_losses(2)
+        found.plot_confusion_matrix()
+    assert found.confusion_matrix().sum() == len(VALID)
+    found.print_classification_report()
+    assert "c2" in capsys.readouterr().out
     plt.close("all")
 
 

@@ -605,8 +605,40 @@ def test_dates_without_marks(tmp_path):
     assert read(text(tmp_path / "a.csv", "date,close", rows)).step_s == 86400
 
 
-def test_dates_that_are_not_known_are_refused_with_how_to_write_them(tmp_path):
+@pytest.mark.parametrize(
+    "form", ["%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%y %H:%M", "%d-%m-%Y %H:%M"]
+)
+def test_whether_day_or_month_comes_first_is_known_by_what_runs_evenly(tmp_path, form):
+    times = pd.date_range("2024-01-31 23:45", periods=60, freq="min")
+    path = text(tmp_path / "a.csv", "date,x", [f"{t:{form}},{v:.3f}" for t, v in zip(times, X, strict=True)])
+    series = read(path)
+    assert (series.values.shape, series.step_s) == ((1, 60), 60)
+    assert is_noted(series, "month/day/year" if form.startswith("%m") else "day/month/year")
+
+
+@pytest.mark.parametrize("form", ["%m/%d/%Y", "%d/%m/%Y"])
+def test_days_of_either_order(tmp_path, form):
+    days = pd.date_range("2024-01-01", periods=60)
+    rows = [f"{t:{form}},{v:.3f}" for t, v in zip(days, X, strict=True)]
+    assert read(text(tmp_path / "a.csv", "date,x", rows)).step_s == 86400
+
+
+@pytest.mark.parametrize("form", ["%d-%b-%Y %H:%M:%S", "%b %d %Y %H:%M", "%d %B %Y %H:%M"])
+def test_months_by_name(tmp_path, form):
+    times = pd.date_range("2024-01-31 23:45", periods=60, freq="min")
+    rows = [f"{t:{form}},{v:.3f}" for t, v in zip(times, X, strict=True)]
+    series = read(text(tmp_path / "a.csv", "date,x", rows))
+    assert (series.step_s, series.notes) == (60, ())
+
+
+def test_within_one_day_nothing_need_be_said_of_the_order(tmp_path):
     rows = [f"1/2/2024 12:{k:02d},{v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "date,x", rows))
+    assert (series.step_s, series.notes) == (60, ())
+
+
+def test_dates_that_are_not_known_are_refused_with_how_to_write_them(tmp_path):
+    rows = [f"2024-13-{k % 28 + 1:02d} 12:00,{v:.3f}" for k, v in enumerate(X)]
     with pytest.raises(ReadError, match="2024-12-31 23:59:59"):
         read(text(tmp_path / "a.csv", "date,x", rows))
 
@@ -641,3 +673,73 @@ def test_words_in_place_of_numbers_are_said(tmp_path):
     path = text(tmp_path / "a.csv", "t,v", [f'{k},"1,{100 + k}.5"' for k in range(60)])
     with pytest.raises(ReadError, match=r"a.csv: '1,100.5' in column 'v' is no number"):
         read(path)
+
+
+# What programs write.
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "step"),
+    [("date", 45292, 60), ("time", 739252, 60), ("Datum", 45292, 86400), ("t", 45292.5, 900)],
+)
+def test_days_as_excel_and_matlab_count_them(tmp_path, name, first, step):
+    rows = [f"{first + k * step / 86400:.9f},{v:.3f}".replace(".000000000", "") for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", f"{name},x", rows))
+    assert series.step_s == pytest.approx(step, rel=1e-3)
+    assert is_noted(series, "days")
+
+
+def test_seconds_that_could_be_days_stay_seconds(tmp_path):
+    rows = [f"{45292 + k},{v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "time,x", rows))
+    assert (series.step_s, series.notes) == (1, ())
+
+
+@pytest.mark.parametrize(
+    "name", ["Zeit", "Zeit (s)", "tiempo", "temps [ms]", "elapsed time", "seconds_elapsed", "时间"]
+)
+def test_times_by_their_names_in_other_languages(tmp_path, name):
+    factor = 1000 if "ms" in name else 1
+    rows = [f"{k * factor},{v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", f"{name},x", rows))
+    assert (series.values.shape, series.step_s) == ((1, 60), 1)
+
+
+def test_a_ramp_beside_values_is_told(tmp_path):
+    rows = [f"{k / 50:.2f},{v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "abscissa,x", rows))
+    assert series.values.shape == (2, 60)
+    assert is_noted(series, "--time names it")
+
+
+@pytest.mark.parametrize("names", [str, lambda k: f'"{k}"', lambda k: f'"s{k}"'])
+def test_row_names_of_r_have_no_name_above(tmp_path, names):
+    rows = [f"{names(k + 1)} {v:.3f} {-v:.3f}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.txt", '"x" "y"', rows))
+    assert series.values.shape == (2, 60)
+    np.testing.assert_allclose(series.values[0], X, atol=1e-3)
+
+
+def test_a_header_that_is_short_of_a_channel_is_refused(tmp_path):
+    with pytest.raises(ReadError, match="the header has 2 columns, the first row 3"):
+        read(text(tmp_path / "a.csv", "x,y", [f"{v:.3f},{-v:.3f},{v * v:.3f}" for v in X]))
+
+
+@pytest.mark.parametrize("mark", ["-", "--", ".", "n.a.", "#DIV/0!", "#N/A", "nil", "NULL"])
+def test_words_for_missing_values(tmp_path, mark):
+    rows = [f"{k},{mark if k in (3, 7) else f'{v:.3f}'}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "t,x", rows))
+    assert (series.values.shape, np.isnan(series.values).sum(), series.notes) == ((1, 60), 2, ())
+
+
+def test_numbers_that_stand_for_missing_values_are_told(tmp_path):
+    rows = [f"{k},{-9999 if k in (3, 7) else f'{v:.3f}'}" for k, v in enumerate(X)]
+    series = read(text(tmp_path / "a.csv", "t,x", rows))
+    assert is_noted(series, "2 values are -9999")
+    rows = [f"{k},{-9999 + 3000 * (k % 7)}" for k in range(60)]
+    assert read(text(tmp_path / "b.csv", "t,x", rows)).notes == ()
+
+
+def test_minutes_and_seconds(tmp_path):
+    rows = [f"{k // 60:02d}:{k % 60:02d}.500,{v:.3f}" for k, v in enumerate(X)]
+    assert read(text(tmp_path / "a.csv", "time,x", rows)).step_s == 1

@@ -529,3 +529,25 @@ def test_every_set_of_the_ucr_archive_is_read(data):
         oracle = np.array(lines[-1].split("\t")[1:], np.float32)
         np.testing.assert_array_equal(last, oracle[: len(last)])
         assert np.isnan(oracle[len(last) :]).all()
+
+
+def test_an_array_of_many_channels_is_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(30, 128)))
+    series = read(tmp_path / "a.npy")
+    assert series.values.shape == (30, 128)
+    assert "--layout rows" in series.notes[0]
+    np.save(tmp_path / "b.npy", np.zeros((3, 128)))
+    assert read(tmp_path / "b.npy").notes == ()
+
+
+def test_a_single_number_is_no_series(tmp_path):
+    np.save(tmp_path / "a.npy", np.array(5.0))
+    with pytest.raises(ReadError, match="no series"):
+        read(tmp_path / "a.npy")
+
+
+def test_an_array_called_like_labels_that_are_none_is_told(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((3, 200)), y=np.ones(200))
+    series = read(tmp_path / "a.npz")
+    assert series.values.shape == (3, 200)
+    assert any("'y' is called like labels" in note for note in series.notes)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from phosphene.converters import Axes, Axis, Image, Offsets, make
 from phosphene.converters.audio.signal import Audio
-from phosphene.pipeline.app.pictures import draw_sheet, ticks
+from phosphene.pipeline.tiles.pictures import draw_sheet, ticks
 
 
 def axis(edges, quantity="time", unit="s"):

@@ -75,7 +75,7 @@ def draw_sheet(
             axes = figure.add_axes((left / width, bottom / height, cell.side / width, cell.side / height))
             draw_image(axes, image, "\n".join(_wrapped(name, cell.width)))
     with atomic_write(path) as file:
-        file.write(_png(figure))
+        file.write(figure_png(figure))
     return Path(path)
 
 
@@ -161,7 +161,8 @@ def _wrapped(text: str, width: float) -> list[str]:
     return textwrap.wrap(shown, int(width * LETTERS_PER_INCH), max_lines=3, placeholder="...")
 
 
-def _png(figure: Any) -> bytes:
+def figure_png(figure: Any) -> bytes:
+    """Return a figure as PNG; letters that no font has are drawn as boxes."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a file may be called anything

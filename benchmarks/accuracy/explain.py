@@ -1,0 +1,166 @@
+"""Whether explanations are true, measured on raw signals.
+
+    PHOSPHENE_DATA=~/data python benchmarks/accuracy/explain.py [--planted 200] [--items 80]
+
+Planted evidence (a tone burst, a step, clicks, a pattern of bytes) that alone decides the class: how often the first
+region found overlaps it by half. Real data: a probe learns from folds 1 to 4 of ESC-10, or from the official training
+items of series sets, and held-out items are explained: probability without the cells of most evidence and with these
+alone, beside cells elsewhere; average increase, drop and gain; rank correlation with the map of shuffled weights.
+Rows go to benchmarks/results/explain.csv.
+"""
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from results import Row, origin, write_rows
+
+import phosphene as ph
+from phosphene.datasets import Item, Manifest, open_protocol
+from phosphene.datasets.synthetic import PLANTED, Planted, plant
+from phosphene.pipeline.explain.explanation import Explanation, explain
+from phosphene.pipeline.explain.faithfulness import SHARES, average_change, measure, shuffled, similarity
+
+TRAINED_ON = 40
+ALONG = {"audio": "time", "series": "sample", "mouse": "event", "binary": "bytes"}
+SMALL = {
+    "audio": "mel(size=96)",
+    "series": "line(size=96,value_range=training),windows(size=96,value_range=training)",
+    "mouse": "clicks(size=96),trace(size=96)",
+    "binary": "grid(size=96)",
+}
+SERIES = ("ucr/ArrowHead", "ucr/Coffee", "ucr/ECG200")
+SHUFFLED = 8
+"""Items of a set that are explained with shuffled weights besides."""
+
+
+def planted_rows(kind: str, views: str | None, count: int) -> Iterator[Row]:
+    """Explain signals in which something was planted."""
+    some = plant(kind, TRAINED_ON, seed=1)
+    recipe = ph.Recipe(views=views, windows="none", strategy="probe", workers=1)
+    signals, labels = [one.signal for one in some], [one.label for one in some]
+    classifier = ph.train(signals, labels, recipe, valid="none", progress=False).classifier
+    found = np.array(
+        [
+            _overlaps(explain(classifier, one.signal, label=PLANTED), one, ALONG[kind])
+            for one in plant(kind, 2 * count, seed=99)[1::2]
+        ]
+    )
+    figures = {
+        "overlap >= 0.5": (found[:, 0] >= 0.5).mean(),
+        "intersection over union >= 0.5": (found[:, 1] >= 0.5).mean(),
+        "mean intersection over union": found[:, 1].mean(),
+        "planted stretch covered": found[:, 2].mean(),
+    }
+    about = {"set": f"planted {kind}", "views": views or "default", "n": str(count)}
+    yield from (
+        about | {"figure": name, "share": "", "value": f"{value:.3f}"} for name, value in figures.items()
+    )
+
+
+def _overlaps(explanation: Explanation, planted: Planted, quantity: str) -> tuple[float, float, float]:
+    """Return what the first region and the planted stretch share: of the shorter, of both together, of the stretch."""
+    if not explanation.regions or planted.stretch is None:
+        return 0.0, 0.0, 0.0
+    spans = explanation.regions[0].region.of(quantity)
+    low, high = spans[0].start, spans[-1].stop
+    start, stop = planted.stretch
+    common = max(0.0, min(high, stop) - max(low, start))
+    return (
+        common / min(high - low, stop - start),
+        common / (max(high, stop) - min(low, start)),
+        common / (stop - start),
+    )
+
+
+def real_rows(name: str, manifest: Manifest, learned: Sequence[Item], asked: Sequence[Item]) -> Iterator[Row]:
+    """Explain held-out items of a data set, and remove what was named."""
+    recipe = ph.Recipe(strategy="probe", workers=1)
+    classifier = ph.train(
+        replace(manifest, items=tuple(learned)), recipe, valid="none", progress=False
+    ).classifier
+    unlearned = shuffled(classifier)
+    rng = np.random.default_rng(0)
+    found, alone, alike = [], [], []
+    for number, item in enumerate(asked):
+        one = explain(classifier, item)
+        found.append(measure(classifier, one, rng=rng))
+        alone.append((one.probability, one.alone, one.without, one.mask.mean()))
+        if number < SHUFFLED:
+            alike.append(similarity(one, explain(unlearned, item, label=one.label)))
+    about = {"set": name, "views": "default", "n": str(len(asked))}
+    for figure in ("deletion", "insertion", "random_deletion", "random_insertion"):
+        curve = np.mean([getattr(one, figure) for one in found], axis=0)
+        for share, value in zip(SHARES, curve, strict=True):
+            yield about | {"figure": figure, "share": f"{share:g}", "value": f"{value:.3f}"}
+    whole = np.array([one.whole for one in found])
+    yield about | {"figure": "probability", "share": "1", "value": f"{whole.mean():.3f}"}
+    for index, share in enumerate(SHARES):
+        for label, curves in (("", "insertion"), ("random ", "random_insertion")):
+            changes = average_change(whole, np.array([getattr(one, curves)[index] for one in found]))
+            for change, value in changes.items():
+                yield about | {
+                    "figure": f"{label}average {change}",
+                    "share": f"{share:g}",
+                    "value": f"{value:.1f}",
+                }
+    chosen = np.array(alone)
+    size = f"{chosen[:, 3].mean():.2f}"
+    for change, value in average_change(chosen[:, 0], chosen[:, 1]).items():
+        yield about | {"figure": f"regions average {change}", "share": size, "value": f"{value:.1f}"}
+    yield about | {"figure": "regions deletion", "share": size, "value": f"{chosen[:, 2].mean():.3f}"}
+    yield about | {
+        "figure": "rank correlation, shuffled weights",
+        "share": "",
+        "value": f"{np.mean(alike):.3f}",
+    }
+
+
+def _esc10(folder: Path, per_class: int, count: int) -> tuple[Manifest, list[Item], list[Item]]:
+    manifest = open_protocol("esc10", folder)
+    seen: Counter[str | None] = Counter()
+    learned = []
+    for item in manifest.items:
+        if item.fold != "5" and seen[item.label] < per_class:
+            seen[item.label] += 1
+            learned.append(item)
+    held = [item for item in manifest.items if item.fold == "5"]
+    return manifest, learned, [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)]
+
+
+def _official(name: str, folder: Path, count: int) -> tuple[Manifest, list[Item], list[Item]]:
+    manifest = open_protocol(name, folder)
+    held = [item for item in manifest.items if item.split == "test"]
+    learned = [item for item in manifest.items if item.split != "test"]
+    return manifest, learned, [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)]
+
+
+def main() -> None:
+    """Run all, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--planted", type=int, default=200)
+    parser.add_argument("--items", type=int, default=80)
+    parser.add_argument("--per-class", type=int, default=32)
+    parser.add_argument("--views", choices=("both", "small"), default="both", help="of what was planted")
+    parser.add_argument("--sets", nargs="*", default=SERIES, metavar="ucr/NAME")
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for kind, small in SMALL.items():
+        for views in (small, None) if options.views == "both" else (small,):
+            rows += planted_rows(kind, views, options.planted)
+            print(*rows[-4:], sep="\n", flush=True)
+    if "PHOSPHENE_DATA" in os.environ:
+        folder = Path(os.environ["PHOSPHENE_DATA"])
+        rows += real_rows("esc10", *_esc10(folder, options.per_class, options.items))
+        for name in options.sets:
+            rows += real_rows(name, *_official(name, folder, options.items // 2))
+    about = origin(("torch", "timm", "numpy", "scipy"))
+    write_rows("explain", [row | about for row in rows])
+
+
+if __name__ == "__main__":
+    main()

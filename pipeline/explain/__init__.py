@@ -1,0 +1,1 @@
+"""Where in the raw signal a prediction came from, and whether that is true."""

@@ -1,0 +1,138 @@
+"""Signals without some of their cells: muted, bridged, dropped or zeroed; and what a classifier says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, PhospheneError, Series, Signal
+from phosphene.datasets.manifest import Item
+from phosphene.datasets.windows import combine, cut
+from phosphene.pipeline.classifier.classifier import Classifier
+from phosphene.pipeline.tiles.render import Tiles
+from phosphene.pipeline.tiles.store import TileStore
+
+from .grid import Grid
+
+FRAME_S = 0.046
+"""Seconds of sound in a frame of the transform by which boxes are muted."""
+PIECE_FRAMES = 2048
+
+
+def remove(grid: Grid, mask: np.ndarray) -> Signal:
+    """Return the signal of a grid without some of its cells.
+
+    Sound is muted by its short-time Fourier transform, samples are replaced by a straight line between their
+    neighbours, events are dropped (two at least stay), bytes become zero.
+
+    Parameters
+    ----------
+    mask
+        bool, in the shape of the grid: what is removed. `~mask` keeps that alone.
+
+    Raises
+    ------
+    ParameterError
+        Nobody has said what it is to remove a part of such a signal.
+
+    Examples
+    --------
+    >>> grid = Grid.of(Series([0.0, 9.0, 2.0]))
+    >>> remove(grid, np.array([[False, True, False]])).values.tolist()
+    [[0.0, 1.0, 2.0]]
+    """
+    signal = grid.signal
+    if isinstance(signal, Audio):
+        return _muted(signal, grid, mask)
+    if isinstance(signal, Series):
+        rows = zip(signal.values, mask, strict=True)
+        cell = int(grid.columns[1])
+        return replace(
+            signal, values=np.stack([_bridged(row, np.repeat(own, cell)[: len(row)]) for row, own in rows])
+        )
+    if isinstance(signal, MouseTrace):
+        kept = np.flatnonzero(~np.repeat(mask[0], int(grid.columns[1]))[: len(signal.time_s)])
+        kept = kept if len(kept) > 1 else np.array([0, len(signal.time_s) - 1])
+        return replace(
+            signal, time_s=signal.time_s[kept], x=signal.x[kept], y=signal.y[kept], event=signal.event[kept]
+        )
+    if isinstance(signal, Binary):
+        data = np.array(signal.data)
+        data[np.repeat(mask[0], int(grid.columns[1]))[: len(data)]] = 0
+        return replace(signal, data=data)
+    raise ParameterError(f"parts of {signal.kind} signals cannot be removed; nothing says what is left then")
+
+
+def _bridged(row: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    known = np.flatnonzero(~removed & np.isfinite(row))
+    if not len(known):
+        return np.where(removed, np.nanmean(row), row)
+    return np.where(removed, np.interp(np.arange(len(row)), known, row[known]), row)
+
+
+def _muted(signal: Audio, grid: Grid, mask: np.ndarray) -> Audio:
+    """Mute cells, some thousand frames at a time."""
+    hop = 2 ** max(2, round(np.log2(FRAME_S * signal.rate_hz / 2)))
+    n = signal.samples.shape[1]
+    out = np.empty_like(signal.samples)
+    for start in range(0, n, PIECE_FRAMES * hop):
+        stop = min(n, start + PIECE_FRAMES * hop)
+        first = max(0, start - 2 * hop)
+        piece = signal.samples[:, first : stop + 2 * hop]
+        out[:, start:stop] = _muted_piece(piece, first, hop, signal.rate_hz, grid, mask)[
+            :, start - first : stop - first
+        ]
+    return replace(signal, samples=out)
+
+
+def _muted_piece(
+    piece: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, mask: np.ndarray
+) -> np.ndarray:
+    from scipy.signal import istft, stft
+
+    form = {"fs": rate_hz, "nperseg": 2 * hop, "noverlap": hop}
+    hz, times_s, spectrum = stft(piece, **form)
+    rows = np.clip(np.searchsorted(grid.rows, hz, "right") - 1, 0, grid.shape[0] - 1)
+    columns = np.clip(((times_s + first / rate_hz) / grid.columns[1]).astype(int), 0, grid.shape[1] - 1)
+    _, left = istft(spectrum * ~mask[np.ix_(rows, columns)], **form)
+    return np.asarray(left[:, : piece.shape[1]], np.float32)
+
+
+def ask(classifier: Classifier, signals: Sequence[Signal]) -> np.ndarray:
+    """Return the log-probabilities of signals in memory, float64 (n, n_classes); NaN for one that cannot be drawn.
+
+    Nothing of it is kept in the store.
+    """
+    items = [Item(Path(f"signal{n}"), kind=one.kind, signal=one) for n, one in enumerate(signals)]
+    windows, source = cut(items, classifier.windows, classifier.kind)
+    drawn: dict[str, np.ndarray] = {}
+    keys = tuple(_draw(classifier, window, f"{n}", drawn) for n, window in enumerate(windows))
+    tiles = Tiles(windows, classifier.views, _Memory(drawn=drawn), keys, (), 0, 0, 0.0)
+    some = tiles.drawn
+    log_proba = np.zeros((0, len(classifier.classes)))
+    if len(some):
+        log_proba = classifier.model.log_probabilities(tiles)[some]
+    return combine(log_proba, source[some], len(items))
+
+
+def _draw(
+    classifier: Classifier, window: Item, name: str, drawn: dict[str, np.ndarray]
+) -> tuple[str, ...] | None:
+    try:
+        signal = window.read(classifier.kind)
+        images = {f"{name}.{n}": view(signal).pixels for n, view in enumerate(classifier.views)}
+    except PhospheneError:
+        return None
+    drawn.update(images)
+    return tuple(images)
+
+
+@dataclass(frozen=True)
+class _Memory(TileStore):
+    """Tiles that are looked at once."""
+
+    drawn: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def get(self, key: str) -> np.ndarray:
+        return self.drawn[key]

@@ -1,0 +1,241 @@
+"""Explanations find what was planted, in the units of the raw signal, and say what it is worth."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import phosphene as ph
+from phosphene.converters import Binary, Fragment, ParameterError
+from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
+from phosphene.datasets.windows import Windows
+from phosphene.pipeline.explain.explanation import top_cells
+from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity
+from phosphene.pipeline.explain.grid import Grid
+from phosphene.pipeline.explain.plot import save_explanation
+from phosphene.pipeline.explain.removal import ask, remove
+
+VIEWS = {
+    "audio": "mel(size=96)",
+    "series": "line(size=96,value_range=training),windows(size=96,value_range=training)",
+    "mouse": "clicks(size=96),trace(size=96)",
+    "binary": "grid(size=96)",
+}
+ALONG = {"audio": "time", "series": "sample", "mouse": "event", "binary": "bytes"}
+KEYS = {
+    "audio": {"start_s", "stop_s", "low_hz", "high_hz"},
+    "series": {"start_sample", "stop_sample"},
+    "mouse": {"start_s", "stop_s", "start_event", "stop_event", "left_px", "right_px", "top_px", "bottom_px"},
+    "binary": {"start_byte", "stop_byte"},
+}
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    made = {}
+
+    def make(kind, strategy="probe", **options):
+        if (kind, strategy) not in made:
+            some = plant(kind, 28, seed=1)
+            recipe = ph.Recipe(views=VIEWS[kind], windows="none", strategy=strategy, workers=1, **options)
+            signals, labels = [one.signal for one in some], [one.label for one in some]
+            made[kind, strategy] = ph.train(signals, labels, recipe, valid="none", progress=False).classifier
+        return made[kind, strategy]
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def sound(classifiers):
+    """A sound with a tone burst, and its explanation."""
+    planted = plant("audio", 2, seed=7)[1]
+    return planted, ph.explain(classifiers("audio"), planted.signal)
+
+
+def overlap(explanation, stretch, quantity):
+    """The share of the shorter of both, the first region and the planted stretch, that they have in common."""
+    spans = explanation.regions[0].region.of(quantity)
+    low, high = spans[0].start, spans[-1].stop
+    common = max(0.0, min(high, stretch[1]) - max(low, stretch[0]))
+    return common / min(high - low, stretch[1] - stretch[0])
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_finds_what_was_planted(kind, classifiers):
+    found = []
+    for planted in plant(kind, 6, seed=99)[1::2]:
+        explanation = ph.explain(classifiers(kind), planted.signal, label=PLANTED)
+        found.append(overlap(explanation, planted.stretch, ALONG[kind]))
+        assert explanation.mask.mean() <= 0.51
+        first = explanation.result["regions"][0]
+        assert KEYS[kind] | {"weight", "view"} <= set(first)
+        assert 0 < first["weight"] <= 1
+        assert first["view"].partition("(")[0] in VIEWS[kind]
+    assert np.mean(np.array(found) >= 0.5) == 1
+
+
+def test_evidence_of_a_probe_adds_up_to_the_log_odds(classifiers, sound):
+    planted, explanation = sound
+    classifier = classifiers("audio")
+    (log_proba,) = ask(classifier, [planted.signal])
+    head = classifier.model.head
+    target = classifier.classes.index(explanation.label)
+    bias = (head.bias[target] - head.bias[1 - target]) / head.temperature
+    total = sum(part.sum() for part in explanation.maps)
+    assert total + bias == pytest.approx(log_proba[target] - log_proba[1 - target], rel=1e-3)
+    # What falls on the columns of the sound: all but what boxes of next to no evidence hold.
+    assert explanation.evidence.sum() == pytest.approx(total, rel=0.1)
+
+
+def test_the_band_of_a_tone_is_found():
+    sound = ph.Audio(np.zeros(16000), 8000)
+    image = ph.make("mel", size=64)(sound)
+    pixels = np.zeros((64, 64))
+    pixels[20:24, 32:36] = 1.0
+    evidence = Grid.of(sound).evidence(image, pixels)
+    region = Grid.of(sound).region(*Grid.of(sound).regions(evidence > evidence.max() / 2)[0])
+    (time,), (frequency,) = region.of("time"), region.of("frequency")
+    assert (time.start, time.stop) == pytest.approx((1.0, 1.125), abs=0.03)
+    edges_hz = image.layout.y.edges
+    assert (frequency.start, frequency.stop) == pytest.approx((edges_hz[24], edges_hz[20]), rel=0.15)
+    assert evidence.sum() == pytest.approx(16.0)
+
+
+def test_regions_matter_more_than_others_of_their_size(classifiers, sound):
+    _, explanation = sound
+    found = measure(classifiers("audio"), explanation, shares=(0.05, 0.1), rng=np.random.default_rng(3))
+    assert (found.deletion < found.random_deletion).all()
+    assert explanation.without < explanation.alone
+    assert found.whole == pytest.approx(explanation.probability, abs=1e-4)
+    assert found.insertion.shape == found.random_insertion.shape == (2,)
+
+
+def test_a_map_of_shuffled_weights_is_another_one(classifiers, sound):
+    planted, explanation = sound
+    again = ph.explain(classifiers("audio"), planted.signal, label=PLANTED)
+    other = ph.explain(shuffled(classifiers("audio")), planted.signal, label=PLANTED)
+    assert similarity(explanation, again) == pytest.approx(1.0)
+    assert similarity(explanation, other) < 0.7
+
+
+def test_windows_are_put_together_on_the_time_of_the_item(classifiers):
+    noise = plant("audio", 2, seed=5)[0].signal.samples
+    planted = plant("audio", 2, seed=7)[1]
+    long = ph.Audio(np.concatenate([noise, noise, planted.signal.samples], axis=1), 8000)
+    cut = replace(classifiers("audio"), windows=Windows("t", 2.0, 1.0))
+    explanation = ph.explain(cut, long, label=PLANTED)
+    (start, stop) = planted.stretch
+    assert overlap(explanation, (4 + start, 4 + stop), "time") >= 0.5
+    assert explanation.grid.shape[1] == 300
+
+
+def test_a_part_of_a_file_is_told_in_the_time_of_the_file(classifiers, tmp_path):
+    import soundfile
+
+    planted = plant("audio", 2, seed=7)[1]
+    samples = np.concatenate([np.zeros(8000), planted.signal.samples[0]])
+    soundfile.write(tmp_path / "long.wav", samples, 8000)
+    explanation = ph.explain(classifiers("audio"), f"{tmp_path / 'long.wav'}#t=1,3", label=PLANTED)
+    start, stop = planted.stretch
+    assert overlap(explanation, (1 + start, 1 + stop), "time") >= 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["head", "finetune"])
+def test_networks_are_explained_too(strategy, classifiers):
+    classifier = classifiers("binary", strategy, epochs=4)
+    found = [
+        overlap(ph.explain(classifier, one.signal, label=PLANTED), one.stretch, "bytes")
+        for one in plant("binary", 8, seed=99)[1::2]
+    ]
+    assert np.mean(np.array(found) >= 0.5) >= 0.75
+
+
+def test_what_is_removed_is_gone_and_the_rest_stays():
+    sound = ph.Audio(np.sin(2 * np.pi * 440 * np.arange(16000) / 8000)[None], 8000)
+    grid = Grid.of(sound)
+    assert remove(grid, np.zeros(grid.shape, bool)).samples == pytest.approx(sound.samples, abs=1e-4)
+    mask = np.zeros(grid.shape, bool)
+    mask[:, 50:] = True
+    left = remove(grid, mask).samples[0]
+    assert np.abs(left[9000:]).max() < 1e-3
+    assert left[:7000] == pytest.approx(sound.samples[0, :7000], abs=1e-3)
+    file = ph.Series([0.0, 5.0, 5.0, 3.0])
+    assert remove(Grid.of(file), np.array([[False, True, True, False]])).values.tolist() == [
+        [0.0, 1.0, 2.0, 3.0]
+    ]
+    trace = plant("mouse", 1)[0].signal
+    grid = Grid.of(trace)
+    assert len(remove(grid, np.arange(150)[None] < 40).time_s) == 110
+    assert len(remove(grid, np.ones((1, 150), bool)).time_s) == 2
+
+
+def test_long_sound_is_muted_piece_by_piece():
+    rng = np.random.default_rng(0)
+    sound = ph.Audio(0.1 * rng.standard_normal(8000 * 60), 8000)
+    grid = Grid.of(sound)
+    assert remove(grid, np.zeros(grid.shape, bool)).samples == pytest.approx(sound.samples, abs=1e-5)
+
+
+def test_average_change_counts_by_hand():
+    assert average_change(np.array([0.5, 0.8]), np.array([0.75, 0.4])) == pytest.approx(
+        {"increase": 50.0, "drop": 25.0, "gain": 25.0}
+    )
+
+
+def test_a_shifted_mask_is_as_large():
+    mask = top_cells(np.random.default_rng(0).normal(size=(8, 90)), 0.2)
+    assert shifted(mask, np.random.default_rng(1)).sum() == mask.sum()
+
+
+@pytest.mark.parametrize("kind", VIEWS)
+def test_pictures_are_written(kind, classifiers, tmp_path):
+    import PIL.Image
+
+    explanation = ph.explain(classifiers(kind), plant(kind, 2, seed=3)[1].signal, label=PLANTED)
+    path = save_explanation(explanation, tmp_path / "why.png")
+    with PIL.Image.open(path) as picture:
+        assert min(picture.size) > 400
+
+
+def test_the_sound_of_the_regions_is_the_tone(sound, tmp_path):
+    planted, explanation = sound
+    heard = ph.read(save_explanation(explanation, tmp_path / "why.wav"))
+    start, stop = (int(8000 * time_s) for time_s in planted.stretch)
+    power = heard.samples[0] ** 2
+    assert power[start:stop].mean() > 20 * np.delete(power, np.s_[start - 800 : stop + 800]).mean()
+
+
+@pytest.mark.parametrize("name", ["why.jpg", "why"])
+def test_another_suffix_is_refused(name, sound, tmp_path):
+    with pytest.raises(ParameterError, match=r"\.png.*\.wav"):
+        save_explanation(sound[1], tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_sound_cannot_be_heard(classifiers, tmp_path):
+    explanation = ph.explain(classifiers("binary"), plant("binary", 2)[1].signal)
+    with pytest.raises(ParameterError, match=r"write a \.png"):
+        save_explanation(explanation, tmp_path / "why.wav")
+
+
+def test_several_items_and_unknown_classes_are_refused(classifiers):
+    some = [one.signal for one in plant("audio", 2)]
+    with pytest.raises(ParameterError, match="one item, got 2"):
+        ph.explain(classifiers("audio"), some)
+    with pytest.raises(ParameterError, match=f"{BACKGROUND}, {PLANTED}.*'bird'"):
+        ph.explain(classifiers("audio"), some[0], label="bird")
+
+
+def test_the_result_is_json(sound):
+    again = json.loads(json.dumps(sound[1].result))
+    assert again["label"] == PLANTED
+    assert again["regions"][0]["start_s"] < again["regions"][0]["stop_s"]
+
+
+def test_fragments_of_files_keep_their_offset():
+    part = Binary(bytes(4096)).part(Fragment("bytes", 1024, 3072))
+    grid = Grid.of(part, 1024.0)
+    region = grid.region(slice(0, 1), slice(0, 512))
+    assert (region.spans[0].start, region.spans[-1].stop) == (1024, 1536)
