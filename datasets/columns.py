@@ -1,4 +1,4 @@
-"""Tables of items as text: cells, and what the columns mean by the names that people give them.
+"""Tables of items as text: cells, what the columns mean by the names that people give them, and where their files are.
 
 A table has a header; commas, semicolons, tabs or bars between cells; UTF-8 or UTF-16. Known are the names of ESC-50,
 UrbanSound8K, Kaggle, BirdNET and Raven selection tables, and times with units (`start_ms`, `onset`, `duration`). An
@@ -8,15 +8,112 @@ Audacity label track (start, end and label, no header) belongs to the sound of t
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
-from pathlib import Path
+import stat
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from phosphene.converters import ParameterError, ReadError
+from phosphene.converters import Fragment, ParameterError, ReadError
+from phosphene.converters.core.signal import parse_address
 from phosphene.converters.registry import readers
 
-from .locate import Locator
 from .splits import SplitName
+
+FOLDERS_OF_TABLES = frozenset({"meta", "metadata", "labels", "annotations", "lists", "tables", "csv"})
+"""Folders of tables, whose files lie in folders beside them."""
+
+
+class Locator:
+    """Finds the files that a table names.
+
+    A cell is a path from the folder of the table. Where nothing is there, a file of that name is looked for in that
+    folder and below, or beside it if it is called `meta` or the like; `train/00a1.wav` is found by the name `00a1`.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self.root = table.parent.parent if table.parent.name.lower() in FOLDERS_OF_TABLES else table.parent
+        self._by_name: dict[str, list[Path]] | None = None
+        self._folders: dict[Path, int] = {}
+
+    def find(self, cell: str, *, fold: str = "", deep: bool = True) -> tuple[Path, Fragment | None] | None:
+        """Return a file and the part of it that a cell names; None where there is none; near its fold, of several.
+
+        Raises
+        ------
+        ParameterError
+            The part is none.
+        """
+        if not cell or "\0" in cell or len(cell) > 4000:
+            return None
+        path, fragment = parse_address(self.table.parent / cell)
+        if _is_file(path):
+            return path, fragment
+        name = PurePosixPath(path.name.replace("\\", "/")).name
+        found = self._of_name(name, fold) if deep else None
+        if found is None:
+            return None
+        self._folders[found.parent] = self._folders.get(found.parent, 0) + 1
+        return found, fragment
+
+    def notes(self) -> list[str]:
+        """Return what to say of files that were found by their names."""
+        if not self._folders:
+            return []
+        count, folder = sum(self._folders.values()), next(iter(self._folders))
+        return [
+            f"{count} paths do not count from its folder; files of these names were found, such as in {folder}"
+        ]
+
+    def _of_name(self, name: str, fold: str) -> Path | None:
+        if self._by_name is None:
+            self._by_name = {}
+            for file in walk(self.root):
+                if file != self.table:
+                    for known in dict.fromkeys((file.name, file.stem)):
+                        self._by_name.setdefault(known, []).append(file)
+        files = self._by_name.get(name, [])
+        if len(files) > 1:
+            near = {f"fold{fold}", f"fold_{fold}", self.table.stem}
+            files = [file for file in files if near & set(file.relative_to(self.root).parts[:-1])] or files
+        return files[0] if len(files) == 1 else None
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder in sorted order, following links; nothing hidden, no devices."""
+    seen: set[Path] = set()
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        if here.is_dir():
+            if here.resolve() not in seen:
+                seen.add(here.resolve())
+                waiting.extend(sorted((e for e in list_folder(here) if e.name[0] != "."), reverse=True))
+        elif _is_data(here):
+            yield here
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in a folder; ReadError where it may not be listed."""
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+
+
+def _is_data(file: Path) -> bool:
+    try:
+        return stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return True  # a broken link is listed, and fails by name when it is read
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than any file's
+        return False
+
 
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
@@ -150,16 +247,7 @@ def _key(name: str) -> str:
 
 
 def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
-    """Return the cells of a table, or of a label track.
-
-    Parameters
-    ----------
-    path
-        Where it lies.
-    data
-        What it holds, or how it begins.
-    most
-        So many rows of what may be half a file; None for all.
+    """Return the cells of a table, or of a label track; of the beginning of a file at most `most` rows.
 
     Raises
     ------
@@ -171,7 +259,11 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     >>> parse_table(Path("meta.csv"), bytes([10]).join([b"filename;label", b"a.wav;dog"])).rows
     [(2, ['a.wav', 'dog'])]
     """
-    text = _text(path, data, errors="strict" if most is None else "replace")
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = data.decode(encoding, "strict" if most is None else "replace")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     track = _label_track(path, text, most)
     if track is not None:
         return track
@@ -201,14 +293,6 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     if len(first) == 2 and _looks_like_file(first[0]) and (path.parent / first[0]).is_file():
         return ItemTable(path, ("path", "label"), rows, headed=False)
     return ItemTable(path, tuple(first), rows[1:])
-
-
-def _text(path: Path, data: bytes, *, errors: str) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding, errors)
-    except UnicodeDecodeError as error:
-        raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
 
 
 def _delimiter(header: str) -> str:
@@ -296,14 +380,13 @@ def find_columns(
         notes.append(f"paths are in column {table.columns[path]!r}")
     taken = {path, *(time.indices if time else ())}
     labels = _label_column(table, label, taken, need=need_labels, notes=notes)
+    names = ", ".join(table.columns)
     if labels is not None and keys.count(keys[labels]) > 1:
-        names = ", ".join(table.columns)
         raise ReadError(f"{table.path}: line 1 must have one column {table.columns[labels]!r}, got {names}")
     taken.add(labels)
     split = next((k for k, key in enumerate(keys) if k not in taken and _is_split(table, k, key)), None)
     fold = _first(keys, _FOLDS, taken)
-    groups = _group_columns(table, group, taken | {split, fold})
-    return TableColumns(path, labels, split, fold, groups[0] if groups else None, time)
+    return TableColumns(path, labels, split, fold, _group_column(table, group, taken | {split, fold}), time)
 
 
 def _first(keys: Sequence[str], names: Sequence[str], taken: Collection[int | None] = ()) -> int | None:
@@ -377,6 +460,13 @@ def _column_named(table: ItemTable, name: str, option: str) -> int:
     )
 
 
+def split_of(key: str, cell: str) -> SplitName | None:
+    """Return the split that a cell names, or says to be one (`is_valid`: true); None where it is none."""
+    if key in FLAGS and cell.lower() in _FLAG_WORDS:
+        return FLAGS[key][_FLAG_WORDS[cell.lower()]]
+    return SPLITS.get(cell.lower())
+
+
 def _is_split(table: ItemTable, index: int, key: str) -> bool:
     """Tell a column of splits: the first of its names surely, others where every cell is one, or true or false."""
     if key in FLAGS:
@@ -387,24 +477,14 @@ def _is_split(table: ItemTable, index: int, key: str) -> bool:
     return key == "split" or all(row[index].lower() in SPLITS for _, row in table.rows)
 
 
-def split_of(key: str, cell: str) -> SplitName | None:
-    """Return the split that a cell names, or says to be one (`is_valid`: true); None where it is none."""
-    if key in FLAGS and cell.lower() in _FLAG_WORDS:
-        return FLAGS[key][_FLAG_WORDS[cell.lower()]]
-    return SPLITS.get(cell.lower())
-
-
-def _group_columns(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> list[int]:
-    """Return the columns that may be groups, the one that is taken first."""
-    if asked == "none":
-        return []
+def _group_column(table: ItemTable, asked: str | None, taken: Collection[int | None]) -> int | None:
     if asked is not None:
-        return [_column_named(table, asked, "--group")]
+        return None if asked == "none" else _column_named(table, asked, "--group")
     keys = table.keys
     if "group" in keys:
-        return [keys.index("group")]
-    named = [keys.index(name) for name in _GROUPS if name in keys and keys.index(name) not in taken]
-    return [index for index in named if len({row[index] for _, row in table.rows} - {""}) > 1]
+        return keys.index("group")
+    named = (keys.index(name) for name in _GROUPS if name in keys and keys.index(name) not in taken)
+    return next((index for index in named if len({row[index] for _, row in table.rows} - {""}) > 1), None)
 
 
 def _time_of(keys: Sequence[str]) -> TimeColumns | None:

@@ -65,7 +65,7 @@ def find_leaks(manifest: Manifest, splits: Sequence[Split]) -> tuple[Leak, ...]:
     Parameters
     ----------
     manifest
-        As it was opened, before folds were made for one that has none, for this is told as well.
+        As it was opened, before folds were made for one that has none, for that is reported as well.
     splits
         Of its items.
 
@@ -82,15 +82,19 @@ def find_leaks(manifest: Manifest, splits: Sequence[Split]) -> tuple[Leak, ...]:
     >>> [leak.sort for leak in find_leaks(Manifest(items, "audio"), [split])]
     ['group', 'split']
     """
-    shared = _Shared.of(manifest, splits)
+    items = manifest.items
+    sides = (side for split in splits for side in (split.train, split.test))
+    files, contents = digests_of(items, sorted({index for side in sides for index in side.tolist()}))
+    groups = [item.group_key for item in items]
+    shared = _Shared(manifest, groups, recording_ids(items), files, contents)
     found = [leak for split in splits for leak in shared.leaks(split)]
     return (*found, *_made_folds(manifest, splits))
 
 
 def require_no_leaks(leaks: Sequence[Leak], *, on_leak: Literal["refuse", "tell"]) -> tuple[str, ...]:
-    """Refuse to go on with leaks, or return what to tell of them.
+    """Refuse to go on with leaks, or return what to report of them.
 
-    That folds were made is no leak that was seen, and is told in either case.
+    That folds were made is no leak that was seen, and is reported in either case.
 
     Parameters
     ----------
@@ -127,35 +131,23 @@ class _Shared:
     files: list[str | None]
     contents: list[str | None]
 
-    @classmethod
-    def of(cls, manifest: Manifest, splits: Sequence[Split]) -> "_Shared":
-        items = manifest.items
-        files, contents = digests_of(items, _indices(splits))
-        return cls(manifest, [item.group_key for item in items], recording_ids(items), files, contents)
-
     def leaks(self, split: Split) -> Iterator[Leak]:
         """Yield the leaks of one split, a sort at a time."""
         grouped = self._shared(split, self.groups)
         sliced = [] if grouped else self._shared(split, self.recordings)
         copies, overlaps = self._shared(split, self.contents), self._overlaps(split)
-        if grouped:
-            yield self._leak("group", split, grouped, "of a group", self._named(grouped, self.groups))
-        if sliced:
-            yield self._leak(
-                "group", split, sliced, "slices of a recording", self._named(sliced, self.recordings)
-            )
-        if copies:
-            yield self._leak("copy", split, copies, "copies of one", self._copied(copies))
-        if overlaps:
-            yield self._leak(
-                "overlap", split, overlaps, "overlapping with one", self._examples(overlaps, "with")
-            )
-
-    def _leak(self, sort: Sort, split: Split, pairs: _Pairs, what: str, examples: str) -> Leak:
-        title = self.manifest.title
-        counts = f"{len(pairs)} of {len(split.test)} test items, {what} in training"
-        items = tuple(self.manifest.items[index] for index, _ in pairs)
-        return Leak(sort, split.name, f"{title}: split {split.name!r}: {counts} ({examples})", items)
+        found: list[tuple[Sort, _Pairs, str, str]] = [
+            ("group", grouped, "of a group", self._named(grouped, self.groups)),
+            ("group", sliced, "slices of a recording", self._named(sliced, self.recordings)),
+            ("copy", copies, "copies of one", self._copied(copies)),
+            ("overlap", overlaps, "overlapping with one", self._examples(overlaps, "with")),
+        ]
+        for sort, pairs, what, examples in found:
+            if pairs:
+                counts = f"{len(pairs)} of {len(split.test)} test items, {what} in training"
+                items = tuple(self.manifest.items[index] for index, _ in pairs)
+                message = f"{self.manifest.title}: split {split.name!r}: {counts} ({examples})"
+                yield Leak(sort, split.name, message, items)
 
     def _shared(self, split: Split, keys: Sequence[str | None]) -> _Pairs:
         """Return each test index whose key is in training, with one of those; first of another label."""
@@ -199,17 +191,12 @@ class _Shared:
     def _overlaps(self, split: Split) -> _Pairs:
         """Return test items, each with a training item of the same file that overlaps with it."""
         learned, asked = (_by_key(indices, self.files) for indices in (split.train, split.test))
-        pairs = [
-            pair
-            for file in learned.keys() & asked.keys()
-            for unit in self._units(learned[file] + asked[file])
-            for pair in _overlapping(self._spans(asked[file], unit), self._spans(learned[file], unit))
-        ]
+        pairs: _Pairs = []
+        for file in learned.keys() & asked.keys():
+            fragments = [self.manifest.items[index].fragment for index in learned[file] + asked[file]]
+            for unit in sorted({fragment.unit for fragment in fragments if fragment}):
+                pairs += _overlapping(self._spans(asked[file], unit), self._spans(learned[file], unit))
         return sorted(dict(sorted(pairs, reverse=True)).items())
-
-    def _units(self, indices: list[int]) -> list[str]:
-        fragments = [self.manifest.items[index].fragment for index in indices]
-        return sorted({fragment.unit for fragment in fragments if fragment})
 
     def _spans(self, indices: list[int], unit: str) -> dict[int, _Span]:
         """Return where each item begins and ends; a whole file holds every window, other units are not compared."""
@@ -247,15 +234,8 @@ def _made_folds(manifest: Manifest, splits: Sequence[Split]) -> list[Leak]:
         else "but nothing is known of how items are related; if some are of one recording, speaker or machine, "
         "predictions leak and scores are too high: name what they share in a column group"
     )
-    title = manifest.title
-    made = f"{title} has neither folds nor a split: {len(splits)} folds are made at random"
+    made = f"{manifest.title} has neither folds nor a split: {len(splits)} folds are made at random"
     return [Leak("split", "", f"{made}, every class in its share, {related}")]
-
-
-def _indices(splits: Sequence[Split]) -> list[int]:
-    return sorted(
-        {index for split in splits for side in (split.train, split.test) for index in side.tolist()}
-    )
 
 
 def _by_key(indices: np.ndarray, keys: Sequence[str | None]) -> dict[str, list[int]]:
@@ -280,14 +260,7 @@ def _short(item: Item, root: str) -> str:
 
 
 def digests_of(items: Sequence[Item], indices: Sequence[int]) -> tuple[list[str | None], list[str | None]]:
-    """Return a digest of the file of some items, and one of what each holds of it.
-
-    Parameters
-    ----------
-    items
-        Files and parts of files.
-    indices
-        Which of them are looked at.
+    """Return digests of the files of the items of these indices, and digests of what each holds of its file.
 
     Returns
     -------

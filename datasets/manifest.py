@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Fragment, ParameterError
+from phosphene.converters import Fragment, ParameterError, PhospheneError
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.registry import read_source
+from phosphene.converters.registry import read_source, recognise
 
 from .splits import (
     Split,
@@ -84,6 +84,14 @@ class Item:
         if self.group is None and self.fragment and self.fragment.unit != "row":
             return str(self.path)
         return self.group
+
+
+def kind_of_file(path: Path) -> Kind | None:
+    """Return the kind of a file; None where it cannot be read, for it fails by name when it is."""
+    try:
+        return recognise(path)
+    except PhospheneError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -196,13 +204,7 @@ class Manifest:
         )
 
     def splits(self) -> tuple[Split, ...]:
-        """Return the splits that the items come with: one a fold where they have folds, else the one split they have.
-
-        Raises
-        ------
-        ParameterError
-            The items have neither, some have none, or a group or recording stands on both sides.
-        """
+        """Return the splits that the items come with, as `official_splits`."""
         return official_splits(self.items, self.title)
 
     def with_random_split(self, share: float, *, seed: int) -> "Manifest":
@@ -216,9 +218,8 @@ class Manifest:
         if len(set(held)) < 2:
             raise ParameterError(f"{self.title} has too few items or groups to hold {share:g} of them out")
         names: tuple[SplitName, SplitName] = ("train", "test")
-        return self._changed(
-            [replace(i, split=names[s], fold=None) for i, s in zip(self.items, held, strict=True)]
-        )
+        items = (replace(i, split=names[s], fold=None) for i, s in zip(self.items, held, strict=True))
+        return replace(self, items=tuple(items))
 
     def with_folds(self, n_folds: int, *, seed: int) -> "Manifest":
         """Return the manifest with folds `1` to `n_folds`, each with its share of every class.
@@ -232,9 +233,8 @@ class Manifest:
             raise ParameterError(
                 f"{self.title} has too few items or groups for {n_folds} folds; ask for fewer"
             )
-        return self._changed(
-            [replace(i, fold=str(f + 1), split=None) for i, f in zip(self.items, folds, strict=True)]
-        )
+        items = (replace(i, fold=str(f + 1), split=None) for i, f in zip(self.items, folds, strict=True))
+        return replace(self, items=tuple(items))
 
     def valid_split(self, spec: str, *, seed: int) -> Split:
         """Return the split that `--valid SPEC` names.
@@ -261,9 +261,6 @@ class Manifest:
         if spec == "none":
             return Split("none", outside(self.items, "test"), np.array([], int))
         return share_split(self.items, spec, self.title, seed=seed)
-
-    def _changed(self, items: Sequence[Item]) -> "Manifest":
-        return replace(self, items=tuple(items))
 
 
 def describe_failures(failures: Sequence[Failure], n_files: int) -> str:

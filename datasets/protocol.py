@@ -18,15 +18,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Download:
-    """A tar archive at an address that does not change.
-
-    Parameters
-    ----------
-    url
-        Where it is.
-    checksum
-        `md5:...` or `sha256:...`, from the publisher.
-    """
+    """A tar archive at an address that does not change, with its published checksum: `md5:...` or `sha256:...`."""
 
     url: str
     checksum: str
@@ -90,7 +82,13 @@ class Protocol:
         """
         folder = self.find(Path(data))
         items = self.list_items(folder)
-        require_files(folder, items, advice=f"get them from {self.home} and unpack them there")
+        paths = dict.fromkeys(item.path for item in items)
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise ReadError(
+                f"{folder}: {len(missing)} of {len(paths)} files are missing: {name_some(folder, missing)}; "
+                f"get them from {self.home} and unpack them there"
+            )
         return Manifest(items, kind=self.kind, name=self.name, metric=self.metric)
 
     def find(self, data: Path) -> Path:
@@ -177,14 +175,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    r"""Return the rows of a CSV file with a header.
-
-    Parameters
-    ----------
-    path
-        A UTF-8 file whose first line names its columns.
-    columns
-        Those that must be there, with a value in every row.
+    r"""Return the rows of a UTF-8 CSV file whose header has these columns, each filled in every row.
 
     Raises
     ------
@@ -218,25 +209,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     if not rows:
         raise ReadError(f"{path}: has a header and no rows; unpack the data set again")
     for number, row in enumerate(rows, start=2):
-        _check_row(path, number, row, columns)
+        empty = [column for column in columns if not row[column]]
+        if empty:
+            raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
     return rows
-
-
-def _check_row(path: Path, number: int, row: dict[str, str], columns: Sequence[str]) -> None:
-    empty = [column for column in columns if not row[column]]
-    if empty:
-        raise ReadError(f"{path}: line {number} has no {', '.join(empty)}; unpack the data set again")
-
-
-def require_files(folder: Path, items: Sequence[Item], *, advice: str) -> None:
-    """Raise ReadError, naming the first few, where files of a manifest are missing."""
-    paths = dict.fromkeys(item.path for item in items)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise ReadError(
-            f"{folder}: {len(missing)} of {len(paths)} files are missing: "
-            f"{name_some(folder, missing)}; {advice}"
-        )
 
 
 def name_some(folder: Path, paths: Sequence[Path]) -> str:

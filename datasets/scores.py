@@ -91,7 +91,7 @@ def judge(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequenc
     known = [index for index, item in enumerate(items) if item.label is not None]
     claimed = [index for index, item in enumerate(items) if item.claim is not None]
     if not known and not claimed:
-        why = "none of the items has a label" if items else "not one item was answered"
+        why = "none of the items has a label" if items else "no item has a prediction"
         raise SignalError(f"{why}, so there is nothing to judge predictions by")
     truth = [str(items[index].label) for index in known]
     predictions = [classes[column] for column in log_probabilities[known].argmax(axis=1)] if known else []
@@ -108,12 +108,7 @@ def judge(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequenc
 
 
 def confusion_counts(truth: Sequence[str], predictions: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """Count how often each class (row) was answered as each (column).
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (n_classes, n_classes).
+    """Count how often each class (row) was predicted as each (column): int64 (n_classes, n_classes).
 
     Examples
     --------
@@ -180,9 +175,9 @@ def _check(items: Sequence[Item], log_probabilities: np.ndarray, classes: Sequen
         raise ParameterError(
             f"log_probabilities must be (n_items, n_classes) = {wanted}, got {log_probabilities.shape}"
         )
-    unanswered = np.flatnonzero(np.isnan(log_probabilities).any(axis=1))
-    if len(unanswered):
-        raise ParameterError(f"{items[unanswered[0]]}: has no log-probabilities; leave out items that failed")
+    missing = np.flatnonzero(np.isnan(log_probabilities).any(axis=1))
+    if len(missing):
+        raise ParameterError(f"{items[missing[0]]}: has no log-probabilities; leave out items that failed")
     strange = next((item for item in items if item.claim is not None and item.claim not in classes), None)
     if strange:
         raise SignalError(f"{strange}: claims to be {strange.claim!r}, which is none of {', '.join(classes)}")

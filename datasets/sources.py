@@ -12,12 +12,10 @@ from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
 from phosphene.converters.registry import check_kind, check_options, readers, recognise
 
-from .columns import SPLITS, TABLE_SUFFIXES, sniff_table, sound_beside
-from .locate import FOLDERS_OF_TABLES, list_folder, walk
+from .columns import FOLDERS_OF_TABLES, SPLITS, TABLE_SUFFIXES, list_folder, sniff_table, sound_beside, walk
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
-from .rows import companions, rows_of
 from .splits import SplitName
-from .tables import Found, check_labels, read_table
+from .tables import Found, check_labels, companions, read_table, rows_of
 
 _log = logging.getLogger("phosphene")
 _HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)
@@ -104,11 +102,7 @@ def open_manifest(
 
 
 def find_files(
-    src: str | Path,
-    *,
-    beside: Path | None = None,
-    kind: Kind | None = None,
-    options: ReadOptions = DEFAULTS,
+    src: str | Path, *, beside: Path | None = None, kind: Kind | None = None, options: ReadOptions = DEFAULTS
 ) -> tuple[Item, ...]:
     """List every file of a folder, table or archive, of whatever kind, with labels where they are known.
 
@@ -120,7 +114,7 @@ def find_files(
     beside
         A folder that is left out, where results are written into the folder that they are made from.
     kind
-        What every file is read as; None asks each file, and each item knows the answer.
+        What every file is read as; None asks each file, and each item knows its kind.
     options
         How files are read where their content does not settle it.
 
@@ -340,7 +334,7 @@ class _Source:
 
     def _folder(self, files: list[Path]) -> Found:
         top = [file for file in files if file.parent == self.src]
-        halves = [file for file in top if _half(file, top)]
+        halves = _halves(top)
         if halves:
             used = companions(halves)
             self._leave_out("below a UCR set", [file for file in files if file.parent != self.src])
@@ -405,15 +399,10 @@ class _Source:
             self.notes.append(note)
         if rows is None:
             return (replace(item, kind=kind),)
+        parts = (Fragment("row", row, row + 1) for row in range(len(rows)))
         return tuple(
-            replace(
-                item,
-                label=label or item.label,
-                group=group,
-                kind=kind,
-                fragment=Fragment("row", row, row + 1),
-            )
-            for row, (label, group) in enumerate(rows)
+            replace(item, label=label or item.label, group=group, kind=kind, fragment=part)
+            for part, (label, group) in zip(parts, rows, strict=True)
         )
 
     def _class_folders(self, files: list[Path]) -> tuple[list[Item], bool]:
@@ -471,13 +460,12 @@ class _Source:
             usual = Counter(file.suffix.lower() for file in rest).most_common(1)[0][0]
             clutter += [file for file in rest if self._is_clutter(file, kinds, usual)]
         if clutter:
-            names = ", ".join(dict.fromkeys(file.name for file in clutter[:_SHOWN])) + (
-                ", ..." * (len(clutter) > _SHOWN)
-            )
+            names = ", ".join(dict.fromkeys(file.name for file in clutter[:_SHOWN]))
+            names += ", ..." * (len(clutter) > _SHOWN)
             are = "is no data and is" if len(clutter) == 1 else "are no data and are"
             self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
-        left_out = set(clutter)
-        kept = [file for file in rest if file not in left_out]
+        dropped = set(clutter)
+        kept = [file for file in rest if file not in dropped]
         if not kept:
             raise ReadError(
                 f"{self.src}: holds no data, only {', '.join(file.name for file in files[:_SHOWN])}"
@@ -486,14 +474,13 @@ class _Source:
 
     def _without_notes_on_sets(self, files: list[Path]) -> list[Path]:
         """Return the files without what lies beside the halves of UCR sets: a licence, a description as text."""
-        by_folder = _by_folder(files)
-        halves = {file for file in files if _half(file, by_folder[file.parent])}
+        halves = set(_halves(files))
         sets = {file.parent for file in halves}
         used = companions(halves)
         notes = [file for file in files if file.parent in sets and file not in halves]
         self._leave_out("beside a UCR set", [file for file in notes if file not in used])
-        left_out = set(notes)
-        return [file for file in files if file not in left_out]
+        dropped = set(notes)
+        return [file for file in files if file not in dropped]
 
     def _is_clutter(self, file: Path, kinds: Sequence[Kind], usual: str) -> bool:
         """Tell whether a file among others is a note, a cover or the like: by their kinds and their usual suffix."""
@@ -512,8 +499,7 @@ class _Source:
         )
 
     def _refuse_archives(self, files: list[Path]) -> None:
-        by_folder = _by_folder(files)
-        archive = next((file for file in files if _half(file, by_folder[file.parent])), None)
+        archive = next(iter(_halves(files)), None)
         if archive and not companions([archive]):
             raise ParameterError(
                 f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"
@@ -541,13 +527,7 @@ def _name(src: Path, source: _Source) -> str:
 def _rows_of(items: Sequence[Item]) -> str:
     """Return where the labels of rows come from."""
     names = list(dict.fromkeys(item.path.name for item in items))
-    return (
-        ""
-        if not names
-        else f"the rows of {names[0]}"
-        if len(names) == 1
-        else f"the rows of {len(names)} files"
-    )
+    return f"the rows of {names[0] if len(names) == 1 else f'{len(names)} files'}" if names else ""
 
 
 def _half(file: Path, files: Iterable[Path]) -> SplitName | None:
@@ -561,11 +541,12 @@ def _half(file: Path, files: Iterable[Path]) -> SplitName | None:
     return SPLITS[half.lower()] if wanted & {f.name.lower() for f in files} else None
 
 
-def _by_folder(files: Iterable[Path]) -> dict[Path, list[Path]]:
+def _halves(files: Sequence[Path]) -> list[Path]:
+    """Return the halves of UCR sets among files of whatever folders."""
     by_folder: dict[Path, list[Path]] = {}
     for file in files:
         by_folder.setdefault(file.parent, []).append(file)
-    return by_folder
+    return [file for file in files if _half(file, by_folder[file.parent])]
 
 
 def _files(count: int) -> str:

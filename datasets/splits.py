@@ -1,4 +1,4 @@
-"""How items are split: by the folds or the split they come with, or at random, stratified by class, groups whole."""
+"""How items are split: by folds or a split they come with, or at random; and subsets of a split's training items."""
 
 import re
 from collections import Counter, defaultdict
@@ -141,26 +141,10 @@ def assign_bins(items: Sequence[Splittable], shares: np.ndarray, title: str, *, 
 def stratified_group_split(
     labels: Sequence[str | None], groups: Sequence[str | None], shares: np.ndarray, *, seed: int
 ) -> np.ndarray:
-    """Assign items to bins so that each class comes near its share in each, and every group is in one.
+    """Assign items to bins, so that each class comes near its share in each and every group is in one.
 
     The groups are assigned in random order, the largest first, each to the bin that lacks most of what it holds; the
     count of a class without groups ends within one of its share.
-
-    Parameters
-    ----------
-    labels
-        The class of each item; None is a class of its own.
-    groups
-        The group of each item; None for an item that stands alone.
-    shares
-        float (n_bins,), the share of each bin; they add up to 1.
-    seed
-        Equal seeds give equal bins.
-
-    Returns
-    -------
-    numpy.ndarray
-        int (n,), the bin of each item.
 
     Examples
     --------
@@ -175,7 +159,8 @@ def stratified_group_split(
     lacking = _targets(members, codes, shares)
     totals = np.maximum(lacking.sum(axis=0), 1)
     bins = np.zeros(len(codes), int)
-    for group in _largest_first(members, np.random.default_rng(seed)):
+    shuffled = [members[index] for index in np.random.default_rng(seed).permutation(len(members))]
+    for group in sorted(shuffled, key=len, reverse=True):
         counts = np.bincount(codes[group], minlength=len(classes))
         held = np.flatnonzero(counts)
         need = (lacking[:, held] / totals[held]) @ counts[held]
@@ -248,11 +233,6 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(part)) if part[0] in "0123456789" else (1, part) for part in parts)
 
 
-def _largest_first(members: list[np.ndarray], generator: np.random.Generator) -> list[np.ndarray]:
-    shuffled = [members[index] for index in generator.permutation(len(members))]
-    return sorted(shuffled, key=len, reverse=True)
-
-
 def _targets(members: list[np.ndarray], codes: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return how many items of each class each bin should get, float (n_bins, n_classes).
 
@@ -273,19 +253,15 @@ def _targets(members: list[np.ndarray], codes: np.ndarray, shares: np.ndarray) -
 
 def _require_no_leaks(items: Sequence[Splittable], split: Split, title: str) -> Split:
     """Return the split if neither a group nor a recording stands on both of its sides."""
-    _require_apart([item.group_key for item in items], "group", split, title)
-    _require_apart(recording_ids(items), "recording", split, title)
+    for what, keys in (("group", [item.group_key for item in items]), ("recording", recording_ids(items))):
+        learned = {keys[index] for index in split.train} - {None}
+        shared = next((keys[index] for index in split.test if keys[index] in learned), None)
+        if shared is not None:
+            raise ParameterError(
+                f"{title}: {what} {shared!r} stands on both sides of split {split.name!r}, so predictions would "
+                f"leak; put the whole {what} on one side" + ("; overrule: --group none" * (what == "group"))
+            )
     return split
-
-
-def _require_apart(keys: Sequence[str | None], what: str, split: Split, title: str) -> None:
-    learned = {keys[index] for index in split.train} - {None}
-    shared = next((keys[index] for index in split.test if keys[index] in learned), None)
-    if shared is not None:
-        raise ParameterError(
-            f"{title}: {what} {shared!r} stands on both sides of split {split.name!r}, so predictions would leak; "
-            f"put the whole {what} on one side" + ("; overrule: --group none" if what == "group" else "")
-        )
 
 
 def _share(spec: str) -> float:
@@ -298,3 +274,109 @@ def _share(spec: str) -> float:
             f"valid must be fold=NAME, split=test, a share such as 0.2, or none, got {spec!r}"
         )
     return share
+
+
+SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
+LEAST = 2
+"""Items, or groups of them, that every class keeps: of fewer nothing can be held out to choose settings by."""
+_STEP = 1.25
+
+
+def subset_of(split: Split, items: Sequence[Splittable], share: float, *, seed: int) -> Split:
+    """Return a split with a subset of its training items, called `3, 16 of 320 items`, and all of its test items.
+
+    The groups stand in one order, whatever the share, in which the classes take turns by their sizes, and a subset is
+    the beginning of it: so subsets are nested. Groups stay whole and every class keeps `LEAST` of its items or
+    groups, so a subset can be larger than its share. Items without a label are not learned from, and are in no subset.
+
+    Raises
+    ------
+    ParameterError
+        The share is out of range.
+
+    Examples
+    --------
+    >>> from phosphene.datasets import Item
+    >>> items = [Item(Path(f"{k}.wav"), "ab"[k % 2]) for k in range(100)]
+    >>> subset = subset_of(Split("1", np.arange(80), np.arange(80, 100)), items, 0.1, seed=0)
+    >>> subset.name, [items[index].label for index in subset.train].count("a")
+    ('1, 8 of 80 items', 4)
+    """
+    if not 0 < share <= 1:
+        raise ParameterError(f"share must be above 0 and at most 1, got {share!r}")
+    known = np.array([index for index in split.train if items[index].label is not None], int)
+    if share == 1 or not len(known):
+        return split
+    classes, targets = np.unique([str(items[index].label) for index in known], return_inverse=True)
+    units = group_indices([items[index].group_key for index in known])
+    counts = np.array([np.bincount(targets[unit], minlength=len(classes)) for unit in units])
+    order, n_least = _in_turns(counts, np.random.default_rng(seed))
+    sizes = np.cumsum(counts[order].sum(axis=1))
+    n_units = max(n_least, int(np.argmin(np.abs(sizes - share * len(known)))) + 1)
+    if n_units == len(units):
+        return split
+    indices = np.sort(np.concatenate([known[units[unit]] for unit in order[:n_units]]))
+    return Split(f"{split.name}, {len(indices)} of {len(known)} items", indices, split.test)
+
+
+def shares_worth(
+    split: Split, items: Sequence[Splittable], shares: Sequence[float] = SHARES, *, seed: int
+) -> tuple[float, ...]:
+    """Return the shares that are worth a fit, in rising order.
+
+    In a small set small shares give the same items, or nearly: a share stays if the next subset has at least a quarter
+    more items. Of those that give the same the largest stays, which is the nearest to what the subset is.
+
+    Examples
+    --------
+    >>> from phosphene.datasets import Item
+    >>> items = [Item(Path(f"{k}.wav"), "ab"[k % 2]) for k in range(30)]
+    >>> shares_worth(Split("1", np.arange(20), np.arange(20, 30)), items, seed=0)
+    (0.2, 0.5, 1.0)
+    """
+    kept: dict[float, int] = {}
+    for share in sorted(set(shares), reverse=True):
+        n_items = len(subset_of(split, items, share, seed=seed).train)
+        if n_items * _STEP <= min(kept.values(), default=np.inf):
+            kept[share] = n_items
+    return tuple(sorted(kept))
+
+
+def _in_turns(counts: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Order units such that every beginning holds near its share of each class.
+
+    A unit counts for the class of which it holds the most, and stands where the middle of its items stands in that
+    class. Those that bring every class to its least number come first.
+
+    Parameters
+    ----------
+    counts
+        int (n_units, n_classes), the items of each class in each unit; every class occurs.
+
+    Returns
+    -------
+    order, n_least
+        The units, and how many of the first bring every class to its least.
+    """
+    shuffled = generator.permutation(len(counts))
+    shares = counts[shuffled] / counts.sum(axis=0)
+    own, rows = shares.argmax(axis=1), np.arange(len(counts))
+    before = np.zeros(len(counts))
+    for kind in np.unique(own):
+        held = np.where(own == kind, shares[rows, own], 0.0)
+        middle = np.cumsum(held) - held / 2
+        before = np.where(own == kind, middle, before)
+    order = shuffled[np.argsort(before, kind="stable")]
+    needed = _needed(counts[order])
+    return np.concatenate([order[needed], order[~needed]]), int(needed.sum())
+
+
+def _needed(counts: np.ndarray) -> np.ndarray:
+    """Tell which units, taken in order, bring every class to its least number of units: bool (n_units,)."""
+    lacking = np.minimum((counts > 0).sum(axis=0), LEAST)
+    needed = np.zeros(len(counts), bool)
+    for index, held in enumerate(counts > 0):
+        needed[index] = (lacking[held] > 0).any()
+        if needed[index]:
+            lacking = lacking - held
+    return needed

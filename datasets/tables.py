@@ -1,19 +1,24 @@
-"""From a table to items: the file and the part of it that each row names, its label, split, fold and group."""
+"""Items of a table, or of a file of many rows: what each row is, its label, split, fold and group."""
 
+import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from phosphene.converters import Fragment, ParameterError, ReadError
+from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions
 from phosphene.converters.core.signal import Kind, parse_address
-from phosphene.converters.registry import readers, recognise
+from phosphene.converters.registry import readers
 
 from .columns import (
     FLAGS,
     ItemTable,
+    Locator,
     TableColumns,
     TimeColumns,
     find_columns,
@@ -22,9 +27,7 @@ from .columns import (
     sound_beside,
     split_of,
 )
-from .locate import Locator
-from .manifest import Item
-from .splits import SplitName
+from .manifest import Item, kind_of_file
 
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
@@ -63,22 +66,9 @@ def read_table(
     kind: Kind | None = None,
     missing: Literal["few", "any"] = "few",
 ) -> Found:
-    """Read the items of a table.
+    """Read the items of a table; paths in it count from its folder, and options are those of `open_manifest`.
 
-    Parameters
-    ----------
-    path
-        Where it lies: paths in it count from there.
-    data
-        What it holds.
-    label, group
-        The names of columns, or `none`; None takes the one that is called like it.
-    need_labels
-        Whether a table without labels is refused.
-    kind
-        What the files are read as; None asks them where the table names parts of files.
-    missing
-        How many of the files may not be there, and fail by name when they are read: `few` is up to half.
+    Files that are `missing` fail by name when they are read: a `few`, up to half of them, or `any`.
 
     Raises
     ------
@@ -89,7 +79,12 @@ def read_table(
     table = parse_table(path, data)
     if not table.rows:
         raise ReadError(f"{path}: has a header but no rows; write one row an item")
-    _check_widths(table)
+    for line, row in table.rows:
+        if len(row) != len(table.columns):
+            raise ReadError(
+                f"{path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
+                "quote cells with commas"
+            )
     locator, notes = Locator(path), list[str]()
     columns = find_columns(table, locator, label=label, group=group, need_labels=need_labels, notes=notes)
     items = _read_items(table, columns, locator, kind, notes)
@@ -146,15 +141,6 @@ def _several(label: str) -> list[str]:
     return [name.strip() for name in re.split(r"[;|,]", label) if name.strip()]
 
 
-def _check_widths(table: ItemTable) -> None:
-    for line, row in table.rows:
-        if len(row) != len(table.columns):
-            raise ReadError(
-                f"{table.path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
-                "quote cells with commas"
-            )
-
-
 def _read_items(
     table: ItemTable, columns: TableColumns, locator: Locator, kind: Kind | None, notes: list[str]
 ) -> dict[int, Item]:
@@ -165,12 +151,12 @@ def _read_items(
         notes.append(
             f"{len(points)} labels without duration are left out, the first in line {points[0].line}"
         )
-    left_out = {row.line for row in points}
-    rows = _each_selection_once([row for row in rows if row.line not in left_out], table, notes)
+    rows = [row for row in rows if not (row.span and row.span[0] == row.span[1])]
+    rows = _each_selection_once(rows, table, notes)
     if not columns.time:
         return {row.line: _item(table, columns, row, row.fragment, kind) for row in rows}
     kinds = {row.path: kind for row in rows}
-    kinds |= {path: _kind(path) for path in kinds if kind is None}
+    kinds |= {path: kind_of_file(path) for path in kinds if kind is None}
     unit_s = _unit_of(columns.time, rows, kinds, notes)
     items = {}
     for row in rows:
@@ -217,13 +203,6 @@ def _address(
         return locator.find(cell, fold=near) or parse_address(table.path.parent / cell)
     except ParameterError as error:
         raise ReadError(f"{table.path}: line {line}: {error}") from error
-
-
-def _kind(path: Path) -> Kind | None:
-    try:
-        return recognise(path)
-    except ReadError:
-        return None  # it fails by name when it is read
 
 
 def _span(
@@ -319,18 +298,11 @@ def _item(
             raise ReadError(
                 f"{table.path}: line {row.line} has an empty {table.columns[index or 0].lower()}; fill it in"
             )
-    split = _split(table, row.line, columns.split, cell(columns.split))
-    group = cell(columns.group) or None
+    side, group = cell(columns.split), cell(columns.group) or None
+    split = None if columns.split is None or side is None else split_of(table.keys[columns.split], side)
+    if side is not None and split is None:
+        raise ReadError(f"{table.path}: line {row.line} has the split {side!r}; write train, valid or test")
     return Item(row.path, cell(columns.label), fragment, split, cell(columns.fold), group, kind=kind)
-
-
-def _split(table: ItemTable, line: int, index: int | None, text: str | None) -> SplitName | None:
-    if index is None or text is None:
-        return None
-    found = split_of(table.keys[index], text)
-    if found is None:
-        raise ReadError(f"{table.path}: line {line} has the split {text!r}; write train, valid or test")
-    return found
 
 
 def _with_groups(
@@ -387,4 +359,109 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError:
+        return False
+
+
+_FILE_SUFFIXES = (".txt", ".csv", ".tsv", ".npy")
+_NAMED = re.compile(r"(?:.*[_-])?x(?P<end>[_-]?(?:train|test|valid|val|dev)?)", re.IGNORECASE)
+_ENDED = re.compile(r".+(?P<end>[_-](?:train|test|valid|val|dev))", re.IGNORECASE)
+_LABEL_FILES = ("y", "Y", "labels", "label", "targets", "target")
+_GROUP_FILES = ("subject", "subjects", "groups", "group", "user", "session")
+
+Rows = list[tuple[str | None, str | None]]
+
+
+def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tuple[Rows | None, str]:
+    """Return the label and group of each row of a file, None for one of one item; a note on files used beside it.
+
+    Raises
+    ------
+    ReadError
+        The file cannot be read, or a file beside it has another number of lines.
+    """
+    labels = reader.labels(path, options)
+    count = reader.rows(path, options) if labels is None else len(labels)
+    if count is None:
+        return None, ""
+    groups = _beside(path, _GROUP_FILES)
+    beside = None if options.label == "none" else _beside(path, _LABEL_FILES)
+    if labels is not None and not (beside and _labels_in(beside, path, count) == labels):
+        beside = None  # they stand in the file itself
+    columns: list[list[str | None]] = [
+        _labels_in(file, path, count) if file else [None] * count for file in (beside, groups)
+    ]
+    if labels is not None:
+        columns[0] = list(labels)
+        if not beside and not groups:
+            return list(zip(*columns, strict=True)), ""
+    used = " and ".join(
+        f"{what} from {file.name}" for what, file in (("labels", beside), ("groups", groups)) if file
+    )
+    note = (
+        f"{path}: {used}" if used else f"{path}: its {count} rows have no labels; put them in {_wanted(path)}"
+    )
+    return list(zip(*columns, strict=True)), note
+
+
+def companions(files: Iterable[Path]) -> frozenset[Path]:
+    """Return the files of labels and groups that belong to some of these files.
+
+    Examples
+    --------
+    >>> companions([Path("nowhere/X_train.txt")])
+    frozenset()
+    """
+    found = (_beside(file, names) for file in files for names in (_LABEL_FILES, _GROUP_FILES))
+    return frozenset(file for file in found if file)
+
+
+def _beside(path: Path, names: Iterable[str]) -> Path | None:
+    match = _NAMED.fullmatch(path.stem) or _ENDED.fullmatch(path.stem)
+    if not match:
+        return None
+    for folder in (path.parent, path.parent.parent):
+        for name in names:
+            for suffix in _FILE_SUFFIXES:
+                file = folder / f"{name}{match['end']}{suffix}"
+                if file != path and file.is_file():
+                    return file
+    return None
+
+
+def _wanted(path: Path) -> str:
+    match = _NAMED.fullmatch(path.stem) or _ENDED.fullmatch(path.stem)
+    return f"y{match['end']}.txt, one a line" if match else "a column of the file"
+
+
+def _labels_in(file: Path, path: Path, count: int) -> list[str | None]:
+    try:
+        values = _read_labels(file)
+    except (OSError, ValueError) as error:
+        raise ReadError(
+            f"{file}: cannot be read as a label a line ({error}); correct it or move it away"
+        ) from error
+    if len(values) == count + 1 and not _is_finite(values[0]):
+        values = values[1:]  # a header
+    if len(values) != count:
+        raise ReadError(f"{file}: has {len(values)} lines, {path.name} has {count} rows; make them agree")
+    return list(values)
+
+
+def _read_labels(file: Path) -> list[str]:
+    if file.suffix.lower() == ".npy":
+        array = np.load(file, allow_pickle=False)
+        return [_plain(str(value)) for value in array.reshape(-1).tolist()]
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    return [_plain(line.strip().strip('"')) for line in lines if line.strip()]
+
+
+def _plain(text: str) -> str:
+    """Write whole numbers without a point, as classes are: `1.0` is `1`."""
+    return str(int(float(text))) if _is_finite(text) and float(text).is_integer() else text
+
+
+def _is_finite(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
         return False

@@ -12,7 +12,7 @@ from phosphene.converters import Fragment, MouseTrace, ParameterError, Phosphene
 from phosphene.converters.core.signal import Kind, Signal, Unit
 from phosphene.converters.registry import kinds, readers, recognise
 
-from .manifest import Failure, Item, Manifest, describe_failures
+from .manifest import Failure, Item, Manifest, describe_failures, kind_of_file
 from .splits import Split
 
 WindowUnit = Literal["t", "samples", "events", "bytes", "pause", "path"]
@@ -58,10 +58,9 @@ class Windows:
     most: int | None = None
 
     def __post_init__(self) -> None:
-        if self.unit not in get_args(WindowUnit):
-            raise ParameterError(
-                f"Windows.unit must be one of {', '.join(get_args(WindowUnit))}, got {self.unit!r}"
-            )
+        units = get_args(WindowUnit)
+        if self.unit not in units:
+            raise ParameterError(f"Windows.unit must be one of {', '.join(units)}, got {self.unit!r}")
         if self.hop is None:
             object.__setattr__(self, "hop", self.length)
         if not 0 < self.step <= self.length < float("inf"):
@@ -199,7 +198,7 @@ def plan_windows(items: Sequence[Item], kind: Kind) -> Windows | None:
 
 
 def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
-    """Return how long each item is, in what windows of its kind count; None where that cannot be told."""
+    """Return how long each item is, in what windows of its kind count; None where that is not known."""
     reader = readers()[kind]
     unknown = {item.source: item.options for item in items if item.fragment is None and item.extent is None}
 
@@ -223,24 +222,7 @@ def with_extents(items: Sequence[Item], kind: Kind) -> tuple[Item, ...]:
 
 
 def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tuple[Item, ...], np.ndarray]:
-    """Cut items of one kind into windows.
-
-    Parameters
-    ----------
-    items
-        Files, or parts of files, which are cut inside the part; rows of an archive stay whole.
-    windows
-        How; None leaves all whole.
-    kind
-        What the items are read as.
-
-    Returns
-    -------
-    windows
-        In the order of the items.
-    source
-        int (n_windows,), the index of the item that each window is of.
-    """
+    """Cut items of one kind into windows; return these in order, and the index of the item that each is of, int."""
     if windows and windows.needs_extents:
         items = with_extents(items, kind)
     cut_up = [windows.of(item) if windows else [item] for item in items]
@@ -249,31 +231,19 @@ def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tup
 
 
 def cut_each(items: Sequence[Item], how: str | None, *, kind: Kind | None = None) -> tuple[Item, ...]:
-    """Cut items of any kinds; those of a kind that is not cut so stay whole.
-
-    Parameters
-    ----------
-    items
-        Files, or parts of files.
-    how
-        As for `parse_windows`; None cuts nothing but sound longer than ten minutes, into windows of 5 s.
-    kind
-        What every file is read as; None takes the kind that each item has, or asks its file.
-    """
+    """Cut items of any kinds; a kind that is not cut so stays whole; None cuts only sound above ten minutes, in 5 s."""
     if how is None:
         return tuple(window for item in items for window in _cut_long_sound(item, kind))
     windows = parse_windows(how)
     if windows is None:
         return tuple(items)
     fitting = next(known for known, reader in readers().items() if reader.cut_by == windows.fragment_unit)
-    kinds = _kinds(items, kind)
+    known = {item.path: kind or item.kind for item in items}
+    kinds = {path: found or kind_of_file(path) for path, found in known.items()}
     cuttable = [item for item in items if kinds[item.path] == fitting]
     measured = iter(with_extents(cuttable, fitting) if windows.needs_extents else cuttable)
-    return tuple(
-        window
-        for item in items
-        for window in (windows.of(next(measured)) if kinds[item.path] == fitting else [item])
-    )
+    cut_up = (windows.of(next(measured)) if kinds[item.path] == fitting else [item] for item in items)
+    return tuple(window for some in cut_up for window in some)
 
 
 def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float) -> list[Fragment]:
@@ -310,10 +280,8 @@ def cut_session(trace: MouseTrace, *, by: Literal["pause", "path"], limit: float
         unit = "seconds" if by == "pause" else "pixels"
         raise ParameterError(f"limit must be a number of {unit} > 0, got {limit!r}")
     starts = _starts(trace, by, limit)
-    return [
-        Fragment("events", start, stop)
-        for start, stop in zip(starts, [*starts[1:], len(trace.time_s)], strict=True)
-    ]
+    stops = [*starts[1:], len(trace.time_s)]
+    return [Fragment("events", start, stop) for start, stop in zip(starts, stops, strict=True)]
 
 
 def balance(
@@ -322,17 +290,7 @@ def balance(
     labels: Sequence[str | None] | np.ndarray,
     most_per_class: int,
 ) -> np.ndarray:
-    """Return the indices of at most `most_per_class` windows a class, spread evenly over its windows, in order.
-
-    Parameters
-    ----------
-    windows, source
-        As `cut` returns them.
-    labels
-        The class of each item that was cut.
-    most_per_class
-        An integer >= 1.
-    """
+    """Return the indices of at most `most_per_class` (an integer >= 1) windows a class, spread evenly, in order."""
     if most_per_class < 1:
         raise ParameterError(f"most_per_class must be an integer >= 1, got {most_per_class!r}")
     by_class: dict[str | None, list[int]] = {}
@@ -345,16 +303,7 @@ def balance(
 
 
 def combine(log_proba: np.ndarray, source: np.ndarray, n_items: int) -> np.ndarray:
-    """Average predictions for windows to one an item: the mean of the log-probabilities, normalised again.
-
-    Parameters
-    ----------
-    log_proba
-        float (n_windows, n_classes), natural logarithms.
-    source
-        int (n_windows,), the index of the item of each window.
-    n_items
-        How many items there are.
+    """Average log-probabilities of windows to one an item: their mean, normalised again; NaN without windows.
 
     Returns
     -------
@@ -392,17 +341,7 @@ def evenly_spaced(count: int, most: int | None) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Windows to learn from.
-
-    Parameters
-    ----------
-    indices
-        int (n,), which windows.
-    targets
-        int (n,), the class of each, an index into the manifest's classes.
-    groups
-        int (n,); windows of one item, and of items of one group, share a number.
-    """
+    """Windows to learn from: int (n,) indices, classes, and groups, which windows of one item or group share."""
 
     indices: np.ndarray
     targets: np.ndarray
@@ -411,19 +350,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, eq=False)
 class WindowedManifest:
-    """The items of a manifest, cut.
-
-    Parameters
-    ----------
-    manifest
-        The items.
-    windows
-        How they are cut; None leaves all whole.
-    items
-        The windows, in the order of the manifest's items.
-    source
-        int (n_windows,), the index of the manifest's item that each window is of.
-    """
+    """The items of a manifest, cut; `source` is int (n_windows,), the index of the item that each window is of."""
 
     manifest: Manifest
     windows: Windows | None
@@ -485,17 +412,9 @@ class WindowedManifest:
 
 
 def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence[Split]) -> WindowedManifest:
-    """Cut the items of a manifest.
+    """Cut the items of a manifest; None takes what suits the kind and the items to learn from.
 
-    Parameters
-    ----------
-    manifest
-        The items.
-    how
-        Windows, or text such as `t=5,2.5`; None for what suits the kind and the items to learn from.
-    splits
-        Of items that are cut, those that one of the splits learns from keep at most MAX_WINDOWS_PER_CLASS windows
-        a class.
+    Splits learn from at most MAX_WINDOWS_PER_CLASS windows a class.
     """
     kind = manifest.kind
     items: Sequence[Item] = manifest.items
@@ -506,44 +425,25 @@ def cut_manifest(manifest: Manifest, how: str | Windows | None, splits: Sequence
     else:
         windows = parse_windows(how, kind=kind) if isinstance(how, str) else how
     cut_up, source = cut(items, windows, kind)
-    kept = _thinned(cut_up, source, manifest, splits)
+    kept = np.arange(len(cut_up))
+    if len(cut_up) != len(manifest):
+        learned = np.isin(source, np.unique(np.concatenate([split.train for split in splits])))
+        some = np.flatnonzero(learned)
+        chosen = balance([cut_up[k] for k in some], source[some], manifest.labels, MAX_WINDOWS_PER_CLASS)
+        kept = np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
     return WindowedManifest(manifest, windows, tuple(cut_up[index] for index in kept), source[kept])
 
 
 def item_failures(
     items: Sequence[Item], source: np.ndarray, windows: Sequence[Item], failures: Sequence[Failure]
 ) -> tuple[Failure, ...]:
-    """Return the items of which a window failed, each with the first reason.
-
-    Parameters
-    ----------
-    items
-        What was cut.
-    source, windows
-        As `cut` returns them.
-    failures
-        The windows that failed, and why.
-    """
+    """Return the items that were `cut` and of which a window failed, each with the first reason."""
     reasons = {failure.item: failure.error for failure in failures}
     failed: dict[int, str] = {}
     for index, window in zip(source.tolist(), windows, strict=True):
         if window in reasons:
             failed.setdefault(index, reasons[window])
     return tuple(Failure(items[index], reason) for index, reason in failed.items())
-
-
-def _thinned(
-    windows: Sequence[Item], source: np.ndarray, manifest: Manifest, splits: Sequence[Split]
-) -> np.ndarray:
-    """Return the indices of all windows to predict and of at most MAX_WINDOWS_PER_CLASS a class to learn from."""
-    if len(windows) == len(manifest):
-        return np.arange(len(windows))
-    learned = np.isin(source, np.unique(np.concatenate([split.train for split in splits])))
-    some = np.flatnonzero(learned)
-    chosen = balance(
-        [windows[int(index)] for index in some], source[some], manifest.labels, MAX_WINDOWS_PER_CLASS
-    )
-    return np.sort(np.concatenate([np.flatnonzero(~learned), some[chosen]]))
 
 
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
@@ -559,18 +459,6 @@ def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     if length_s <= LONGEST_WHOLE_S:
         return (item,)
     return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
-
-
-def _kinds(items: Sequence[Item], kind: Kind | None) -> dict[Path, Kind | None]:
-    known = {item.path: kind or item.kind for item in items}
-    return {path: found or _kind_of(path) for path, found in known.items()}
-
-
-def _kind_of(path: Path) -> Kind | None:
-    try:
-        return recognise(path)
-    except PhospheneError:
-        return None  # the file fails by name when it is read
 
 
 def _starts(trace: MouseTrace, by: Literal["pause", "path"], limit: float) -> list[int]:

@@ -14,7 +14,7 @@ from PIL import Image
 import phosphene as ph
 from phosphene.converters import converters
 from phosphene.datasets import make_synthetic
-from phosphene.datasets.synthetic.planted import PLANTED, plant
+from phosphene.datasets.synthetic import PLANTED, plant
 from phosphene.pipeline.explain.explanation import Explanation
 from phosphene.pipeline.explain.plot import save_explanation
 

@@ -43,7 +43,6 @@ MAX_FUNCTION_LINES, MAX_FILE_LINES, MAX_MODULES = 40, 600, 12
 ALLOWED = {
     ("pipeline/tiles/engines.py", "pickle"): "speaks with processes that it started itself",
     ("pipeline/tiles/engines.py", "cloudpickle"): "speaks with processes that it started itself",
-    ("pipeline/tiles/_worker.py", "pickle"): "speaks with the process that started it",
     (
         "pipeline/baselines/tabular.py",
         "joblib",

@@ -21,7 +21,7 @@ from results import Row, origin, write_rows
 
 import phosphene as ph
 from phosphene.datasets import Item, Manifest, open_protocol
-from phosphene.datasets.synthetic.planted import PLANTED, Planted, plant
+from phosphene.datasets.synthetic import PLANTED, Planted, plant
 from phosphene.pipeline.explain.explanation import Explanation, explain
 from phosphene.pipeline.explain.faithfulness import SHARES, average_change, measure, shuffled, similarity
 

@@ -18,7 +18,7 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.synthetic.makers import SYNTHETIC_KINDS
+from phosphene.datasets.synthetic import SYNTHETIC_KINDS
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Predictions
 from phosphene.pipeline.classifier.training import train

@@ -14,7 +14,7 @@ from phosphene.converters.core.parameters import rules
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets import Protocol, make_synthetic, protocols
 from phosphene.datasets.manifest import Item
-from phosphene.datasets.synthetic.makers import SYNTHETIC_KINDS
+from phosphene.datasets.synthetic import SYNTHETIC_KINDS
 from phosphene.datasets.windows import cut, plan_windows
 from phosphene.pipeline.tiles.pictures import draw_sheet
 

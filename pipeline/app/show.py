@@ -20,7 +20,7 @@ from phosphene.converters import (
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers, recognise
-from phosphene.pipeline.augment.registry import augment, parse_augmentations
+from phosphene.pipeline.augment.views import augment, parse_augmentations
 from phosphene.pipeline.tiles.pictures import draw_sheet
 
 from .text import clean

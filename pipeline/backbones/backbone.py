@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from phosphene.converters import ParameterError, WeightsError
 
-from .catalog import DEFAULT, TABULATED, Blueprint, Family, NetworkInput, Stats, blueprint, first_line, locate
+from .catalog import DEFAULT, Blueprint, Family, NetworkInput, Stats, blueprint, first_line, locate
 
 _HEADS = ("avgpool", "avg_pool", "global_pool", "fc", "classifier", "head", "heads", "flatten", "dropout")
 # Parts of torchvision's transformer whose output is no map, or that are never called as a whole.
@@ -64,11 +64,6 @@ class Backbone:
     n_features: int
     layers: tuple[str, ...]
     weights_source: str
-
-
-def backbone_names() -> tuple[str, ...]:
-    """Return the names that are tried and tabulated; every name of torchvision and timm works besides."""
-    return TABULATED
 
 
 def load_backbone(
@@ -124,23 +119,7 @@ class _Loaded:
 def load_network(
     name: str = DEFAULT, *, weights: Path | None = None, pretrained: bool = True, seed: int = 0
 ) -> nn.Module:
-    """Return a whole network, head and all, in evaluation mode.
-
-    Parameters
-    ----------
-    name
-        `efficientnet_lite0`, `lenet`, any name of torchvision or timm, or `timm/NAME`.
-    weights
-        A file of weights of the whole network; None takes the published ones.
-    pretrained
-        False leaves the weights random, drawn from `seed`.
-
-    Raises
-    ------
-    ParameterError
-        No such network.
-    WeightsError
-        No weights, or they do not fit; says what to type.
+    """Return a whole network, head and all, in evaluation mode; options and errors are those of `load_backbone`.
 
     Examples
     --------
@@ -198,11 +177,6 @@ def keep_memory() -> bool:
     zeros by the kernel page by page, and unmapped again. The setting holds for the whole process, is made once, and
     costs nothing but that the process stays as large as it once was. The environment variable
     `PHOSPHENE_KEEP_MEMORY=0` refuses it.
-
-    Returns
-    -------
-    bool
-        Whether memory is kept; False on systems without glibc, or when refused.
     """
     if os.environ.get("PHOSPHENE_KEEP_MEMORY") == "0" or platform.libc_ver()[0] != "glibc":
         return False
@@ -212,17 +186,7 @@ def keep_memory() -> bool:
 
 
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
-    """Turn tiles into what a backbone takes: resized, normalised, grey ones in three colours.
-
-    Parameters
-    ----------
-    pixels
-        uint8 (n, height, width, 1 or 3).
-
-    Returns
-    -------
-    torch.Tensor
-        float32 (n, 3, size, size).
+    """Turn tiles into what a backbone takes: float32 (n, 3, size, size), normalised, grey in three colours.
 
     Raises
     ------
@@ -241,10 +205,9 @@ def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     if images.shape[2:] != (backbone.size, backbone.size):
         images = functional.interpolate(images, size=(backbone.size,) * 2, mode="bilinear", antialias=True)
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (backbone.mean, backbone.std))
-    shift = mean / std
     normalised: torch.Tensor = (
-        images * (1 / (255 * std)) - shift
-    )  # a grey channel becomes three by broadcasting
+        images * (1 / (255 * std)) - mean / std
+    )  # broadcasting gives grey three channels
     return normalised.contiguous(memory_format=torch.channels_last)
 
 
@@ -347,6 +310,12 @@ class _Stage:
     learns: bool
     composite: bool
 
+    @classmethod
+    def of(cls, body: nn.Module, name: str, output: torch.Tensor) -> "_Stage":
+        module, features = body.get_submodule(name), as_map(output)
+        learns = [any(True for _ in part.parameters()) for part in (module, *module.children())]
+        return cls(name, (int(features.shape[1]), int(features.shape[2])), learns[0], any(learns[1:]))
+
 
 def _survey(body: nn.Module, size: int) -> tuple[tuple[str, ...], int]:
     """Run a body once on nothing; return its layers and the number of features that come out of it."""
@@ -361,7 +330,7 @@ def _survey(body: nn.Module, size: int) -> tuple[tuple[str, ...], int]:
     for handle in handles:
         handle.remove()
     stages = [
-        _stage(body, name, out) for name, out in order if isinstance(out, torch.Tensor) and out.ndim > 2
+        _Stage.of(body, name, out) for name, out in order if isinstance(out, torch.Tensor) and out.ndim > 2
     ]
     layers = [stage.name for stage in _choose(stages)]
     return tuple(_outermost(body, layer, layers) for layer in layers), int(output.shape[1])
@@ -379,12 +348,6 @@ def _stage_names(module: nn.Module, prefix: str) -> list[str]:
 def _is_container(module: nn.Module) -> bool:
     plain = type(module) in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
     return plain or hasattr(module, "forward_features") or type(module).__name__ in _UNCALLED
-
-
-def _stage(body: nn.Module, name: str, output: torch.Tensor) -> _Stage:
-    module, features = body.get_submodule(name), as_map(output)
-    learns = [any(True for _ in part.parameters()) for part in (module, *module.children())]
-    return _Stage(name, (int(features.shape[1]), int(features.shape[2])), learns[0], any(learns[1:]))
 
 
 def _choose(stages: list[_Stage]) -> list[_Stage]:
@@ -424,13 +387,12 @@ def read_state(path: Path) -> State:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; name a .safetensors or .pth file of weights")
     try:
-        held = _read(path)
+        state = _read(path)
     except Exception as error:  # unpickling damaged bytes raises anything from EOFError to UnicodeDecodeError
         raise WeightsError(
             f"{path}: cannot be read as weights ({first_line(error)}); only tensors are read, never code: "
             "name a .safetensors file, or a .pth file that holds a state dict"
         ) from error
-    state = _inner(held)
     tensors = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
     if not state or len(tensors) < len(state):
         raise WeightsError(
@@ -439,22 +401,16 @@ def read_state(path: Path) -> State:
     return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> dict[Any, object]:
+    """Return what a file holds, of checkpoints what they keep as `state_dict` or `model`; nothing if no dict."""
     if path.suffix.lower() == ".safetensors":
         from safetensors.torch import load_file
 
-        return load_file(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _inner(held: object) -> dict[Any, object]:
-    """Unwrap checkpoints that keep the state dict under a key of their own."""
+        return dict(load_file(path))
+    held = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(held, dict):
         return {}
-    for key in ("state_dict", "model"):
-        if isinstance(held.get(key), dict):
-            return dict(held[key])
-    return held
+    return next((held[key] for key in ("state_dict", "model") if isinstance(held.get(key), dict)), held)
 
 
 def put_state(network: nn.Module, state: State, *, name: str, origin: str) -> None:

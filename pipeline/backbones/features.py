@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from phosphene.pipeline.tiles.render import Tiles
-
+from ..tiles.render import Tiles
 from .backbone import Backbone
-from .frozen import Frozen, freeze
+from .frozen import WHOLE, Frozen, freeze
 
 Pooling = Literal["whole", "cells"]
 PooledLayer = tuple[str, Pooling]
@@ -20,7 +19,6 @@ PooledLayer = tuple[str, Pooling]
 Block = tuple[int, str, Pooling]
 """View, layer and way of pooling of a block of features."""
 
-WHOLE = (1, 1)
 PIXELS = "pixels"
 """Named as a layer, the image itself, before the first layer."""
 THUMBNAIL = 28
@@ -39,16 +37,7 @@ def all_pooled_layers(backbone: Backbone) -> tuple[PooledLayer, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Extractor:
-    """A frozen network and the layers of it whose maps are pooled.
-
-    Parameters
-    ----------
-    backbone
-        The network.
-    pooled_layers
-        Names of its modules whose feature maps are pooled, and over what: the `whole` map or each of the `cells` that
-        the view names. `PIXELS` stands for the image itself.
-    """
+    """A frozen network and its layers whose maps are pooled, as a whole or by the cells that a view names."""
 
     backbone: Backbone
     pooled_layers: tuple[PooledLayer, ...]
@@ -56,20 +45,7 @@ class Extractor:
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
     ) -> dict[PooledLayer, np.ndarray]:
-        """Return the average, maximum and standard deviation of every feature map, or of each of its cells.
-
-        Parameters
-        ----------
-        pixels
-            uint8 (n, height, width, 1 or 3).
-        cells
-            Rows and columns of the cells.
-
-        Returns
-        -------
-        dict
-            For each pooled layer float32 (n, n_features). A map of one cell alone is pooled as a whole instead.
-        """
+        """Return mean, maximum and deviation of every feature map or cell: float32 (n, n_features) by pooled layer."""
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
@@ -146,15 +122,7 @@ def at_size(backbone: Backbone, size: int) -> Backbone:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features of items, by view, layer and way of pooling.
-
-    Parameters
-    ----------
-    indices
-        int (n,), rising, the indices of the items among the tiles.
-    blocks
-        float32 (n, n_features) each.
-    """
+    """Features of items by view, layer and way of pooling: float32 (n, n_features) by block, for indices that rise."""
 
     indices: np.ndarray
     blocks: dict[Block, np.ndarray]
@@ -197,17 +165,7 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class FeatureBlocks:
-    """Blocks of features of the same items.
-
-    Parameters
-    ----------
-    blocks
-        float32 (n, n_features) each.
-    weights
-        Weight of each block.
-    pixels
-        Which of the blocks are pixels.
-    """
+    """Blocks of features of the same items, float32 (n, n_features) each, their weights, and which are pixels."""
 
     blocks: list[np.ndarray]
     weights: list[float]

@@ -137,16 +137,7 @@ MODELS = {
 
 @dataclass(frozen=True, eq=False)
 class TableEstimator(Estimator):
-    """A model of `MODELS` on the rows of a table.
-
-    Parameters
-    ----------
-    table
-        Features of all pieces.
-    model
-        By name.
-    seed
-        Random seed of the folds and of the model.
+    """A model of `MODELS` on the rows of a table, with a seed for its folds and itself.
 
     Raises
     ------
@@ -206,7 +197,7 @@ class TableEstimator(Estimator):
         return Fit(kept, oof, log_proba, size_bytes(fitted), notes)
 
     def predict_log_proba(self, model: Any, indices: np.ndarray) -> np.ndarray:
-        """Return log-probabilities of pieces, as `Estimator.predict_log_proba`."""
+        """Return log-probabilities of windows, as `Estimator.predict_log_proba`."""
         values = self.table.values[indices]
         if not len(values):
             return np.zeros((0, model.n_classes))
@@ -226,23 +217,12 @@ class _Fitted(NamedTuple):
 
 
 def stratified_splits(codes: np.ndarray, groups: np.ndarray, *, seed: int) -> list[Split]:
-    """Return inner folds of training rows: groups whole, every class in its share.
-
-    Parameters
-    ----------
-    codes, groups
-        int (n,), the class and the group of each row.
-
-    Returns
-    -------
-    list
-        Rows to learn from and rows left out, N_FOLDS times, or as often as groups and rows of a class allow; empty
-        where all rows are of one group or each of a class of its own.
+    """Return inner folds (fit, left out) of rows, groups whole, every class in its share; none where that cannot be.
 
     Examples
     --------
     >>> splits = stratified_splits(np.array([0, 1, 0, 1]), np.array([5, 5, 7, 7]), seed=0)
-    >>> sorted(left_out.tolist() for _, left_out in splits)
+    >>> sorted(left.tolist() for _, left in splits)
     [[0, 1], [2, 3]]
     """
     from sklearn.model_selection import StratifiedGroupKFold
@@ -310,19 +290,7 @@ def _log_proba(estimator: Any, values: np.ndarray, n_known: int, min_proba: floa
 
 
 def all_classes(log_proba: np.ndarray, known: np.ndarray, n_classes: int) -> np.ndarray:
-    """Return log-probabilities of all classes from those of the classes that occur in training.
-
-    Parameters
-    ----------
-    log_proba
-        float (n, n_known).
-    known
-        int (n_known,), the class of each column.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (n, n_classes), finite: each class has a probability of about MIN_PROBA at least.
+    """Return log-probabilities of all classes, at least about MIN_PROBA, from those of the `known` classes.
 
     Examples
     --------

@@ -16,8 +16,7 @@ from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, item_failures
-from phosphene.pipeline.augment.registry import parse_augmentations
-from phosphene.pipeline.augment.views import augmented_views
+from phosphene.pipeline.augment.views import augmented_views, parse_augmentations
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
 from phosphene.pipeline.strategies.build import backbones_of, make_estimator

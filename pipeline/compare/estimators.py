@@ -16,9 +16,8 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.splits import Split
 from phosphene.datasets.windows import WindowedManifest, cut_manifest, item_failures
-from phosphene.pipeline.baselines.rockets import Rocket, RocketEstimator
+from phosphene.pipeline.baselines.series import DtwEstimator, Rocket, RocketEstimator
 from phosphene.pipeline.baselines.tabular import MODELS, TableEstimator
-from phosphene.pipeline.baselines.warping import DtwEstimator
 from phosphene.pipeline.features import feature_sets
 from phosphene.pipeline.features.feature_set import FeatureSet, Record, Table
 from phosphene.pipeline.strategies.estimator import Estimator
@@ -37,25 +36,7 @@ _N_WARM_UP = 8
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkData:
-    """One data set of a benchmark.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    splits
-        Its folds, or its only split.
-    recipe
-        How items are cut into windows, and the random seed.
-    digest
-        What the items are, as `items_digest` returns it.
-    subsets
-        For each share of the training items, from the smallest to 1, a subset of every split.
-    warnings
-        What should be known of the data before figures are believed.
-    progress
-        Show bars on standard error.
-    """
+    """One data set: items and folds, the recipe (windows, seed), and subsets by share of training items."""
 
     manifest: Manifest
     splits: tuple[Split, ...]
@@ -118,13 +99,6 @@ class EstimatorSpec:
 
 def specs_of(kind: Kind, recipe: Recipe) -> tuple[EstimatorSpec, ...]:
     """Return all estimators for items of a kind, images first, the majority class last.
-
-    Parameters
-    ----------
-    kind
-        The kind of the items.
-    recipe
-        How classifiers of images are made.
 
     Examples
     --------
@@ -233,7 +207,7 @@ def _prepare_images(data: BenchmarkData, recipe: Recipe) -> PreparedEstimator:
 
 def _prepare_table(data: BenchmarkData, features: FeatureSet, model: str) -> PreparedEstimator:
     """Measure all windows; a fit to a few of them keeps imports and compiling out of the times."""
-    from phosphene.pipeline.features.measuring import measure
+    from phosphene.pipeline.features.feature_set import measure
 
     cut = data.cut
     measured = measure(cut.items, features, workers=data.recipe.workers, progress=data.progress)

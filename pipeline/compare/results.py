@@ -1,6 +1,7 @@
 """From fold results to a summary: scores with intervals, tests, learning curves and costs of each data set."""
 
 import functools
+import itertools
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -12,12 +13,10 @@ import numpy as np
 
 from phosphene.datasets.manifest import Item, Manifest
 from phosphene.datasets.scores import Scores, judge, share_interval
-from phosphene.datasets.splits import Split
-from phosphene.datasets.subsets import SHARES, shares_worth
+from phosphene.datasets.splits import SHARES, shares_worth
 
 from .estimators import BenchmarkData, EstimatorSpec, baseline_packages, package_version
-from .fold_results import BenchmarkRun, FoldResult, ItemPredictions
-from .stacking import choose_by_oof, oof_merit, stack_folds
+from .fold_results import BenchmarkRun, FoldResult, ItemPredictions, choose_by_oof, oof_merit, stack_folds
 from .statistics import (
     Comparison,
     auc_interval,
@@ -47,43 +46,12 @@ from .summary import (
 
 @dataclass(frozen=True, eq=False)
 class ScoredItems:
-    """The test items that every estimator has predicted: by these all are scored.
-
-    Parameters
-    ----------
-    manifest
-        All items.
-    folds
-        For each split the indices of its items, int.
-    n_train
-        The mean number of training items in a fold.
-    seed
-        For the bootstrap.
-    """
+    """The test items that every estimator has predicted, by fold: by these all are scored."""
 
     manifest: Manifest
     folds: tuple[np.ndarray, ...]
     n_train: float
     seed: int
-
-    @classmethod
-    def common(
-        cls,
-        manifest: Manifest,
-        splits: Sequence[Split],
-        results: Sequence[Sequence[FoldResult]],
-        *,
-        seed: int,
-    ) -> "ScoredItems":
-        """Take the items that all estimators have predicted."""
-        folds = tuple(
-            functools.reduce(
-                np.intersect1d, [one[fold].test.indices for one in results], np.unique(split.test)
-            )
-            for fold, split in enumerate(splits)
-        )
-        n_train = float(np.mean([result.n_train for one in results for result in one]))
-        return cls(manifest, folds, n_train, seed)
 
     @property
     def n_test(self) -> float:
@@ -98,15 +66,7 @@ class ScoredItems:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPredictions:
-    """The predictions of one row of the table for the scored items.
-
-    Parameters
-    ----------
-    scored
-        The items.
-    predictions
-        One a fold.
-    """
+    """The predictions of one row of the table for the scored items."""
 
     scored: ScoredItems
     predictions: tuple[ItemPredictions, ...]
@@ -114,13 +74,11 @@ class ScoredPredictions:
     @cached_property
     def folds(self) -> tuple[float, ...]:
         """The score of each fold, by the metric of the protocol."""
-        manifest = self.scored.manifest
-        return tuple(
-            judge([manifest.items[index] for index in indices], log_proba, manifest.classes).metric(
-                manifest.metric
-            )
-            for indices, log_proba in zip(self.scored.folds, self._log_proba_by_fold, strict=True)
-        )
+        manifest, found = self.scored.manifest, []
+        for indices, log_proba in zip(self.scored.folds, self._log_proba_by_fold, strict=True):
+            scores = judge([manifest.items[index] for index in indices], log_proba, manifest.classes)
+            found.append(scores.metric(manifest.metric))
+        return tuple(found)
 
     @property
     def score(self) -> float:
@@ -197,17 +155,7 @@ class ScoredPredictions:
 
 @dataclass(frozen=True, eq=False)
 class SetResults:
-    """The results of all estimators on one data set.
-
-    Parameters
-    ----------
-    run
-        The benchmark.
-    data
-        The data set.
-    best
-        The baseline with a learning curve, as `best_baseline` returns it.
-    """
+    """The results of all estimators on one data set; `best` is the baseline with a learning curve."""
 
     run: BenchmarkRun
     data: BenchmarkData
@@ -222,9 +170,15 @@ class SetResults:
     @cached_property
     def items(self) -> ScoredItems:
         """The items that all of them have predicted."""
-        data = self.data
-        results = list(self.results.values())
-        return ScoredItems.common(data.manifest, data.splits, results, seed=data.recipe.seed)
+        data, results = self.data, self.results.values()
+        folds = tuple(
+            functools.reduce(
+                np.intersect1d, [one[fold].test.indices for one in results], np.unique(split.test)
+            )
+            for fold, split in enumerate(data.splits)
+        )
+        n_train = float(np.mean([result.n_train for one in results for result in one]))
+        return ScoredItems(data.manifest, folds, n_train, data.recipe.seed)
 
     @cached_property
     def chosen(self) -> tuple[str, ...]:
@@ -289,18 +243,14 @@ class SetResults:
         """
         specs = [spec for spec in self.run.specs if spec.name in (IMAGES, CONTROL)]
         specs += [self.best] if self.best else []
-        return tuple(point for spec in specs for point in self._curve(spec))
-
-    def _curve(self, spec: EstimatorSpec) -> list[CurvePoint]:
-        data = self.data
-        points = []
-        for share in shares_worth(data.splits[0], data.manifest, SHARES, seed=data.recipe.seed):
-            results = self.run.folds(data, spec, share)
-            if results:
+        data, points = self.data, []
+        shares = shares_worth(data.splits[0], data.manifest.items, SHARES, seed=data.recipe.seed)
+        for spec, share in itertools.product(specs, shares):
+            if results := self.run.folds(data, spec, share):
                 n_items = float(np.mean([result.n_train for result in results]))
                 scored = self._score(results)
                 points.append(CurvePoint(spec.name, share, n_items, scored.score, *scored.interval))
-        return points
+        return tuple(points)
 
     def failed(self) -> dict[int, str]:
         """Return the items that some estimator could not read by index, with the first reason."""
@@ -331,22 +281,17 @@ class SetResults:
 
 
 def summarise(run: BenchmarkRun, *, seconds: float) -> Summary:
-    """Return the summary of a benchmark.
-
-    Parameters
-    ----------
-    run
-        What was computed.
-    seconds
-        How long that took.
-    """
+    """Return the summary of a benchmark."""
     best = best_baseline(run)
     results = [SetResults(run, data, best) for data in run.data]
     failed = tuple(
         (str(one.data.manifest.items[index]), why) for one in results for index, why in one.failed().items()
     )
+    packages = ("phosphene", "torch", "scikit-learn", *baseline_packages(), "librosa", "lief", "numpy")
+    device, seed = f"{os.cpu_count()} cores, {platform.machine()}", str(run.data[0].recipe.seed)
+    origin = {"seed": seed, "device": device, **{name: package_version(name) for name in packages}}
     sets = [one.summary() for one in results]
-    return summary_of(sets, failed=failed, seconds=seconds, origin=_origin(run))
+    return summary_of(sets, failed=failed, seconds=seconds, origin=origin)
 
 
 def best_baseline(run: BenchmarkRun) -> EstimatorSpec | None:
@@ -381,10 +326,3 @@ def _row(
 ) -> Row:
     low, high = scored.interval
     return Row(name, side, scored.score, low, high, scored.folds, scored.pooled, cost, notes=notes)
-
-
-def _origin(run: BenchmarkRun) -> dict[str, str]:
-    packages = ("phosphene", "torch", "scikit-learn", *baseline_packages(), "librosa", "lief", "numpy")
-    device = f"{os.cpu_count()} cores, {platform.machine()}"
-    seed = str(run.data[0].recipe.seed)
-    return {"seed": seed, "device": device, **{name: package_version(name) for name in packages}}

@@ -1,23 +1,28 @@
 """Image classifiers against tabular baselines: the same items, folds, seeds and budget."""
 
+import contextlib
+import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from tqdm import tqdm
 
 from phosphene.converters import MissingExtra, ParameterError
 from phosphene.datasets.leaks import find_leaks, require_no_leaks
 from phosphene.datasets.manifest import Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.subsets import SHARES, subset_of
+from phosphene.datasets.splits import SHARES, Split, subset_of
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
 
 from .estimators import (
     BenchmarkData,
+    PreparedEstimator,
     baseline_packages,
     chosen_specs,
     package_version,
@@ -26,15 +31,17 @@ from .estimators import (
 from .fold_results import (
     BenchmarkRun,
     EstimatorRun,
+    FoldResult,
     FoldStore,
+    ItemPredictions,
     benchmark_folder,
-    compute_missing,
     items_digest,
 )
 from .results import best_baseline, summarise
 from .summary import CONTROL, IMAGES, Summary
 
 FOLDS = 5
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def run_benchmark(
@@ -47,32 +54,30 @@ def run_benchmark(
 ) -> Summary:
     """Compare estimators, as `phosphene.benchmark` does, without words and pages."""
     begin = time.monotonic()
-    _require_baselines()
+    missing = [name for name in baseline_packages() if package_version(name) == "none"]
+    if missing:
+        raise MissingExtra(f"the benchmark needs {', '.join(missing)}: pip install 'phosphene[baselines]'")
     manifests = _manifests(src)
     specs = chosen_specs(specs_of(manifests[0].kind, recipe), methods)
     data = tuple(_data(manifest, recipe, on_leak, progress=progress) for manifest in manifests)
     run = BenchmarkRun(data, specs, FoldStore(benchmark_folder()))
-    _compute(run, progress=progress)
+    # All fold results: of networks with their learning curves, of others whole, then the best baseline's curve.
+    curves = {IMAGES: SHARES, CONTROL: SHARES}
+    _compute(
+        run,
+        [run.of(d, spec, curves.get(spec.name, SHARES[-1:])) for spec in specs for d in data],
+        progress=progress,
+    )
+    best = best_baseline(run)
+    if best is not None:
+        _compute(run, [run.of(one, best, SHARES[:-1]) for one in data], progress=progress)
     summary = summarise(run, seconds=time.monotonic() - begin)
     if not run.errors:
         shutil.rmtree(run.store.folder / "work", ignore_errors=True)
     return summary
 
 
-def _compute(run: BenchmarkRun, *, progress: bool) -> None:
-    """Compute all fold results: of networks with their learning curves, of others whole, then the best baseline's."""
-    runs = [
-        run.of(data, spec, SHARES if spec.name in (IMAGES, CONTROL) else SHARES[-1:])
-        for spec in run.specs
-        for data in run.data
-    ]
-    _compute_runs(run, runs, progress=progress)
-    best = best_baseline(run)
-    if best is not None:
-        _compute_runs(run, [run.of(data, best, SHARES[:-1]) for data in run.data], progress=progress)
-
-
-def _compute_runs(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
+def _compute(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
     waiting = [one for one in runs if one.missing]
     with tqdm(total=len(waiting), unit="method", desc="benchmark", disable=None if progress else True) as bar:
         for one, outcome in _outcomes(waiting):
@@ -104,7 +109,8 @@ def _data(
     splits = split.splits()
     warnings = require_no_leaks(find_leaks(manifest, splits), on_leak=on_leak)
     subsets = {
-        share: tuple(subset_of(one, split, share, seed=recipe.seed) for one in splits) for share in SHARES
+        share: tuple(subset_of(one, split.items, share, seed=recipe.seed) for one in splits)
+        for share in SHARES
     }
     return BenchmarkData(split, splits, recipe, items_digest(split), subsets, tuple(warnings), progress)
 
@@ -125,7 +131,75 @@ def _manifests(src: str | Path | Manifest | Sequence[Manifest]) -> tuple[Manifes
     return manifests
 
 
-def _require_baselines() -> None:
-    missing = [name for name in baseline_packages() if package_version(name) == "none"]
+def compute_missing(run: EstimatorRun) -> int:
+    """Compute the fold results that are missing; return how many.
+
+    It takes the process for its own: tiles and features go to a folder beside the fold results, so that the seconds are
+    those from raw files, whatever the user's cache holds; and it ends when the process that started it does.
+    """
+    _end_with_parent()
+    os.environ["PHOSPHENE_CACHE"] = str(run.store.folder / "work")
+    missing = run.missing
     if missing:
-        raise MissingExtra(f"the benchmark needs {', '.join(missing)}: pip install 'phosphene[baselines]'")
+        with contextlib.suppress(OSError):
+            _RESET.write_text("5")
+        prepared = run.spec.prepare(run.data)
+        run.add_costs(prepared, peak_memory_mib())
+        failed = run.data.failed_items(prepared.failures)
+        prepared.estimator.expect([run.data.cut.training_set(split, failed=failed) for split in missing])
+        # Fits to parts of one split side by side: what is drawn for a split is drawn once.
+        for split in sorted(missing, key=lambda split: split.name.partition(",")[0]):
+            run.store.results.put(run.key(split), fit_fold(prepared, run.data, split))
+        run.add_costs(prepared, peak_memory_mib())
+    return len(missing)
+
+
+def fit_fold(prepared: PreparedEstimator, data: BenchmarkData, split: Split) -> FoldResult:
+    """Fit an estimator to the training items of a split and predict its test items."""
+    estimator, cut = prepared.estimator, data.cut
+    failed = data.failed_items(prepared.failures)
+    train, test = cut.training_set(split, failed=failed), cut.indices(split.test, failed=failed)
+
+    def clock() -> float:
+        return time.monotonic() - estimator.shared_s
+
+    start = clock()
+    fit = estimator.fit(train.indices, train.targets, train.groups, n_classes=len(data.manifest.classes))
+    fitted = clock()
+    log_proba = estimator.predict_log_proba(fit.model, test)
+    predicted = clock()
+    return FoldResult(
+        test=ItemPredictions(*cut.average(log_proba, test)),
+        oof=ItemPredictions(*cut.average(fit.oof_log_proba, train.indices[fit.oof_indices])),
+        n_train=len(np.unique(cut.source[train.indices])),
+        train_s=fitted - start,
+        test_s=predicted - fitted,
+        size_bytes=fit.size_bytes,
+        notes={**prepared.notes, **fit.notes},
+    )
+
+
+def peak_memory_mib() -> float:
+    """Return the peak memory of this process, since its reset where the system can do that."""
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    with contextlib.suppress(ImportError):
+        import resource
+        import sys
+
+        unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return float("nan")
+
+
+def _end_with_parent() -> None:
+    """End this process soon after the one that started it is gone, however busy it is."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

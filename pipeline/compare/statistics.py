@@ -120,13 +120,6 @@ def compare_folds(a: Sequence[float], b: Sequence[float], *, n_train: float, n_t
     prediction in one fold being another, the least that can vary: no difference at all has p = 1, one prediction a fold
     in five folds p = 0.03.
 
-    Parameters
-    ----------
-    a, b
-        One score a fold.
-    n_train, n_test
-        The mean number of items to train on and to test in a fold.
-
     Examples
     --------
     >>> found = compare_folds([0.95, 0.96, 0.94], [0.85, 0.83, 0.86], n_train=200, n_test=100)
@@ -211,13 +204,6 @@ def compare_aucs(scores_a: np.ndarray, scores_b: np.ndarray, genuine: np.ndarray
     Ties count half. Where there is no variance, as between two perfect rankings, it is that of one genuine item and one
     other on the wrong side, so that two handfuls of items prove nothing.
 
-    Parameters
-    ----------
-    scores_a, scores_b
-        float (n,); infinite ones are ordered too.
-    genuine
-        bool (n,), each value at least twice; the items are independent.
-
     Examples
     --------
     >>> genuine = np.array([False] * 4 + [True] * 4)
@@ -240,17 +226,6 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return the 95 % percentile interval of a statistic by the bootstrap (Efron and Tibshirani 1993).
 
-    Parameters
-    ----------
-    statistic
-        What is resampled.
-    n_items
-        The number of items; as many are drawn in a round, with replacement.
-    seed
-        Random seed.
-    rounds
-        The number of resamples.
-
     Examples
     --------
     >>> right = np.arange(50) < 40
@@ -266,13 +241,6 @@ def compare_by_bootstrap(statistic: Statistic, n_items: int, *, seed: int, round
 
     The p-value is that of the percentile interval: twice the share of rounds in which the difference is not on its own
     side of 0, the observed one counted in (Efron and Tibshirani 1993, doi:10.1201/9780429246593).
-
-    Parameters
-    ----------
-    statistic
-        The score of the first estimator less that of the second.
-    n_items, seed, rounds
-        As of `bootstrap_interval`.
 
     Examples
     --------
@@ -292,14 +260,7 @@ def compare_by_bootstrap(statistic: Statistic, n_items: int, *, seed: int, round
 
 
 def macro_f1_on(truth: np.ndarray, predicted: np.ndarray, *, n_classes: int) -> Statistic:
-    """Return the macro-F1 as a function of the items, fast enough for the bootstrap.
-
-    Parameters
-    ----------
-    truth, predicted
-        int (n_items,), classes from 0.
-    n_classes
-        The number of classes; those that do not occur do not count.
+    """Return the macro-F1 as a function of the items, fast for the bootstrap; classes that do not occur do not count.
 
     Examples
     --------
@@ -329,11 +290,6 @@ def rank_methods(scores: Mapping[str, Sequence[float]]) -> Ranking:
     scores
         By estimator, the score on each set in the same order, higher the better; leave out one that failed on a set.
 
-    Raises
-    ------
-    ParameterError
-        No estimators or no sets, or not the same sets for all, or a score is missing.
-
     Examples
     --------
     >>> ranking = rank_methods({"floor": [0.3] * 7, "b": [0.80, 0.81, 0.90, 0.85, 0.75, 0.90, 0.60],
@@ -349,7 +305,10 @@ def rank_methods(scores: Mapping[str, Sequence[float]]) -> Ranking:
     ranks = stats.rankdata(-table, axis=1).mean(axis=0)  # ties share theirs
     names = tuple(scores)
     order = sorted(range(len(names)), key=lambda index: (ranks[index], -table[:, index].mean(), names[index]))
-    p_values = _pairs(table[:, order]) if len(table) > 1 else {}
+    table = table[:, order]
+    pairs = list(combinations(range(len(names)), 2)) if len(table) > 1 else []
+    adjusted = holm([wilcoxon_p(table[:, a] - table[:, b]) for a, b in pairs])
+    p_values = dict(zip(pairs, adjusted, strict=True))
     return Ranking(
         methods=tuple(names[index] for index in order),
         ranks=tuple(float(ranks[index]) for index in order),
@@ -364,11 +323,6 @@ def wilcoxon_p(differences: Sequence[float] | np.ndarray) -> float:
 
     Differences of 0 are dropped; without any other, p is 1. Exact for up to 50 others, with ties or not; beyond, by the
     normal distribution.
-
-    Parameters
-    ----------
-    differences
-        float (n_sets,), the score of one estimator less that of the other.
 
     Examples
     --------
@@ -412,13 +366,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def cliques(n_methods: int, p_values: Mapping[tuple[int, int], float]) -> tuple[tuple[int, ...], ...]:
     """Return the longest runs of estimators, by rank, of which no two differ significantly; none without tests.
-
-    Parameters
-    ----------
-    n_methods
-        The number of estimators.
-    p_values
-        Of each pair of indices, the smaller first.
 
     Examples
     --------
@@ -508,15 +455,7 @@ def _paired_shares_interval(both: int, only_a: int, only_b: int, n: int) -> tupl
 
 
 def _delong(scores: np.ndarray, genuine: np.ndarray, contrasts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return areas, float (n_estimators,), and the variance of each contrast of them, never 0.
-
-    Parameters
-    ----------
-    scores
-        (n_estimators, n).
-    contrasts
-        float (n_contrasts, n_estimators).
-    """
+    """Return areas, float (n_estimators,), and the variance of each of some contrasts of them, never 0."""
     genuine = np.asarray(genuine, bool)
     n_genuine, n_other = int(genuine.sum()), int((~genuine).sum())
     if scores.shape[1:] != genuine.shape or np.isnan(scores).any():
@@ -561,11 +500,6 @@ def _table(scores: Mapping[str, Sequence[float]]) -> np.ndarray:
     if missing:
         raise ParameterError(f"{missing[0]} has no score on every set; leave it out of the ranking")
     return np.round(table, _DIGITS)
-
-
-def _pairs(table: np.ndarray) -> dict[tuple[int, int], float]:
-    pairs = list(combinations(range(table.shape[1]), 2))
-    return dict(zip(pairs, holm([wilcoxon_p(table[:, a] - table[:, b]) for a, b in pairs]), strict=True))
 
 
 def _signed_ranks(differences: Sequence[float] | np.ndarray) -> np.ndarray:

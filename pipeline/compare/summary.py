@@ -139,19 +139,7 @@ class Summary:
 def summary_of(
     sets: Sequence[SetSummary], *, failed: tuple[tuple[str, str], ...], seconds: float, origin: dict[str, str]
 ) -> Summary:
-    """Return the summary of one data set or several.
-
-    Parameters
-    ----------
-    sets
-        What was found on each.
-    failed
-        Items that could not be read, and why.
-    seconds
-        How long all of it took.
-    origin
-        Versions, device and seed.
-    """
+    """Return the summary of one data set or several; `origin` is versions, device and seed."""
     if len(sets) == 1:
         (one,) = sets
         name, rows, curves, tests, ranking = one.name, one.rows, one.curves, one.tests, None
@@ -202,11 +190,17 @@ def mean_curves(sets: Sequence[SetSummary]) -> tuple[CurvePoint, ...]:
     by_set = [_curves_by_name(one, sides) for one in sets]
     names = [name for name in by_set[0] if all(name in curves for curves in by_set)]
     shares = sorted({point.share for curves in by_set for points in curves.values() for point in points})
-    return tuple(
-        _mean_point(name, share, [_point_at(curves[name], share) for curves in by_set])
-        for name in names
-        for share in shares
-    )
+    means = []
+    for name in names:
+        for share in shares:
+            larger = [[point for point in curves[name] if point.share >= share] for curves in by_set]
+            points = [
+                min(some, key=lambda point: point.share, default=curves[name][-1])
+                for some, curves in zip(larger, by_set, strict=True)
+            ]
+            n_items = float(np.mean([point.n_items for point in points]))
+            means.append(CurvePoint(name, share, n_items, *_mean_score([point.score for point in points])))
+    return tuple(means)
 
 
 def _curves_by_name(one: SetSummary, sides: Mapping[str, Side | None]) -> dict[str, list[CurvePoint]]:
@@ -218,17 +212,6 @@ def _curves_by_name(one: SetSummary, sides: Mapping[str, Side | None]) -> dict[s
     return curves
 
 
-def _point_at(points: Sequence[CurvePoint], share: float) -> CurvePoint:
-    return min(
-        (point for point in points if point.share >= share), key=lambda point: point.share, default=points[-1]
-    )
-
-
-def _mean_point(name: str, share: float, points: Sequence[CurvePoint]) -> CurvePoint:
-    n_items = float(np.mean([point.n_items for point in points]))
-    return CurvePoint(name, share, n_items, *_mean_score([point.score for point in points]))
-
-
 def _mean_row(rows: Sequence[Row], n_sets: int) -> Row:
     scores = [row.score for row in rows if not row.error]
     first, nan = rows[0], float("nan")
@@ -236,8 +219,15 @@ def _mean_row(rows: Sequence[Row], n_sets: int) -> Row:
         why = next((row.error for row in rows if row.error), "was not run")
         error = f"failed on {n_sets - len(scores)} of {n_sets} data sets: {why}"
         return Row(first.method, first.side, nan, nan, nan, error=error, n_sets=n_sets)
-    costs = [row.cost for row in rows if row.cost]
-    cost = _total(costs) if len(costs) == len(rows) else None
+    costs, cost = [row.cost for row in rows if row.cost], None
+    if len(costs) == len(rows):
+        cost = Cost(
+            prepare_s=sum(one.prepare_s for one in costs),
+            train_s=sum(one.train_s for one in costs),
+            predict_s_per_item=float(np.mean([one.predict_s_per_item for one in costs])),
+            peak_mib=max(one.peak_mib for one in costs),
+            size_bytes=max(one.size_bytes for one in costs),
+        )
     return Row(first.method, first.side, *_mean_score(scores), folds=tuple(scores), cost=cost, n_sets=n_sets)
 
 
@@ -255,16 +245,6 @@ def _mean_interval(values: np.ndarray) -> tuple[float, float]:
         return float("nan"), float("nan")
     half = float(stats.t.ppf(1 - ALPHA / 2, len(values) - 1) * stats.sem(values))
     return float(values.mean()) - half, float(values.mean()) + half
-
-
-def _total(costs: Sequence[Cost]) -> Cost:
-    return Cost(
-        prepare_s=sum(cost.prepare_s for cost in costs),
-        train_s=sum(cost.train_s for cost in costs),
-        predict_s_per_item=float(np.mean([cost.predict_s_per_item for cost in costs])),
-        peak_mib=max(cost.peak_mib for cost in costs),
-        size_bytes=max(cost.size_bytes for cost in costs),
-    )
 
 
 def _ranking(sets: Sequence[SetSummary]) -> Ranking | None:

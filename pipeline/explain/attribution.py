@@ -21,7 +21,7 @@ from torch.nn import functional
 from phosphene.converters import Converter, ParameterError
 from phosphene.pipeline.backbones.backbone import as_map, input_tensor
 from phosphene.pipeline.backbones.features import THUMBNAIL
-from phosphene.pipeline.backbones.pooling import WHOLE, edges
+from phosphene.pipeline.backbones.frozen import WHOLE, cell_edges
 from phosphene.pipeline.strategies.temperature import log_softmax
 
 LAST_LAYERS = 2
@@ -154,7 +154,7 @@ def _block_map(maps: torch.Tensor | None, terms: _Terms, grid: tuple[int, int]) 
         pixels = terms.reshaped(-1, THUMBNAIL, THUMBNAIL)
         return np.asarray((pixels.slope * (pixels.value - pixels.usual)).sum(axis=0, dtype=np.float64))
     positions = maps[0].permute(1, 2, 0).double().numpy()
-    rows, columns = (edges(count, size) for count, size in zip(grid, positions.shape[:2], strict=True))
+    rows, columns = (cell_edges(count, size) for count, size in zip(grid, positions.shape[:2], strict=True))
     cells = terms.reshaped(3, len(rows) * len(columns), -1)
     out = np.empty(positions.shape[:2])
     for number, (top, bottom) in enumerate(rows):

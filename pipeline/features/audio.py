@@ -39,17 +39,7 @@ FRAME_NAMES = (
 
 
 def frame_features(samples: np.ndarray) -> np.ndarray:
-    """Return what librosa measures in each frame of a sound, at its default settings.
-
-    Parameters
-    ----------
-    samples
-        float32 (n,), at RATE_HZ.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (len(FRAME_NAMES), frames), by the names of FRAME_NAMES.
+    """Return what librosa measures in each frame of a sound at RATE_HZ: float32 (len(FRAME_NAMES), frames).
 
     Notes
     -----
@@ -69,15 +59,10 @@ def frame_features(samples: np.ndarray) -> np.ndarray:
 
 
 def tempo_bpm(log_mel: np.ndarray) -> float:
-    """Return the tempo of a sound in beats a minute.
+    """Return the tempo of a sound in beats a minute, from its mel levels in dB, (n_mels, frames).
 
     From the autocorrelation of all onsets at once, where librosa takes the mean of that of 9 s around each frame: no
     different in a short sound, at a tenth of the time.
-
-    Parameters
-    ----------
-    log_mel
-        float32 (n_mels, frames), dB.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from phosphene.converters.series.base import reduced
 from .feature_set import FeatureSet, Record, Table, finite32
 
 MOST_STEPS = 32_768
-"""Longer series are averaged to so many steps, each in less than a second where all would take minutes."""
+"""Longer series are averaged to that many steps, each in less than a second where all would take minutes."""
 
 # fmt: off
 CATCH22_NAMES = (
@@ -32,22 +32,10 @@ _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def filled(series: Series, length: int | None = None) -> np.ndarray:
-    """Return the values of a series without gaps, and as many as asked for.
+    """Return the values of a series without gaps, and as many as asked for: float64 (channels, length), finite.
 
     Missing values lie on the straight line between their neighbours, level beyond the first and the last.
     Other lengths are read off the same lines, so that both ends stay where they are.
-
-    Parameters
-    ----------
-    series
-        NaN means missing.
-    length
-        Steps; None keeps them.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 (channels, length), finite.
 
     Examples
     --------
@@ -58,19 +46,7 @@ def filled(series: Series, length: int | None = None) -> np.ndarray:
 
 
 def filled_to(records: Sequence[Record], length: int | None = None) -> np.ndarray:
-    """Return the values of many series without gaps and of one length, as `filled` makes them.
-
-    Parameters
-    ----------
-    records
-        Of the set `raw`.
-    length
-        Steps; None is that of the longest.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, channels, length), finite; (0, 0, 0) of no records.
+    """Return values of records of `raw`, without gaps and of one length: float32 (n, channels, length).
 
     Raises
     ------
@@ -85,8 +61,8 @@ def filled_to(records: Sequence[Record], length: int | None = None) -> np.ndarra
     channels = _one_number_of_channels(records, "values")
     steps = length or max((record["values"].shape[1] for record in records), default=0)
     whole = np.empty((len(records), channels, steps), np.float32)
-    for place, record in enumerate(records):
-        whole[place] = _filled(record["values"], steps)
+    for index, record in enumerate(records):
+        whole[index] = _filled(record["values"], steps)
     return whole
 
 
@@ -117,7 +93,7 @@ def summary(values: np.ndarray) -> dict[str, float]:
 
     `slope` is the rise over the whole length; `autocorrelation_08` is at 8 steps, 0 where the series is no longer;
     `difference_rms` is the root mean square of the differences of neighbours, `von_neumann_ratio` their mean square
-    over the variance; crossings and places are shares of the length; frequencies are in cycles a step, the entropy
+    over the variance; crossings and positions are shares of the length; frequencies are in cycles a step, the entropy
     of the spectrum is a share of the most that it can be. All but `missing` is of the bridged series where order
     counts, and of the values that are there where it does not.
 
@@ -198,8 +174,8 @@ def _filled(values: np.ndarray, length: int | None) -> np.ndarray:
     whole = np.array([_bridged(channel) for channel in values.astype(np.float64)])
     if steps == whole.shape[1]:
         return whole
-    places = np.linspace(0, whole.shape[1] - 1, steps)
-    return np.array([np.interp(places, np.arange(whole.shape[1]), channel) for channel in whole])
+    positions = np.linspace(0, whole.shape[1] - 1, steps)
+    return np.array([np.interp(positions, np.arange(whole.shape[1]), channel) for channel in whole])
 
 
 def _bridged(values: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 `torch` is imported when something is drawn, so that what needs no network costs no import of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +22,7 @@ _LEAST_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Which pixels of a converter are drawn on a device.
-
-    Parameters
-    ----------
-    version
-        Of the converter whose pixels these are.
-    every
-        Parameters of which every value is drawn; of those named in neither, the default alone is.
-    some
-        Tells for a parameter which values are drawn.
-    """
+    """Which pixels of a version of a converter are drawn on a device: of which parameters all values, or some."""
 
     version: int
     every: frozenset[str]
@@ -49,9 +39,7 @@ _SOUND = (
 )
 _SOME: dict[str, Callable[[Any], bool]] = {
     "keep": lambda value: value != "loudest",  # which is elsewhere in each sound of a batch
-    "floor_db": lambda value: (
-        value >= -120
-    ),  # below, the rounding of one transform and of another look different
+    "floor_db": lambda value: value >= -120,  # below, the rounding of two transforms looks different
     "channel": lambda value: value != "stack",
 }
 _BY_NAME = {
@@ -141,7 +129,7 @@ def batch_on(converter: Converter, signals: Sequence[Signal], *, device: "torch.
         return torch.from_numpy(converter.batch(signals)).to(on)
     if len(signals) == 1:
         return _batch_alike(converter, signals, on)
-    batches = list(_alike(signals))
+    batches = _alike(signals)
     drawn = torch.cat([_batch_alike(converter, [signals[i] for i in indices], on) for indices in batches])
     return drawn[torch.from_numpy(np.argsort(np.concatenate(batches))).to(on)] if len(batches) > 1 else drawn
 
@@ -150,36 +138,32 @@ def _batch_alike(converter: Any, signals: Sequence[Any], device: "torch.device")
     """Draw signals of one shape and rate, as many at a time as fit into memory."""
     import torch
 
+    from . import images
+
     budget, samples = _budget_bytes(device), [_samples(signal) for signal in signals]
-
-    def upload(first: int, stop: int) -> "Tensor":
-        return torch.from_numpy(np.stack(samples[first:stop])).to(device)
-
-    drawn = []
+    shape, is_sound = samples[0].shape, converter.kind == "audio"
+    rate_hz = signals[0].rate_hz if is_sound else 0.0
+    each = (
+        images.sound_bytes(converter, shape, rate_hz) if is_sound else images.series_bytes(converter, shape)
+    )
+    step, drawn = max(1, budget // each), []
     with torch.no_grad():
-        if converter.kind == "audio":
-            from . import audio
-
-            rate_hz = signals[0].rate_hz
-            step = max(1, budget // audio.item_bytes(converter, samples[0].shape, rate_hz))
-            for first in range(0, len(signals), step):
-                drawn.append(audio.spectrogram(converter, upload(first, first + step), rate_hz, budget))
-        else:
-            from . import series
-
-            step = max(1, budget // series.item_bytes(converter, samples[0].shape))
-            for first in range(0, len(signals), step):
-                drawn.append(series.picture(converter, upload(first, first + step)))
+        for first in range(0, len(signals), step):
+            values = torch.from_numpy(np.stack(samples[first : first + step])).to(device)
+            if is_sound:
+                drawn.append(images.sound_images(converter, values, rate_hz, budget))
+            else:
+                drawn.append(images.series_images(converter, values))
     return torch.cat(drawn) if len(drawn) > 1 else drawn[0]
 
 
-def _alike(signals: Sequence[Signal]) -> Iterator[list[int]]:
-    """Yield the indices of signals of one shape and rate, group after group."""
+def _alike(signals: Sequence[Signal]) -> list[list[int]]:
+    """Return the indices of signals of one shape and rate, group after group."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, signal in enumerate(signals):
         key = (_samples(signal).shape, getattr(signal, "rate_hz", None))
         groups.setdefault(key, []).append(index)
-    yield from groups.values()
+    return list(groups.values())
 
 
 def _samples(signal: Any) -> np.ndarray:
@@ -211,11 +195,11 @@ def _budget_bytes(device: "torch.device") -> int:
     return max(min((free + cached) // 4, _MOST_BYTES), 1)
 
 
-def _joined(planes: "list[Tensor]") -> "Tensor":
+def _joined(images: "list[Tensor]") -> "Tensor":
     """Put grey images side by side as channels."""
     import torch
 
-    if len({plane.shape for plane in planes}) > 1 or planes[0].shape[-1] != 1:
-        shapes = " and ".join(str(tuple(plane.shape[1:])) for plane in planes)
+    if len({image.shape for image in images}) > 1 or images[0].shape[-1] != 1:
+        shapes = " and ".join(str(tuple(image.shape[1:])) for image in images)
         raise ParameterError(f"Channels needs grey images of one size, got {shapes}")
-    return torch.cat(planes, -1)
+    return torch.cat(images, -1)

@@ -1,16 +1,21 @@
-"""fastai with its warnings off, and our callbacks: plain tensors, mixed precision, early stopping, a progress bar."""
+"""fastai with its warnings off, our callbacks, and the learning-rate range test (Smith 2017, arXiv:1506.01186)."""
 
 import copy
 import os
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
+
+from phosphene.converters import ParameterError, SignalError
+from phosphene.converters.core.files import atomic_write
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # those of its import tell its users nothing
@@ -75,13 +80,7 @@ class BrainFloat(Callback):
 
 
 class Bar(Callback):
-    """Moves a progress bar with every training batch.
-
-    Parameters
-    ----------
-    bar
-        tqdm's.
-    """
+    """Moves a progress bar with every training batch."""
 
     def __init__(self, bar: Any) -> None:
         self.bar = bar
@@ -93,13 +92,7 @@ class Bar(Callback):
 
 
 class KeepBest(TrackerCallback):
-    """Early stopping: ends training when the validation loss falls no more, and restores the best epoch.
-
-    Parameters
-    ----------
-    patience
-        Epochs without improvement.
-    """
+    """Early stopping: ends training after `patience` epochs without a lower validation loss, and restores the best."""
 
     def __init__(self, patience: int) -> None:
         super().__init__(monitor="valid_loss", reset_on_fit=False)
@@ -175,9 +168,9 @@ def precision(model: nn.Module, device: torch.device) -> Precision:
         return "mixed" if said == "1" else "float32"
     if device.type == "cuda":
         return "mixed"
-    return (
-        "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not _is_grouped(model) else "float32"
-    )
+    # Channels that are convolved apart are slowed down by bfloat16.
+    grouped = any(part.groups > 1 for part in model.modules() if isinstance(part, nn.Conv2d))
+    return "mixed" if device.type == "cpu" and _multiplies_bfloat16() and not grouped else "float32"
 
 
 def _multiplies_bfloat16() -> bool:
@@ -186,13 +179,111 @@ def _multiplies_bfloat16() -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
-def _is_grouped(model: nn.Module) -> bool:
-    """Tell whether channels are convolved apart, which bfloat16 slows down."""
-    return any(part.groups > 1 for part in model.modules() if isinstance(part, nn.Conv2d))
-
-
 def _plain(part: Any) -> Any:
     if not isinstance(part, torch.Tensor):
         return part
     plain: torch.Tensor = part.as_subclass(torch.Tensor)
     return plain.contiguous(memory_format=torch.channels_last) if plain.ndim == 4 else plain
+
+
+N_BATCHES = 60
+_FEWEST = 15
+
+
+@dataclass(frozen=True, eq=False)
+class RateSearch:
+    """Rates tried, rising, the smoothed loss of the training batches at each, and the rate in the valley of these."""
+
+    rates: np.ndarray
+    losses: np.ndarray
+    chosen: float
+
+    def plot(self, path: str | Path) -> Path:
+        """Draw the losses over the rates, with the chosen one marked, as a PNG file."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+        axes = figure.subplots()
+        axes.semilogx(self.rates, self.losses, color="tab:blue")
+        axes.axvline(self.chosen, color="tab:orange", linestyle="--")
+        height = float(np.interp(np.log(self.chosen), np.log(self.rates), self.losses))
+        axes.plot(self.chosen, height, "o", color="tab:orange", label=f"chosen: {self.chosen:.1e}")
+        axes.set(xlabel="learning rate of the last layers", ylabel="smoothed training loss")
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend()
+        path = Path(path)
+        with atomic_write(path) as file:
+            figure.savefig(file, format="png", dpi=120)
+        return path
+
+
+class RateFinder(LRFinder):
+    """fastai's search for a learning rate, which keeps the first weights in memory; rates are of the last layers."""
+
+    def __init__(self, low: float, high: float, *, spread: float, n_batches: int) -> None:
+        super().__init__(num_it=n_batches, stop_div=False)
+        self.low, self.high, self.spread = low, high, spread
+        self.scheds = {"lr": self._rate}
+
+    def _rate(self, share: float) -> slice:
+        rate = self.low * (self.high / self.low) ** share
+        return slice(rate / self.spread, rate)
+
+    def before_fit(self) -> None:
+        """Keep the weights."""
+        ParamScheduler.before_fit(self)
+        self.state = copy.deepcopy(self.learn.model.state_dict())
+        self.best_loss = float("inf")
+
+    def after_batch(self) -> None:
+        """Stop when the loss has exploded; one that was near nothing may well become four times as high."""
+        super().after_batch()
+        if not self.smooth_loss <= 4 * self.best_loss + 1:
+            raise CancelFitException
+
+    def after_fit(self) -> None:
+        """Go back to them."""
+        self.learn.opt.zero_grad()
+        self.learn.model.load_state_dict(self.state)
+
+
+def search_rate(
+    learn: Learner,
+    *,
+    seed: int = 0,
+    n_batches: int = N_BATCHES,
+    low: float = 1e-6,
+    high: float = 1.0,
+    spread: float = 1.0,
+) -> RateSearch:
+    """Try rising learning rates, one a batch, on a network, and leave it as it was; frozen layers stay frozen.
+
+    Raises
+    ------
+    ParameterError
+        Too few batches.
+    SignalError
+        The loss is no number from the first batch on.
+    """
+    if n_batches < 20:
+        raise ParameterError(f"search_rate.n_batches must be an integer >= 20, got {n_batches!r}")
+    finder = RateFinder(low, high, spread=spread, n_batches=n_batches)
+    with seeded(seed), learn.no_bar(), learn.no_logging():
+        learn.dls.train.rng = random.Random(seed)
+        learn.fit(n_batches // len(learn.dls.train) + 1, cbs=finder)
+        learn.create_opt()
+        learn.dls.train.rng = random.Random(seed)
+    return _result(learn.recorder.lrs, learn.recorder.losses)
+
+
+def _result(rates: Sequence[float], losses: Sequence[float]) -> RateSearch:
+    """Leave out the first tenth, when the losses are not smooth yet, and the last five, when they explode."""
+    tried, found = np.array([float(rate) for rate in rates]), np.array([float(loss) for loss in losses])
+    kept = np.isfinite(found)
+    if kept.sum() > _FEWEST:
+        kept &= np.arange(len(tried)) >= len(tried) // 10
+        kept[-5:] = False
+    tried, found = tried[kept], found[kept]
+    if not len(tried):
+        raise SignalError("the loss is no number at any learning rate; look at the images, or give a rate")
+    return RateSearch(tried, found, valley(tried, found, len(tried))[0])

@@ -31,11 +31,11 @@ from .callbacks import (
     add_head,
     create_head,
     fused_adam,
+    search_rate,
     seeded,
     speed_callbacks,
     vision_learner,
 )  # fmt: skip
-from .rates import search_rate
 from .schedule import PLAIN, Schedule
 
 Progress = Literal["shown", "hidden"]
@@ -74,27 +74,7 @@ def learner(
     cbs: Iterable[Any] = (),
     loss_func: Callable[..., torch.Tensor] | None = None,
 ) -> Learner:
-    """Put a new head on a copy of a backbone, ready to be trained.
-
-    Parameters
-    ----------
-    dls
-        fastai's loaders of (images, labels), the images as `input_tensor` makes them; `dls.c` is the number of classes.
-    backbone
-        Its body is copied, never changed.
-    seed
-        Random seed of the head's initial weights.
-    cbs
-        Callbacks of fastai.
-    loss_func
-        None for the cross-entropy; see `loss_of`.
-
-    Returns
-    -------
-    fastai.learner.Learner
-        Its parameters are in three groups: the earlier half of the layers, the later half, and the head. All are
-        frozen but the head.
-    """
+    """Put a new head on a copy of a backbone; groups are earlier layers, later ones, the head; all else is frozen."""
 
     def architecture(pretrained: bool) -> nn.Module:
         # `vision_learner` forgets its argument `cut` and cuts at the last pooling layer: it gets one to cut at.
@@ -116,14 +96,7 @@ def learner(
 
 
 def loss_of(schedule: Schedule = PLAIN, counts: np.ndarray | None = None) -> Callable[..., torch.Tensor]:
-    """Return the cross-entropy with the schedule's smoothing, and weights by the counts of the classes.
-
-    Parameters
-    ----------
-    schedule
-        Label smoothing and class weights.
-    counts
-        int (n_classes,), training items of each class; needed for balanced class weights.
+    """Return the cross-entropy with the schedule's smoothing, and, if balanced, weights by the counts of the classes.
 
     Examples
     --------
@@ -157,12 +130,7 @@ def splitter(backbone: Backbone) -> Callable[[Any], list[list[nn.Parameter]]]:
 
 
 def train_head(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train the head alone; the body stays as it is, down to the running statistics of its normalisations.
 
@@ -174,12 +142,7 @@ def train_head(
 
 
 def finetune(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train the head for a few epochs, then all layers for `epochs`, earlier ones at lower rates.
 
@@ -193,18 +156,14 @@ def finetune(
         cbs = [BnFreeze(), *_mixing(schedule), *_stopping(schedule)]
         early = round(epochs / 3) if schedule.unfreeze == "gradual" else 0
         for n_epochs, frozen in ((early, -2), (epochs - early, 0)):
-            if n_epochs and not _is_stopped(cbs):
+            stopped = any(isinstance(cb, KeepBest) and cb.waited >= cb.patience for cb in cbs)
+            if n_epochs and not stopped:
                 learn.freeze_to(frozen)
                 learn.fit_one_cycle(n_epochs, slice(rate / SPREAD, rate), div=5.0, cbs=cbs)
 
 
 def scratch(
-    learn: Learner,
-    *,
-    epochs: int,
-    schedule: Schedule = PLAIN,
-    seed: int = 0,
-    progress: Progress = "hidden",
+    learn: Learner, *, epochs: int, schedule: Schedule = PLAIN, seed: int = 0, progress: Progress = "hidden"
 ) -> None:
     """Train all layers at one rate; meant for a backbone with random weights."""
     with _training(learn, seed, progress):
@@ -228,10 +187,6 @@ def _stopping(schedule: Schedule) -> list[Any]:
     return [KeepBest(schedule.patience)] if schedule.patience else []
 
 
-def _is_stopped(cbs: list[Any]) -> bool:
-    return any(getattr(cb, "waited", 0) >= getattr(cb, "patience", 1) for cb in cbs)
-
-
 def _fit_head(learn: Learner, epochs: int, schedule: Schedule, *, seed: int, progress: Progress) -> None:
     cbs = [BnFreeze(), *_mixing(schedule), *_stopping(schedule)]
     learn.freeze()
@@ -246,15 +201,7 @@ def _fit_head(learn: Learner, epochs: int, schedule: Schedule, *, seed: int, pro
 
 
 class FeatureLoader(DataLoader):
-    """Batches of features in memory.
-
-    Parameters
-    ----------
-    features, targets
-        float32 (n_copies, n, n_features) and int64 (n,); one of the copies of each item is drawn.
-    options
-        As fastai's loader takes them: `bs`, `shuffle`, `drop_last`.
-    """
+    """Batches of features in memory, float32 (n_copies, n, n_features); of each item one of the copies is drawn."""
 
     def __init__(self, features: torch.Tensor, targets: torch.Tensor, options: dict[str, Any]) -> None:
         super().__init__(range(len(targets)), num_workers=0, device=features.device, **options)
@@ -297,7 +244,7 @@ def head_learner(learn: Learner) -> Learner:
 
 
 def _loader(model: nn.Sequential, loader: TileLoader) -> FeatureLoader:
-    parts = [_body_features(model, loader, source) for source in range(loader.n_pictures)]
+    parts = [_body_features(model, loader, source) for source in range(loader.n_images)]
     options = {"bs": loader.bs, "shuffle": loader.shuffle, "drop_last": loader.drop_last}
     return FeatureLoader(torch.stack([features for features, _ in parts]), parts[0][1], options)
 
@@ -341,38 +288,20 @@ def _displays(learn: Learner, progress: Progress) -> tuple[AbstractContextManage
 
 
 def predict_logits(
-    model: nn.Module,
-    images: np.ndarray | Iterable[Any],
-    backbone: Backbone,
-    *,
-    batch_size: int = 64,
+    model: nn.Module, images: np.ndarray | Iterable[Any], backbone: Backbone, *, batch_size: int = 64
 ) -> np.ndarray:
-    """Return the logits of images.
-
-    Parameters
-    ----------
-    model
-        From `learner` or `build_model`; it is put into evaluation mode.
-    images
-        uint8 (n, height, width, 1 or 3), or a loader of batches as the model was trained on.
-    backbone
-        Says what input the model wants.
-    batch_size
-        Images in one pass, where `images` is an array.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32 (n, n_classes).
+    """Return the logits of images, float32 (n, n_classes), of uint8 (n, height, width, 1 or 3) or loader batches.
 
     Raises
     ------
     ParameterError
         There is no image.
     """
-    batches = (
-        _batches(images, backbone, batch_size) if isinstance(images, np.ndarray) else map(_inputs, images)
-    )
+    if isinstance(images, np.ndarray):
+        starts = range(0, len(images), batch_size)
+        batches = (input_tensor(images[start : start + batch_size], backbone) for start in starts)
+    else:
+        batches = (_inputs(batch) for batch in images)
     device = next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
@@ -380,11 +309,6 @@ def predict_logits(
     if not logits:
         raise ParameterError("predict_logits needs at least one image, got none")
     return torch.cat(logits).numpy()
-
-
-def _batches(pixels: np.ndarray, backbone: Backbone, batch_size: int) -> Iterator[torch.Tensor]:
-    for start in range(0, len(pixels), batch_size):
-        yield input_tensor(pixels[start : start + batch_size], backbone)
 
 
 def _inputs(batch: Any) -> torch.Tensor:

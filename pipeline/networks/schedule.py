@@ -61,7 +61,8 @@ class Schedule:
         _check("mixup", self.mixup, "a number >= 0", self.mixup == 0 or _within(self.mixup, 0, math.inf))
         smooths = self.label_smoothing == 0 or _within(self.label_smoothing, 0, 1)
         _check("label_smoothing", self.label_smoothing, "a number >= 0 and below 1", smooths)
-        _check("patience", patience, "an integer >= 1 or None", patience is None or _is_count(patience))
+        counts = patience is None or (isinstance(patience, int) and _within(patience, 0, math.inf))
+        _check("patience", patience, "an integer >= 1 or None", counts)
         part = _within(self.valid_share, 0, 0.5) or self.valid_share == 0.5
         _check("valid_share", self.valid_share, "a number above 0, up to 0.5", part)
         for name, choices in (("class_weights", ClassWeights), ("unfreeze", Unfreeze)):
@@ -74,16 +75,8 @@ class Schedule:
         return self.patience is not None
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _within(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and _is_number(value) and low < value < high
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | float) and not isinstance(value, bool) and low < value < high
 
 
 def _check(name: str, value: object, rule: str, holds: bool) -> None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from phosphene.converters import SignalError
 from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.networks.callbacks import Bar
+from phosphene.pipeline.networks.callbacks import Bar, RateSearch
 from phosphene.pipeline.networks.learners import (
     HEAD_EPOCHS,
     build_model,
@@ -24,7 +24,6 @@ from phosphene.pipeline.networks.learners import (
     scratch,
     train_head,
 )
-from phosphene.pipeline.networks.rates import RateSearch
 from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import Tiles
 

@@ -25,7 +25,7 @@ from phosphene.pipeline.networks.schedule import Schedule
 if TYPE_CHECKING:
     from phosphene.converters.views import Views
     from phosphene.datasets.windows import Windows
-    from phosphene.pipeline.augment.base import Augmentation
+    from phosphene.pipeline.augment.changes import Augmentation
     from phosphene.pipeline.backbones.domain_shift import DomainShift
 
 Strategy = Literal["auto", "probe", "head", "finetune", "scratch"]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -106,15 +107,15 @@ class LocalEngine:
         try:
             yield
         finally:
-            while self._early:
-                _kill(self._early.popleft())
+            for process in self._early:  # they have done nothing yet
+                process.kill()
+                process.wait()
+                _close_pipes(process)
+            self._early.clear()
 
     def _process(self) -> "subprocess.Popen[bytes]":
         """Return one of the processes that were started early, or a new one."""
-        try:
-            return self._early.popleft()
-        except IndexError:
-            return self._start()
+        return self._early.popleft() if self._early else self._start()
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -245,7 +246,7 @@ def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles._worker import main; main()"],
+        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles.engines import serve; serve()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
 
@@ -277,7 +278,11 @@ class RayEngine:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = _checked(workers)
-        self._ray = _import_ray()
+        try:
+            import ray
+        except ImportError as error:
+            raise MissingExtra("the Ray engine needs Ray: pip install 'phosphene[ray]'") from error
+        self._ray: Any = ray
 
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
@@ -356,22 +361,70 @@ def _checked(workers: int | None) -> int:
     return workers
 
 
-def _import_ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtra("the Ray engine needs Ray: pip install 'phosphene[ray]'") from error
-    return ray
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that has done nothing yet."""
-    process.kill()
-    process.wait()
-    _close_pipes(process)
-
-
 def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
     for pipe in (process.stdin, process.stdout):
         if pipe:
             pipe.close()
+
+
+class _Leaving:
+    """Ends the process on SIGTERM: at once, or when the current task is done and its files are whole."""
+
+    def __init__(self) -> None:
+        self._busy = self._asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __enter__(self) -> None:
+        self._busy = True
+
+    def __exit__(self, *_: object) -> None:
+        self._busy = False
+        if self._asked:
+            os._exit(0)
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        if not self._busy:
+            os._exit(0)
+
+
+def serve() -> None:
+    """Be a worker: take chunks of tasks from standard input, give a result a task on standard output.
+
+    Both are pipes to the process that started this one. It ends when the other side goes away, in whatever way, or asks
+    it to. What a library prints goes to standard error.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the parent ends its workers
+    inbox, outbox = _take_pipes()
+    try:
+        function = _load(inbox, outbox)
+        leaving = _Leaving()
+        while True:
+            for task in inbox.recv():
+                with leaving:
+                    result = attempt(function, task)
+                outbox.send(result)
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _take_pipes() -> tuple[Connection, Connection]:
+    """Keep the pipes for ourselves, so that nothing a library prints or reads disturbs them."""
+    inbox, outbox = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return inbox, outbox
+
+
+def _load(inbox: Connection, outbox: Connection) -> Any:
+    sys.path[:] = inbox.recv()
+    try:
+        function = pickle.loads(inbox.recv())
+    except Exception:  # sent to the other side, which raises it
+        outbox.send(traceback.format_exc())
+        sys.exit(1)
+    outbox.send(READY)
+    return function

@@ -64,17 +64,7 @@ class ItemTask:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a task.
-
-    Parameters
-    ----------
-    values
-        The results, in order; None for one that was written to its file.
-    error
-        Why there are no more of them; an exception ends the run, since all other tasks would fail as well.
-    notes
-        What was noted of the file.
-    """
+    """What came of a task: results (None for one in its file), notes, and why no more; an exception ends the run."""
 
     values: tuple[Any, ...]
     error: str | PhospheneError | None = None
@@ -107,7 +97,17 @@ def plan_items(items: Sequence[Item], fingerprints: Sequence[str]) -> list[Plann
     with ThreadPoolExecutor(4) as pool:
         found = chain.from_iterable(pool.map(lambda batch: list(map(_hashed, batch)), batches))
         by_source = dict(zip(sources, found, strict=True))
-    return [_planned(item, by_source[item.source], fingerprints) for item in items]
+    planned = []
+    for item in items:
+        hashed = by_source[item.source]
+        if isinstance(hashed, str):
+            planned.append(Planned(item, error=hashed))
+            continue
+        digest, stamp = hashed
+        how = item.options.fingerprint
+        keys = tuple(tile_key(digest, item.fragment, one + how) for one in fingerprints)
+        planned.append(Planned(item, keys, stamp))
+    return planned
 
 
 def map_items(
@@ -151,7 +151,11 @@ def map_items(
     """
     errors = {index: plan.error for index, plan in enumerate(planned) if plan.error is not None}
     equal = _equal_items(planned, shared=store.shared)
-    tasks = list(_tasks(planned, equal, store))
+    tasks = [
+        ItemTask(index, planned[index].item, planned[index].stamp, outputs)
+        for index in equal
+        if (outputs := store.missing(index, planned[index].keys))
+    ]
     # What is left over by an earlier run may be what killed a process of that run.
     where = where or ("apart" if len(tasks) < len(equal) else "anywhere")
     attempt = _Attempt(function, store.codec, (StoreError, *ending))
@@ -170,7 +174,10 @@ def map_items(
                 errors[index] = done.error.replace(str(task.item.path), str(planned[index].item.path))
         store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
     log_notes(noted)
-    failures = {index: _failure(planned[index].item, error) for index, error in sorted(errors.items())}
+    failures = {}
+    for index, error in sorted(errors.items()):
+        item = planned[index].item  # the text starts with the path at fault
+        failures[index] = Failure(item, error if error.startswith(str(item.path)) else f"{item}: {error}")
     return failures, n_computed
 
 
@@ -183,12 +190,10 @@ class _Attempt:
     ending: tuple[type[PhospheneError], ...]
 
     def __call__(self, task: ItemTask) -> Done:
-        values: list[Any] = []
-        notes: list[str] = []
+        values, notes = list[Any](), list[str]()
         error: str | PhospheneError | None = None
         try:
-            for value in self._results(task, notes):
-                values.append(value)
+            values.extend(self._results(task, notes))
         except self.ending as ending:
             error = ending
         except PhospheneError as failed:
@@ -198,13 +203,11 @@ class _Attempt:
         return Done(tuple(values), error, tuple(notes))
 
     def _results(self, task: ItemTask, notes: list[str]) -> Iterator[Any]:
-        numbers = [output.number for output in task.outputs]
-        results = _without_notes(self.function(task.item, numbers), notes)
-        for output, value in zip(task.outputs, results, strict=True):
+        results = self.function(task.item, [output.number for output in task.outputs])
+        for output, value in zip(task.outputs, _without_notes(results, notes), strict=True):
             data = self.codec.encode(value, output.key) if self.codec else value
-            if (
-                task.item.signal is None and _stamp(task.item.path) != task.stamp
-            ):  # its key is that of other bytes
+            # The key of a file that has changed is that of other bytes.
+            if task.item.signal is None and _stamp(task.item.path) != task.stamp:
                 raise ReadError(f"{task.item.path}: changed while it was read; run again when it is complete")
             if output.target:
                 write_bytes(output.target, data)
@@ -285,14 +288,6 @@ def _stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def _planned(item: Item, hashed: tuple[str, Stamp] | str, fingerprints: Sequence[str]) -> Planned:
-    if isinstance(hashed, str):
-        return Planned(item, error=hashed)
-    digest, stamp = hashed
-    how = item.options.fingerprint
-    return Planned(item, tuple(tile_key(digest, item.fragment, one + how) for one in fingerprints), stamp)
-
-
 def _equal_items(planned: Sequence[Planned], *, shared: bool) -> dict[int, list[int]]:
     """Return the items of equal keys by the first of them."""
     first: dict[Keys, int] = {}
@@ -301,15 +296,3 @@ def _equal_items(planned: Sequence[Planned], *, shared: bool) -> dict[int, list[
         if plan.error is None:
             equal[first.setdefault(plan.keys, index) if shared else index].append(index)
     return equal
-
-
-def _tasks(planned: Sequence[Planned], firsts: Iterable[int], store: ResultStore) -> Iterator[ItemTask]:
-    for index in firsts:
-        item = planned[index].item
-        if outputs := store.missing(index, planned[index].keys):
-            yield ItemTask(index, item, planned[index].stamp, outputs)
-
-
-def _failure(item: Item, error: str) -> Failure:
-    """Return a failure whose text starts with the path at fault."""
-    return Failure(item, error if error.startswith(str(item.path)) else f"{item}: {error}")

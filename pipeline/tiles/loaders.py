@@ -107,9 +107,9 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
     ((2, 3, 32, 32), [0, 1], ['a', 'b'])
     """
     train, valid = np.asarray(train, int), np.asarray(valid, int)
-    _check(tiles, labels, train, valid, batch_size)
-    for copy in copies:
-        _check_copy(copy, tiles, train)
+    _check(tiles, labels, train, valid, copies)
+    if batch_size < 1:
+        raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
     used = np.concatenate([train, valid])
     classes = sorted({str(labels[index]) for index in used})
     sets = Datasets(
@@ -187,15 +187,7 @@ def _draw_new(sources: Sequence[Any], like: Tiles) -> Tiles:
 
 
 class Pixels(Transform):
-    """From the index of an item to its tile; tiles are kept in memory where they fit.
-
-    Parameters
-    ----------
-    tiles, indices, view
-        Of the tiles of which items, and of which view.
-    copies, copied
-        More tiles of some of the items, and the indices of these.
-    """
+    """From the index of an item to its tile of one view, or of a copy; tiles are kept in memory where they fit."""
 
     def __init__(
         self,
@@ -223,15 +215,7 @@ class Pixels(Transform):
         return TensorImage(self.batch(np.array([index]))[0])
 
     def batch(self, indices: np.ndarray, sources: np.ndarray | None = None) -> torch.Tensor:
-        """Return the tiles of some items, uint8 (n, channels, height, width).
-
-        Parameters
-        ----------
-        indices
-            int (n,).
-        sources
-            int (n,), 0 for the item as it is, k for its copy k; None for all as they are.
-        """
+        """Return tiles, uint8 (n, channels, height, width): of each item its copy k, 0 and None being itself."""
         sources = np.zeros(len(indices), int) if sources is None else sources
         if self.kept is None:
             return torch.from_numpy(self._read(indices, sources)).permute(0, 3, 1, 2)
@@ -294,7 +278,7 @@ class TileLoader(TfmdDL):
         return self._whole and all(type(f) in ours for f in self.after_batch.fs)
 
     @property
-    def n_pictures(self) -> int:
+    def n_images(self) -> int:
         """How many images of an item there are: itself and its copies."""
         return 1 + (len(self._pixels.copies) if self.shuffle else 0)
 
@@ -323,9 +307,11 @@ class TileLoader(TfmdDL):
         targets = self._targets()
         for chunk in self.chunkify(samps):
             rows = np.array(chunk)
-            images = self._on_the_way(
-                self._pixels.batch(np.array(self.dataset.items)[rows], self._sources(rows))
-            )
+            fixed = None if self.source is None else np.full(len(rows), self.source)
+            sources = draw_sources(self.rng, len(rows), self.n_images) if fixed is None else fixed
+            images = self._pixels.batch(np.array(self.dataset.items)[rows], sources)
+            if self.device is not None and self.device.type == "cuda" and images.device.type == "cpu":
+                images = images.pin_memory()  # so that it is copied while other work goes on
             yield (TensorImage(images), *(TensorCategory(part[rows]) for part in targets))
 
     def _targets(self) -> list[torch.Tensor]:
@@ -335,16 +321,6 @@ class TileLoader(TfmdDL):
         labels, categories = self.dataset.tls[1].tfms.fs
         codes = {name: code for code, name in enumerate(categories.vocab)}
         return [torch.tensor([codes[labels.encodes(item)] for item in self.dataset.items])]
-
-    def _sources(self, rows: np.ndarray) -> np.ndarray:
-        if self.source is not None:
-            return np.full(len(rows), self.source)
-        return draw_sources(self.rng, len(rows), self.n_pictures)
-
-    def _on_the_way(self, images: torch.Tensor) -> torch.Tensor:
-        """Pin memory that a GPU will read, so that it is copied while other work goes on."""
-        to_gpu = self.device is not None and self.device.type == "cuda" and images.device.type == "cpu"
-        return images.pin_memory() if to_gpu else images
 
     def show_batch(self, b: Any = None, max_n: int = 9, **options: Any) -> Any:
         """Draw some images with their axes and labels, or, if `b` is given, that batch as fastai does."""
@@ -365,62 +341,54 @@ class TileLoader(TfmdDL):
 
 
 def _check(
-    tiles: Tiles, labels: Sequence[str] | np.ndarray, train: np.ndarray, valid: np.ndarray, batch_size: int
+    tiles: Tiles,
+    labels: Sequence[str] | np.ndarray,
+    train: np.ndarray,
+    valid: np.ndarray,
+    copies: Sequence[Tiles],
 ) -> None:
     if len(labels) != len(tiles):
         raise ParameterError(f"labels must be one an item, got {len(labels)} for {len(tiles)} items")
-    if batch_size < 1:
-        raise ParameterError(f"batch_size must be an integer >= 1, got {batch_size!r}")
     for name, indices in (("train", train), ("valid", valid)):
         if not len(indices):
             raise ParameterError(f"{name} must hold one or more indices, got none")
     for index in np.concatenate([train, valid]).tolist():
         if labels[index] is None:
             raise ParameterError(f"{tiles.items[index]} has no label; leave index {index} out")
-        if tiles.keys[index] is None:
-            raise ParameterError(
-                f"{tiles.items[index]} has no tile, since it failed; leave index {index} out"
-            )
+        _require_tile(tiles, index, "no tile")
+    for copy in copies:
+        if copy.items != tiles.items:
+            raise ParameterError(f"copies must be of the same {len(tiles)} items, got {len(copy)} others")
+        for index in train.tolist():
+            _require_tile(copy, index, "no tile in a copy")
 
 
-def draw_sources(rng: random.Random, count: int, n_pictures: int) -> np.ndarray:
+def _require_tile(tiles: Tiles, index: int, what: str) -> None:
+    if tiles.keys[index] is None:
+        raise ParameterError(f"{tiles.items[index]} has {what}, since it failed; leave index {index} out")
+
+
+def draw_sources(rng: random.Random, count: int, n_images: int) -> np.ndarray:
     """Choose as which of its images each of some items is seen; without a choice nothing is drawn."""
-    if n_pictures == 1:
+    if n_images == 1:
         return np.zeros(count, int)
-    return np.array([rng.randrange(n_pictures) for _ in range(count)])
-
-
-def _check_copy(copy: Tiles, tiles: Tiles, train: np.ndarray) -> None:
-    if copy.items != tiles.items:
-        raise ParameterError(f"copies must be of the same {len(tiles)} items, got {len(copy)} others")
-    for index in train.tolist():
-        if copy.keys[index] is None:
-            raise ParameterError(
-                f"{tiles.items[index]} has no tile in a copy, since it failed; leave index {index} out"
-            )
+    return np.array([rng.randrange(n_images) for _ in range(count)])
 
 
 def _show(plot: Plot, tiles: Tiles, index: int, view: int, title: str) -> None:
     """Draw one tile; the file is read again for its axes, which tiles do not keep."""
     pixels = tiles.tile(index, view)
-    plot.imshow(
-        pixels, cmap="gray" if pixels.shape[2] == 1 else None, vmin=0, vmax=255, interpolation="nearest"
-    )
+    grey = "gray" if pixels.shape[2] == 1 else None
+    plot.imshow(pixels, cmap=grey, vmin=0, vmax=255, interpolation="nearest")
     plot.set_title(title, fontsize=10)
-    axes = _axes(tiles, index, view)
     plot.set(xticks=[], yticks=[])
-    if axes:
-        _mark(plot.xaxis, axes[0])
-        _mark(plot.yaxis, axes[1])
-
-
-def _axes(tiles: Tiles, index: int, view: int) -> tuple[Axis, Axis] | None:
     converter = tiles.views[view]
     try:
         image: Image = converter(read(str(tiles.items[index]), converter.kind))
     except PhospheneError:
-        return None  # the file has gone since; its tile is drawn all the same
-    return image.layout.axes()
+        return  # the file has gone since; its tile is drawn all the same
+    for side, axis in zip((plot.xaxis, plot.yaxis), image.layout.axes() or (), strict=False):
+        _mark(side, axis)
 
 
 def _mark(side: Any, axis: Axis) -> None:

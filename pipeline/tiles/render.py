@@ -63,25 +63,15 @@ class Tiles:
         keys = self.keys[index]
         if keys is None:
             raise ParameterError(f"{self.items[index]} has no tile, since it failed; leave index {index} out")
-        try:
-            return self.store.get(keys[view])
-        except KeyError:
-            return self._drawn_again(index, keys[view], view)
+        pixels = self.store.find(keys[view])
+        if pixels is None:  # somebody removed or broke it since it was drawn
+            drawn = Draw(self.views, self.device)(self.items[index], [view])
+            pixels = next(value for value in drawn if not isinstance(value, Notes))
+            self.store.put(keys[view], pixels)
+        return pixels
 
     def pixels(self, indices: Iterable[int] | np.ndarray, view: int = 0) -> np.ndarray:
-        """Return the tiles of some items.
-
-        Parameters
-        ----------
-        indices
-            Which items.
-        view
-            The index of the view.
-
-        Returns
-        -------
-        numpy.ndarray
-            uint8 (n, height, width, channels).
+        """Return the tiles of some items as one view: uint8 (n, height, width, channels).
 
         Raises
         ------
@@ -96,27 +86,10 @@ class Tiles:
             raise ParameterError(f"{self.views[view].spec} drew tiles of several sizes; give it a fixed size")
         return np.stack(tiles)
 
-    def _drawn_again(self, index: int, key: str, view: int) -> np.ndarray:
-        """Draw a tile that somebody removed or broke since it was drawn."""
-        item = self.items[index]
-        pixels = next(
-            value for value in Draw(self.views, self.device)(item, [view]) if not isinstance(value, Notes)
-        )
-        self.store.put(key, pixels)
-        return pixels
-
 
 @dataclass(frozen=True)
 class Draw:
-    """Reads an item once and draws it as every view asked for.
-
-    Parameters
-    ----------
-    views
-        Converters of one kind for each item; of all kinds of a run.
-    device
-        Draws there what can be drawn there, such as `cuda`; None draws by the CPU's converters.
-    """
+    """Reads an item once and draws it as every view asked for, on a device what can be drawn there."""
 
     views: tuple[Converter, ...]
     device: str | None = None

@@ -102,7 +102,7 @@ def test_interval_of_a_share():
             [],
             np.zeros((0, 3)),
             SignalError,
-            "not one item was answered, so there is nothing to judge predictions by",
+            "no item has a prediction, so there is nothing to judge predictions by",
         ),
         (
             items("a"),

@@ -15,7 +15,7 @@ import pytest
 from phosphene.converters import converters
 from phosphene.datasets import make_synthetic, protocols
 from phosphene.pipeline.app import cli, commands
-from phosphene.pipeline.backbones.backbone import backbone_names
+from phosphene.pipeline.backbones.catalog import TABULATED
 from phosphene.pipeline.strategies.recipe import STRATEGIES
 from phosphene.pipeline.tiles.convert import Form
 
@@ -102,7 +102,7 @@ def test_list_as_json(phosphene):
     assert [(c["name"], c["kind"]) for c in done.json["converters"]] == [
         (c.name, c.accepts.kind) for c in converters()
     ]
-    assert done.json["backbones"] == list(backbone_names())
+    assert done.json["backbones"] == list(TABULATED)
     assert [p["name"] for p in done.json["protocols"]] == list(protocols())
     (grid,) = (c for c in done.json["converters"] if c["name"] == "grid")
     assert grid["parameters"]["size"] == {"default": 224, "rule": "an integer >= 8 and <= 4096"}

@@ -3,7 +3,7 @@
 import pytest
 import soundfile
 
-from phosphene.datasets.synthetic.planted import plant
+from phosphene.datasets.synthetic import plant
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, Series, SignalError
-from phosphene.pipeline.augment.registry import (
+from phosphene.pipeline.augment.views import (
     augment,
     augmentations,
     default_augmentations,

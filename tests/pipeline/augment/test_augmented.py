@@ -11,8 +11,13 @@ from phosphene.converters import ParameterError, Series, SignalError, default_vi
 from phosphene.converters.core.signal import signal_digest
 from phosphene.datasets import make_synthetic
 from phosphene.datasets.manifest import Item
-from phosphene.pipeline.augment.registry import augmentations, default_augmentations, parse_augmentations
-from phosphene.pipeline.augment.views import Augmented, augmented_views
+from phosphene.pipeline.augment.views import (
+    Augmented,
+    augmentations,
+    augmented_views,
+    default_augmentations,
+    parse_augmentations,
+)
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
 

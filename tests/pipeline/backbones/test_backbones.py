@@ -6,7 +6,6 @@ from phosphene.converters import ParameterError, WeightsError
 from phosphene.pipeline.backbones.backbone import (
     Backbone,
     as_map,
-    backbone_names,
     feature_maps,
     input_tensor,
     keep_memory,
@@ -14,7 +13,7 @@ from phosphene.pipeline.backbones.backbone import (
     load_network,
 )
 from phosphene.pipeline.backbones.catalog import TABULATED, blueprint
-from phosphene.pipeline.backbones.fused import fold_batch_norms
+from phosphene.pipeline.backbones.frozen import fold_batch_norms
 
 SIZES = {"lenet": 64, "inception_v3": 299, "efficientnet_lite1": 240, "efficientnet_lite2": 260}
 FEATURES = {
@@ -126,10 +125,6 @@ def test_random_weights_come_from_the_seed_alone():
     assert torch.equal(before, torch.random.get_rng_state())
     assert all(torch.equal(one[k], same[k]) for k in one)
     assert not all(torch.equal(one[k], other[k]) for k in one)
-
-
-def test_the_names_are_the_tabulated_ones():
-    assert backbone_names() == TABULATED
 
 
 def test_input_by_hand():

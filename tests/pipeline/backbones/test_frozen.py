@@ -7,9 +7,7 @@ import torch
 from phosphene.converters import ParameterError
 from phosphene.pipeline.backbones import frozen as module
 from phosphene.pipeline.backbones.backbone import feature_maps, input_tensor, load_backbone
-from phosphene.pipeline.backbones.frozen import freeze
-from phosphene.pipeline.backbones.fused import FusedConv, fused_body
-from phosphene.pipeline.backbones.pooling import pool, pool_all
+from phosphene.pipeline.backbones.frozen import FusedConv, freeze, fused_body, pool, pool_all
 
 NETWORKS = ("lenet", "mobilenet_v3_large")
 SLOW_NETWORKS = (

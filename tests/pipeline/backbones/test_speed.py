@@ -7,8 +7,7 @@ import torch
 from torch import nn
 
 from phosphene.pipeline.backbones.backbone import keep_memory
-from phosphene.pipeline.backbones.frozen import one_thread
-from phosphene.pipeline.backbones.fused import fold_batch_norms
+from phosphene.pipeline.backbones.frozen import fold_batch_norms, one_thread
 
 
 def test_one_thread_holds_in_the_thread_that_asks_and_no_longer_than_asked():

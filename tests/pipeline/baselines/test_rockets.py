@@ -4,8 +4,8 @@ import torch
 from sklearn.linear_model import Ridge, RidgeClassifierCV
 
 from phosphene.converters import ParameterError
-from phosphene.pipeline.baselines import rockets
-from phosphene.pipeline.baselines.rockets import RocketEstimator
+from phosphene.pipeline.baselines import series as rockets
+from phosphene.pipeline.baselines.series import RocketEstimator
 from phosphene.pipeline.strategies import ridge
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from phosphene.pipeline.baselines import warping
-from phosphene.pipeline.baselines.warping import DtwEstimator, dtw_distances
+from phosphene.pipeline.baselines import series as warping
+from phosphene.pipeline.baselines.series import DtwEstimator, dtw_distances
 
 pytest.importorskip("aeon")
 

@@ -32,8 +32,8 @@ from phosphene.pipeline.compare.fold_results import (
     FoldStore,
     ItemPredictions,
     benchmark_folder,
-    fit_fold,
 )
+from phosphene.pipeline.compare.run import fit_fold
 from phosphene.pipeline.report.benchmark import benchmark
 from phosphene.pipeline.strategies.estimator import Estimator, Fit
 

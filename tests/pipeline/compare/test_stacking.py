@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
 from phosphene.converters import ParameterError
-from phosphene.pipeline.compare.stacking import RIDGE, Stack, fit_stack
+from phosphene.pipeline.compare.fold_results import RIDGE, Stack, fit_stack
 from phosphene.pipeline.strategies.ensemble import average, ensemble_weights
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import phosphene as ph
 from phosphene.converters import Binary, Fragment, ParameterError
-from phosphene.datasets.synthetic.planted import BACKGROUND, PLANTED, plant
+from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
 from phosphene.datasets.windows import Windows
 from phosphene.pipeline.explain.explanation import top_cells
 from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity

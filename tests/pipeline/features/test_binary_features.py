@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from phosphene.converters import Binary, Fragment
 from phosphene.converters.binary import BinaryReader, sections
-from phosphene.datasets.synthetic.binary import document, program
-from phosphene.pipeline.features import binary, binary_bytes, binary_parsed, feature_sets
+from phosphene.datasets.synthetic import document, program
+from phosphene.pipeline.features import binary, feature_sets
 
 READY = "import json, os, sys, time\nprint('ready', flush=True)\nsys.stdin.readline()\n"
 
@@ -68,22 +68,22 @@ def row(signal, features=binary.EMBER):
 
 
 def names(record, key):
-    return binary_parsed.unpack(record[key])
+    return binary.unpack(record[key])
 
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(binary_bytes, "BLOCK_BYTES", 4096)
-    blocks, text_blocks = binary_bytes.blocks, binary_bytes.text_blocks
-    monkeypatch.setattr(binary_bytes, "blocks", lambda *a, **k: blocks(*a, **k, step=4096))
-    monkeypatch.setattr(binary_bytes, "text_blocks", lambda *a, **k: text_blocks(*a, **k, step=4096))
+    monkeypatch.setattr(binary, "BLOCK_BYTES", 4096)
+    blocks, text_blocks = binary.blocks, binary.text_blocks
+    monkeypatch.setattr(binary, "blocks", lambda *a, **k: blocks(*a, **k, step=4096))
+    monkeypatch.setattr(binary, "text_blocks", lambda *a, **k: text_blocks(*a, **k, step=4096))
 
 
 # Bytes
 
 
 def test_a_few_bytes_by_hand():
-    record = binary_bytes.measure_bytes(Binary(b"MZ\0\0hello\xffHTTP://a/usr/b\0hey"))
+    record = binary.measure_bytes(Binary(b"MZ\0\0hello\xffHTTP://a/usr/b\0hey"))
     assert record["bytes"].sum() == 28
     assert (record["bytes"][0], record["bytes"][ord("e")]) == (3, 2)
     assert record["text"].tolist() == [2, 19, 14]
@@ -133,7 +133,7 @@ def mixed(rng, n):
 @settings(max_examples=15)
 def test_any_bytes_against_slow_ways(seed, n):
     raw = mixed(np.random.default_rng(seed), n)
-    record = binary_bytes.measure_bytes(Binary(raw))
+    record = binary.measure_bytes(Binary(raw))
     data = np.frombuffer(raw, np.uint8)
     check_slowly(record, raw, data)
 
@@ -155,12 +155,12 @@ def check_slowly(record, raw, data):
 @pytest.mark.parametrize("n", [1, 2047, 2048, 3071, 4096, 4097, 5000, 8192, 9215, 9216, 40_000])
 def test_blocks_leave_no_seam(small_blocks, n):
     raw = mixed(np.random.default_rng(n), n)
-    check_slowly(binary_bytes.measure_bytes(Binary(raw)), raw, np.frombuffer(raw, np.uint8))
+    check_slowly(binary.measure_bytes(Binary(raw)), raw, np.frombuffer(raw, np.uint8))
 
 
 def test_text_longer_than_blocks(small_blocks):
     raw = b"\0" * 4090 + b"x" * 10_000 + b"\0" + b"http://" * 3000
-    check_slowly(binary_bytes.measure_bytes(Binary(raw)), raw, np.frombuffer(raw, np.uint8))
+    check_slowly(binary.measure_bytes(Binary(raw)), raw, np.frombuffer(raw, np.uint8))
 
 
 @pytest.mark.slow
@@ -173,7 +173,7 @@ def test_a_large_mapped_file_takes_little_memory(tmp_path):
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from phosphene.converters.binary import BinaryReader, Binary\n"
-        "from phosphene.pipeline.features.binary_bytes import measure_bytes\n"
+        "from phosphene.pipeline.features.binary import measure_bytes\n"
         "measure_bytes(Binary(bytes(3 << 20)))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "measure_bytes(BinaryReader().read(Path(sys.argv[1]), None))\n"
@@ -203,7 +203,7 @@ def test_pe():
     assert names(record, "section_kinds") == ["code", "resources"]
     # The code has two values, each half of the time: 1 bit.
     assert record["sections"].tolist() == [[512, 700, pytest.approx(1)], [512, 512, 0]]
-    assert record["counts"][binary_parsed.COUNTS.index("overlay")] == 100
+    assert record["counts"][binary.COUNTS.index("overlay")] == 100
     assert names(record, "section_flags")[0] == "CNT_CODE MEM_EXECUTE MEM_READ"
 
 
@@ -213,7 +213,7 @@ def test_macho():
     assert {"machine=ARM64", "type=DYLIB", "class=64", "command=LOAD_DYLIB"} <= set(names(record, "header"))
     assert names(record, "section_names") == ["__TEXT,__text"]
     assert names(record, "libraries") == ["/usr/lib/libz.1.dylib"]
-    assert record["counts"][binary_parsed.COUNTS.index("segments")] == 2
+    assert record["counts"][binary.COUNTS.index("segments")] == 2
 
 
 def test_the_parts_of_a_file_for_several_processors_come_together():
@@ -226,7 +226,7 @@ def test_the_parts_of_a_file_for_several_processors_come_together():
     assert {"machine=ARM64", "machine=X86_64"} <= set(names(record, "header"))
     assert names(record, "section_names") == ["__TEXT,__text"] * 2
     assert names(record, "libraries") == ["/usr/lib/libz.1.dylib"]
-    assert record["counts"][binary_parsed.COUNTS.index("segments")] == 4
+    assert record["counts"][binary.COUNTS.index("segments")] == 4
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="needs nm")
@@ -270,10 +270,8 @@ def test_names_are_hashed_as_ever():
 
 
 def test_the_same_function_of_two_formats_has_a_column_in_common():
-    assert binary_parsed._function_tokens("python312.dll:PyList_New") & binary_parsed._function_tokens(
-        ":PyList_New"
-    )
-    assert binary_parsed._function_tokens(":PyList_New") == {"PyList_New"}
+    assert binary._function_tokens("python312.dll:PyList_New") & binary._function_tokens(":PyList_New")
+    assert binary._function_tokens(":PyList_New") == {"PyList_New"}
 
 
 def test_sections_add_what_they_measure():
@@ -323,7 +321,7 @@ def test_other_bytes_have_their_bytes_and_no_more(data):
     assert record["bytes"].sum() == len(data)
     assert np.isfinite(table.values).all()
     assert not table.values[0, parsed:].any()
-    np.testing.assert_array_equal(table.values[0, :parsed], binary_bytes.tabulate_bytes([record]).values[0])
+    np.testing.assert_array_equal(table.values[0, :parsed], binary.tabulate_bytes([record]).values[0])
 
 
 @settings(max_examples=30)
@@ -351,8 +349,8 @@ def acting():
 
 
 def test_a_hanging_child_is_stopped(acting, monkeypatch):
-    monkeypatch.setattr(binary_parsed, "TIMEOUT_S", 0.2)
-    record = binary_parsed.measure_parsed(Binary(pe()), parser=acting("time.sleep(600)"))
+    monkeypatch.setattr(binary, "TIMEOUT_S", 0.2)
+    record = binary.measure_parsed(Binary(pe()), parser=acting("time.sleep(600)"))
     assert record["problem"].item() == "LIEF took longer than 0.2 s"
 
 
@@ -372,9 +370,9 @@ def test_a_hanging_child_is_stopped(acting, monkeypatch):
 def test_a_child_that_dies_or_babbles_is_a_problem(acting, answer):
     parser = acting(answer)
     for _ in range(2):
-        record = binary_parsed.measure_parsed(Binary(pe()), parser=parser)
+        record = binary.measure_parsed(Binary(pe()), parser=parser)
         assert record["problem"].item() == "LIEF crashed or ran out of memory"
-        assert not binary_parsed.tabulate_parsed([record]).values.any()
+        assert not binary.tabulate_parsed([record]).values.any()
 
 
 def test_absurd_numbers_and_names_stay_finite(acting):
@@ -383,12 +381,12 @@ def test_absurd_numbers_and_names_stay_finite(acting):
         "sections": [["a\nb", "code", 2**70, -1, float("nan"), "X"]], "exports": ["\ud800\n", "", "ä"],
     }  # fmt: skip
     parser = acting(f"print({json.dumps(says)!r}, flush=True)")
-    record = binary_parsed.measure_parsed(Binary(pe()), parser=parser)
+    record = binary.measure_parsed(Binary(pe()), parser=parser)
     assert record["problem"].item() == ""
     assert names(record, "exports") == ["? ", "", "ä"]
     assert names(record, "section_names") == ["a b"]
     assert record["sections"].tolist() == [[2.0**70, 0, 0]]
-    assert np.isfinite(binary_parsed.tabulate_parsed([record]).values).all()
+    assert np.isfinite(binary.tabulate_parsed([record]).values).all()
 
 
 def test_too_large_a_file(monkeypatch):
@@ -398,14 +396,14 @@ def test_too_large_a_file(monkeypatch):
 
 def test_memory_is_limited(tmp_path):
     pytest.importorskip("resource")
-    small = sections.Parser([*binary_parsed.WORKER[:3], str(400 << 20), binary_parsed.WORKER[4]])
+    small = sections.Parser([*binary.WORKER[:3], str(400 << 20), binary.WORKER[4]])
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.write(pe())
         file.truncate(350 << 20)
     large = Binary(np.memmap(path, np.uint8, mode="r"), path=path)
-    assert binary_parsed.measure_parsed(large, parser=small)["problem"].item()
-    assert binary_parsed.measure_parsed(Binary(pe()), parser=small)["problem"].item() == ""
+    assert binary.measure_parsed(large, parser=small)["problem"].item()
+    assert binary.measure_parsed(Binary(pe()), parser=small)["problem"].item() == ""
     small.close()
 
 
@@ -449,7 +447,7 @@ def test_columns_are_the_same_for_all():
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]))))
 def test_names_come_out_as_they_went_in(words):
-    assert binary_parsed.unpack(binary_parsed.pack(words)) == words
+    assert binary.unpack(binary.pack(words)) == words
 
 
 def test_the_kind_finds_them():
@@ -458,13 +456,13 @@ def test_the_kind_finds_them():
 
 
 def test_bytes_know_no_parser(monkeypatch):
-    monkeypatch.setattr(binary_parsed, "_parser", None)
+    monkeypatch.setattr(binary, "_parser", None)
     assert row(Binary(pe()), binary.BYTES)["log2 mz magics"] == 1
 
 
 @pytest.mark.data
 def test_real_files_of_three_formats(data):
-    for form in binary_parsed.FORMATS:
+    for form in binary.FORMATS:
         path = sorted((data / "binaries" / "files" / form).rglob("*.*"))[0]
         record = binary.measure(BinaryReader().read(path, None))
         assert (record["format"].item(), record["problem"].item()) == (form, "")

@@ -14,9 +14,15 @@ import pytest
 
 from phosphene.converters import Fragment, MissingExtra, PhospheneError, SignalError
 from phosphene.datasets.manifest import Item
-from phosphene.pipeline.features import FeatureSet, Table, feature_sets, measuring
-from phosphene.pipeline.features.measuring import fingerprint, measure
-from phosphene.pipeline.features.records import Kept, RecordCodec, RecordStore, records_folder
+from phosphene.pipeline.features import FeatureSet, Table, feature_set, feature_sets
+from phosphene.pipeline.features.feature_set import (
+    Kept,
+    RecordCodec,
+    RecordStore,
+    fingerprint,
+    measure,
+    records_folder,
+)
 from phosphene.pipeline.tiles import engines
 
 
@@ -84,7 +90,7 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     """Work done in this process, for tests of all but the processes, which take a second to start."""
-    monkeypatch.setattr(measuring, "_is_harmless", lambda features: True)
+    monkeypatch.setattr(feature_set, "_is_harmless", lambda features: True)
 
 
 @pytest.fixture
@@ -177,7 +183,7 @@ def test_failures_are_tried_again(files, times):
 
 @pytest.mark.slow
 def test_a_piece_that_takes_too_long_is_given_up(files, monkeypatch):
-    monkeypatch.setattr(measuring, "LIMIT_S", 2.0)
+    monkeypatch.setattr(feature_set, "LIMIT_S", 2.0)
     found = run(files(b"S", b"\1"))
     assert sums(found) == [None, 1]
     assert found.failures[0].error.endswith("0.bin: took longer than 2 s and was given up")

@@ -10,20 +10,20 @@ from hypothesis.extra import numpy as arrays
 
 from phosphene.converters import MouseTrace
 from phosphene.converters.mouse import MouseReader
-from phosphene.pipeline.features import feature_sets, mouse, mouse_actions, mouse_piece
+from phosphene.pipeline.features import feature_sets, mouse
 
 MOVE, DRAG, PRESS, RELEASE, SCROLL = range(5)
 
 
 def action(trace, place=0):
     """The features of one action by name."""
-    return dict(zip(mouse_actions.ACTION_FEATURES, mouse_actions.action_table(trace)[place], strict=True))
+    return dict(zip(mouse.ACTION_FEATURES, mouse.action_table(trace)[place], strict=True))
 
 
 def actions(events, times=None):
     trace = MouseTrace(times or np.arange(len(events)) / 10, [0] * len(events), [0] * len(events), events)
-    starts, stops, types = mouse_actions.find_actions(trace, pause_s=1.0)
-    return [(int(a), int(b), mouse_actions.TYPES[c]) for a, b, c in zip(starts, stops, types, strict=True)]
+    starts, stops, types = mouse.find_actions(trace, pause_s=1.0)
+    return [(int(a), int(b), mouse.TYPES[c]) for a, b, c in zip(starts, stops, types, strict=True)]
 
 
 # How a piece is cut into actions
@@ -56,14 +56,14 @@ def test_a_piece_that_begins_inside_of_a_drag():
 
 
 def test_short_actions_have_no_row():
-    assert mouse_actions.action_table(MouseTrace([0, 1, 2], [0, 1, 2], [0, 0, 0], [0, 0, 0])).shape == (0, 39)
+    assert mouse.action_table(MouseTrace([0, 1, 2], [0, 1, 2], [0, 0, 0], [0, 0, 0])).shape == (0, 39)
 
 
 # The 39 by hand
 
 
 def test_there_are_39():
-    assert len(mouse_actions.ACTION_FEATURES) == len(set(mouse_actions.ACTION_FEATURES)) == 39
+    assert len(mouse.ACTION_FEATURES) == len(set(mouse.ACTION_FEATURES)) == 39
 
 
 def test_a_corner():
@@ -115,13 +115,13 @@ def test_ticks_of_a_slow_clock_make_no_speed():
 @given(st.integers(0, 10_000))
 def test_rows_are_those_of_each_action_alone(seed):
     trace = random_trace(np.random.default_rng(seed), 60)
-    starts, stops, _ = mouse_actions.find_actions(trace, pause_s=mouse_actions.PAUSE_S)
+    starts, stops, _ = mouse.find_actions(trace, pause_s=mouse.PAUSE_S)
     alone = [
-        mouse_actions.action_table(MouseTrace(*(column[a:b] for column in columns(trace))))
+        mouse.action_table(MouseTrace(*(column[a:b] for column in columns(trace))))
         for a, b in zip(starts, stops, strict=True)
     ]
     np.testing.assert_allclose(
-        mouse_actions.action_table(trace), np.concatenate([np.empty((0, 39)), *alone]), atol=1e-6
+        mouse.action_table(trace), np.concatenate([np.empty((0, 39)), *alone]), atol=1e-6
     )
 
 
@@ -148,7 +148,7 @@ def test_clicks():
         [0, 0, 0, 0, 0, 20, 40],
         [PRESS, RELEASE, PRESS, RELEASE, PRESS, DRAG, RELEASE],
     )
-    found = mouse_piece.piece_statistics(trace)
+    found = mouse.window_statistics(trace)
     assert found["presses"] == 3
     assert [found[f"click s {how}"] for how in ("mean", "min", "max")] == pytest.approx([0.075, 0.05, 0.1])
     assert found["drag s mean"] == pytest.approx(1)
@@ -160,13 +160,13 @@ def test_clicks():
 
 
 def test_a_press_whose_release_is_missing_has_no_length():
-    found = mouse_piece.piece_statistics(MouseTrace([0, 1, 1.5], [0] * 3, [0] * 3, [PRESS, PRESS, RELEASE]))
+    found = mouse.window_statistics(MouseTrace([0, 1, 1.5], [0] * 3, [0] * 3, [PRESS, PRESS, RELEASE]))
     assert found["presses"] == 2
     assert [found["click s mean"], found["click s max"]] == pytest.approx([0.5, 0.5])
 
 
 def test_rhythm_and_pauses():
-    found = mouse_piece.piece_statistics(MouseTrace([0, 0.016, 0.032, 3.032], [0, 1, 2, 3], [0] * 4, [0] * 4))
+    found = mouse.window_statistics(MouseTrace([0, 0.016, 0.032, 3.032], [0, 1, 2, 3], [0] * 4, [0] * 4))
     assert found["interval in part 4"] == pytest.approx(2 / 3)  # 15.5 to 17.5 ms
     assert found["pauses above 2 s"] == 1
     assert found["time in pauses above 1 s"] == pytest.approx(3 / 3.032)
@@ -176,7 +176,7 @@ def test_rhythm_and_pauses():
 def test_directions_and_turns():
     # Right, down, down, left, each 10 px in 0.1 s.
     trace = MouseTrace(np.arange(5) / 10, [0, 10, 10, 10, 0], [0, 0, 10, 20, 20], [MOVE] * 5)
-    found = mouse_piece.piece_statistics(trace)
+    found = mouse.window_statistics(trace)
     assert [found[f"direction in part {at}"] for at in range(8)] == [0.25, 0, 0.5, 0, 0.25, 0, 0, 0]
     assert found["mean log speed in direction 2"] == pytest.approx(np.log(100))
     assert [found["only across"], found["only upright"], found["diagonal"]] == [0.5, 0.5, 0]
@@ -187,8 +187,8 @@ def test_directions_and_turns():
 
 @given(arrays.arrays(np.float64, st.integers(1, 30), elements=st.floats(-1e6, 1e6)))
 def test_quantiles_are_those_of_numpy(values):
-    want = np.percentile(values, mouse_piece.QUANTILES)
-    np.testing.assert_allclose(mouse_piece.quantiles(values), want, rtol=1e-9, atol=1e-6)
+    want = np.percentile(values, mouse.QUANTILES)
+    np.testing.assert_allclose(mouse.quantiles(values), want, rtol=1e-9, atol=1e-6)
 
 
 # Records and tables

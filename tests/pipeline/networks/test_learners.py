@@ -8,7 +8,7 @@ import torch
 from phosphene.converters import ParameterError, make
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.backbones.backbone import Backbone, input_tensor, load_backbone
-from phosphene.pipeline.networks.callbacks import seeded
+from phosphene.pipeline.networks.callbacks import search_rate, seeded
 from phosphene.pipeline.networks.learners import (
     build_model,
     finetune,
@@ -19,7 +19,6 @@ from phosphene.pipeline.networks.learners import (
     splitter,
     train_head,
 )
-from phosphene.pipeline.networks.rates import search_rate
 from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore

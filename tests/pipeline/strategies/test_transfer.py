@@ -11,8 +11,7 @@ from phosphene.converters import ParameterError, Series, Signal, SignalError
 from phosphene.datasets import make_synthetic, open_manifest
 from phosphene.datasets.scores import judge
 from phosphene.pipeline import Classifier, Recipe, cross_validate, train
-from phosphene.pipeline.augment import registry as augment_registry
-from phosphene.pipeline.augment.base import Augmentation
+from phosphene.pipeline.augment.changes import Augmentation, registered
 from phosphene.pipeline.classifier.prepare import prepare
 from phosphene.pipeline.networks.schedule import Schedule
 from phosphene.pipeline.strategies import probe
@@ -130,7 +129,7 @@ def test_copies_never_reach_the_items_that_are_judged(series):
     "options", [{"strategy": "probe"}, {"strategy": "scratch", "epochs": 1, "arch": "lenet"}]
 )
 def test_a_piece_whose_copies_cannot_be_drawn_stands_in_for_them(options, series, monkeypatch):
-    monkeypatch.setitem(augment_registry.registered, ("series", "unlucky"), _Unlucky)
+    monkeypatch.setitem(registered, ("series", "unlucky"), _Unlucky)
     recipe = Recipe(views="gasf(size=64)", workers=1, copies=2, augment="unlucky", **options)
     done = train(series, recipe, valid="none", progress=False)
     assert 0 < done.classifier.notes["copies_failed"] < done.classifier.notes["learned_from"]

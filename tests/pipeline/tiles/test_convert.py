@@ -17,10 +17,10 @@ import soundfile
 
 from phosphene.converters import ParameterError, default_views, make, parse_views, read
 from phosphene.datasets.sources import open_manifest
-from phosphene.pipeline.tiles import formats, store
+from phosphene.pipeline.tiles import convert as formats
+from phosphene.pipeline.tiles import store
 from phosphene.pipeline.tiles.convert import convert
-from phosphene.pipeline.tiles.png import key_of
-from phosphene.pipeline.tiles.store import StoreError
+from phosphene.pipeline.tiles.store import StoreError, key_of
 
 GRID = (make("grid", size=32),)
 

@@ -74,7 +74,7 @@ def children():
         capture_output=True,
         text=True,
     )
-    return [line for line in listed.stdout.splitlines() if "phosphene.pipeline.tiles._worker" in line]
+    return [line for line in listed.stdout.splitlines() if "phosphene.pipeline.tiles.engines" in line]
 
 
 def test_who_stops_listening_leaves_no_process_behind():

@@ -97,8 +97,8 @@ def test_copies_are_seen_in_training_alone_and_by_the_seed(tiles, tmp_path):
     np.testing.assert_allclose(
         dls.valid.one_batch()[0].cpu()[:, 0] * 255, tiles.pixels(VALID)[:, :, :, 0], atol=1e-3
     )
-    assert dls.train.n_pictures == 3
-    assert dls.valid.n_pictures == 1
+    assert dls.train.n_images == 3
+    assert dls.valid.n_images == 1
     with pytest.raises(ParameterError, match="copies must be of the same 14 items, got 2 others"):
         loaders(tiles, copies=[render(tiles.items[:2], tiles.views, store=tiles.store, progress=False)])
 

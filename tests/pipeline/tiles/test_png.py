@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from phosphene.pipeline.tiles.png import KEY_NAME, PngCodec, key_of
+from phosphene.pipeline.tiles.store import KEY_NAME, PngCodec, key_of
 
 CODEC = PngCodec()
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3]))

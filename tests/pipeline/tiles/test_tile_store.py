@@ -9,8 +9,7 @@ import pytest
 
 from phosphene.converters import Fragment, ReadError
 from phosphene.converters.core.files import content_digest
-from phosphene.pipeline.tiles.png import key_of
-from phosphene.pipeline.tiles.store import StoreError, TileStore, default_folder, sweep, tile_key
+from phosphene.pipeline.tiles.store import StoreError, TileStore, default_folder, key_of, sweep, tile_key
 
 KEY = "ab" + "0" * 30
 

@@ -1,52 +1,39 @@
-"""Gramian fields, transition fields and recurrence plots of many series at once, on the device that holds them."""
+"""Images of many signals at once, on the device that holds them: fields of series, and spectrograms."""
 
 from collections.abc import Callable
 from functools import lru_cache
 from statistics import NormalDist
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from phosphene.converters import SignalError
+from phosphene.converters.audio.dsp import ChannelChoice, frame_edges, hann, mixes, overlaps, uncancelled
 from phosphene.converters.series.base import MID_GREY, PLANES, cells, segments
 from phosphene.converters.series.recurrence import ROUNDING, state_count
 
 Shape = tuple[int, int]
 
 
-def picture(converter: Any, values: Tensor) -> Tensor:
-    """Draw series as `gasf`, `gadf`, `mtf` or `recurrence` of each channel with itself.
-
-    Parameters
-    ----------
-    converter
-        Names the field, and has its parameters.
-    values
-        float32 (n, channels, samples), NaN where missing.
-
-    Returns
-    -------
-    Tensor
-        uint8 (n, size, size, planes), on the device of the values.
-    """
+def series_images(converter: Any, values: Tensor) -> Tensor:
+    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, channels)."""
     values, size = _chosen(converter, values), converter.size
-    planes = PLANES if converter.channels == "color" else 1
-    out = torch.zeros((len(values), size, size, planes), dtype=torch.uint8, device=values.device)
+    n_channels = PLANES if converter.channels == "color" else 1
+    out = torch.zeros((len(values), size, size, n_channels), dtype=torch.uint8, device=values.device)
     for index, cell in enumerate(cells(values.shape[1], size, converter.channels)):
         rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
         shape = cell.bottom - cell.top, cell.right - cell.left
         levels = _FIELDS[converter.name](converter, values[:, index], shape)
-        out[:, rows, columns, index if planes > 1 else 0] = to_grey(levels)
+        # Halves are rounded upwards, what is missing is black.
+        grey = (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
+        out[:, rows, columns, index if n_channels > 1 else 0] = grey
     return out
 
 
-def to_grey(levels: Tensor) -> Tensor:
-    """Round levels to uint8, halves upwards, NaN to black."""
-    return (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
-
-
-def item_bytes(converter: Any, shape: tuple[int, ...]) -> int:
+def series_bytes(converter: Any, shape: tuple[int, ...]) -> int:
     """Return about how much memory a series of a shape takes while it is drawn."""
     (channels, count), size = shape, converter.size
     sides = 64 * getattr(converter, "dimension", 1) * (count + size)
@@ -248,3 +235,147 @@ def _distances(rows: Tensor, columns: Tensor) -> Tensor:
     for axis in range(rows.shape[1]):
         squares += (rows[:, axis, :, None] - columns[:, axis, None, :]).square()
     return squares.sqrt()
+
+
+_BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the transform runs
+
+
+def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int) -> Tensor:
+    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1)."""
+    values, device = _fitted(converter, values, rate_hz), values.device
+    weights, largest, positions = _bands(converter, rate_hz, device)
+    peak = torch.linalg.vector_norm(values, torch.inf, dim=(1, 2))
+    peak = torch.where(peak > 0, peak, 1.0)
+    bands = _band_values(converter, values, peak, weights, rate_hz, budget_bytes)
+    white = _white(converter, bands, peak, largest, rate_hz)
+    level_db = (10 if converter.quantity == "power" else 20) * (bands / white[:, None, None]).log10()
+    brightness = (1 - level_db / converter.floor_db).nan_to_num(0.0, neginf=0.0).clamp(0, 1)
+    if positions is not None:
+        brightness = interpolated(brightness, positions)
+    if bands.shape[1] < converter.size:
+        hops = values.shape[2] / converter._hop_length(rate_hz)
+        centres = (torch.arange(converter.size, device=device) + 0.5) / converter.size * hops
+        brightness = interpolated(brightness.transpose(1, 2), centres).transpose(1, 2)
+    return (brightness * 255).round().to(torch.uint8).flip(2).transpose(1, 2)[..., None]
+
+
+def sound_bytes(converter: Any, shape: tuple[int, ...], rate_hz: float) -> int:
+    """Return about how much memory a sound of a shape takes while it is drawn."""
+    (channels, count), n_fft = shape, converter._n_fft(rate_hz)
+    wanted = int(count if converter.duration_s is None else converter.duration_s * rate_hz)
+    frames = n_fft * _BYTES_A_SAMPLE * (1 + wanted // converter._hop_length(rate_hz))
+    return int(frames + 8 * n_fft * converter.size + 12 * channels * wanted)
+
+
+def _fitted(converter: Any, values: Tensor, rate_hz: float) -> Tensor:
+    """Return the samples that are drawn, as `duration_s`, `keep` and `fill` say."""
+    sound = SimpleNamespace(samples=values[0], rate_hz=rate_hz)
+    wanted, first, held = converter._wanted(sound), converter._first(sound), values.shape[2]
+    if wanted <= held:
+        return values[..., first : first + wanted]
+    if converter.fill == "repeat":
+        return values.repeat(1, 1, -(-wanted // held))[..., :wanted]
+    return torch.nn.functional.pad(values, (0, wanted - held))
+
+
+def _band_values(
+    converter: Any, values: Tensor, peak: Tensor, weights: Tensor, rate_hz: float, budget_bytes: int
+) -> Tensor:
+    """Return power or magnitude in bands; where there are more frames than columns, averaged onto these.
+
+    Returns
+    -------
+    Tensor
+        float32 (n, columns, bands), of sound whose peak is 1.
+    """
+    n_fft, hop_length = converter._n_fft(rate_hz), converter._hop_length(rate_hz)
+    n_samples = values.shape[2]
+    n_frames = 1 + n_samples // hop_length
+    # Brought to full scale before it is rounded: half of the faintest sound would be none.
+    scaled = values.double() / peak.double()[:, None, None]
+    mono = torch.einsum("nc,ncs->ns", _mix(converter.channel, scaled), scaled).float()
+    step = max(1, budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
+    blocks = []
+    for first in range(0, n_frames, step):
+        count = min(step, n_frames - first)
+        frames = _frames(mono, n_fft, hop_length, first, count) * _window(n_fft, values.device)
+        spectra = torch.view_as_real(torch.fft.rfft(frames)).square().sum(-1)
+        bands = (spectra.sqrt_() if converter.quantity == "magnitude" else spectra) @ weights
+        if n_frames > converter.size:
+            bands = _frame_shares(n_samples, hop_length, converter.size, first, count, values.device) @ bands
+        blocks.append(bands)
+    return torch.stack(blocks).sum(0) if n_frames > converter.size else torch.cat(blocks, 1)
+
+
+def _mix(channel: ChannelChoice, values: Tensor) -> Tensor:
+    """Return what each channel of each sound is multiplied by: float64 (n, channels)."""
+    count, n_channels, _ = values.shape
+    if channel == "mean" and n_channels > 1:
+        rows = list(map(uncancelled, (values @ values.transpose(1, 2)).cpu().numpy()))
+    else:
+        rows = [mixes(channel, np.zeros((n_channels, 1)), most=n_channels)[0].weights] * count
+    return torch.from_numpy(np.stack(rows)).to(values.device)
+
+
+def _frames(mono: Tensor, n_fft: int, hop_length: int, first: int, count: int) -> Tensor:
+    """Cut (n, samples) into frames, each centred on a multiple of the hop, with zeros beyond both ends."""
+    start = first * hop_length - n_fft // 2
+    stop = (first + count - 1) * hop_length - n_fft // 2 + n_fft
+    inside = mono[:, max(start, 0) : max(stop, 0)]
+    padded = torch.nn.functional.pad(inside, (max(-start, 0), max(stop - mono.shape[1], 0)))
+    return padded[:, : stop - start].unfold(1, n_fft, hop_length)
+
+
+def _white(converter: Any, bands: Tensor, peak: Tensor, largest: float, rate_hz: float) -> Tensor:
+    """Return the value that is white: float32 (n,)."""
+    if converter.reference == "loudest":
+        return bands.amax((1, 2))
+    exponent = converter._exponent
+    white: Tensor = (
+        (converter._n_fft(rate_hz) / 4 / converter._gain) ** exponent * largest / peak.double() ** exponent
+    ).float()
+    return white
+
+
+def interpolated(values: Tensor, positions: Tensor) -> Tensor:
+    """Return values between the indices 0, 1, 2, ... of the last axis, on straight lines; level beyond both ends.
+
+    Examples
+    --------
+    >>> interpolated(torch.tensor([0.0, 10.0, 30.0]), torch.tensor([-1.0, 0.5, 1.5, 9.0]))
+    tensor([ 0.,  5., 20., 30.])
+    """
+    last = values.shape[-1] - 1
+    inside = positions.clamp(0, last)
+    below = inside.long().clamp(0, max(last - 1, 0))
+    share = inside - below
+    return values[..., below] * (1 - share) + values[..., (below + 1).clamp(max=last)] * share
+
+
+# What is the same for every batch is kept on the device: to send it there would wait for the batch before.
+
+
+@lru_cache(maxsize=32)
+def _window(n_fft: int, device: torch.device) -> Tensor:
+    return torch.from_numpy(hann(n_fft)).to(device)
+
+
+@lru_cache(maxsize=32)
+def _bands(converter: Any, rate_hz: float, device: torch.device) -> tuple[Tensor, float, Tensor | None]:
+    """Return the weights of bins in bands, float32 (bins, bands), the largest, and which band each row shows."""
+    high_hz = converter._high_hz(SimpleNamespace(rate_hz=rate_hz))
+    bands = converter._bands(rate_hz, converter._n_fft(rate_hz), high_hz)
+    weights = bands.weights.toarray().astype(np.float32).T.copy()
+    rows = bands.positions
+    positions = None if rows is None else torch.from_numpy(rows.astype(np.float32)).to(device)
+    return torch.from_numpy(weights).to(device), float(weights.max()), positions
+
+
+@lru_cache(maxsize=32)
+def _frame_shares(
+    n_samples: int, hop_length: int, columns: int, first: int, count: int, device: torch.device
+) -> Tensor:
+    """Return the share of each of some frames in each column: float32 (columns, frames)."""
+    borders = np.linspace(0, n_samples / hop_length, columns + 1)
+    covered = overlaps(frame_edges(n_samples, hop_length, first=first, count=count), borders)
+    return torch.from_numpy(covered / np.float32(borders[1])).to(device)

@@ -1,1 +1,0 @@
-"""Published data sets with their protocols."""
