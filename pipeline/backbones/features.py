@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from ..tiles.progress import Progress
 from ..tiles.render import Tiles
 from .backbone import Backbone
 from .frozen import WHOLE, Frozen, freeze
@@ -178,12 +178,8 @@ def view_features(
     """Return the features of all views of some items, or of all; items that failed are not among them."""
     drawn = tiles.drawn if indices is None else np.intersect1d(tiles.drawn, indices)
     blocks: dict[Block, np.ndarray] = {}
-    with tqdm(
-        total=len(drawn) * len(tiles.views),
-        unit="tile",
-        desc="features",
-        delay=1.0,
-        disable=None if progress else True,
+    with Progress(
+        total=len(drawn) * len(tiles.views), unit="tile", desc="features", delay=1.0, shown=progress
     ) as bar:
         for view, converter in enumerate(tiles.views):
             for start in range(0, len(drawn), AT_A_TIME):

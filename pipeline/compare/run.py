@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
 from phosphene.converters import MissingExtra, ParameterError
 from phosphene.datasets.leaks import find_leaks, require_no_leaks
@@ -19,6 +18,7 @@ from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.splits import SHARES, Split, subset_of
 from phosphene.pipeline.strategies.recipe import Recipe
 from phosphene.pipeline.tiles.engines import LocalEngine, TaskError
+from phosphene.pipeline.tiles.progress import Progress
 
 from .estimators import (
     BenchmarkData,
@@ -79,7 +79,7 @@ def run_benchmark(
 
 def _compute(run: BenchmarkRun, runs: Sequence[EstimatorRun], *, progress: bool) -> None:
     waiting = [one for one in runs if one.missing]
-    with tqdm(total=len(waiting), unit="method", desc="benchmark", disable=None if progress else True) as bar:
+    with Progress(total=len(waiting), unit="method", desc="benchmark", shown=progress) as bar:
         for one, outcome in _outcomes(waiting):
             bar.update()
             title = f"{one.data.name}: {one.spec.name}"

@@ -19,7 +19,7 @@ from phosphene.converters.core.signal import Kind, Signal
 from phosphene.datasets.manifest import Failure, Item
 
 from ..tiles.engines import LocalEngine
-from ..tiles.item_map import Planned, Progress, map_items, plan_items
+from ..tiles.item_map import Planned, map_items, plan_items
 from ..tiles.store import Output, Store, default_folder
 
 Record = dict[str, np.ndarray]
@@ -268,7 +268,7 @@ class Measured:
 
 
 def measure(
-    items: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: Progress = True
+    items: Sequence[Item], feature_set: FeatureSet, *, workers: int | None = None, progress: bool = True
 ) -> Measured:
     """Measure items.
 
@@ -284,7 +284,7 @@ def measure(
     workers
         How many processes; None takes one a core.
     progress
-        Show a bar on standard error: True where that is a terminal, "always", or False.
+        Show a bar on standard error: a line a minute where that is no terminal.
 
     Returns
     -------

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from phosphene.converters import SignalError
 from phosphene.datasets.splits import stratified_group_split
@@ -25,6 +24,7 @@ from phosphene.pipeline.networks.learners import (
     train_head,
 )
 from phosphene.pipeline.networks.schedule import Schedule
+from phosphene.pipeline.tiles.progress import Progress
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import average, ensemble_weights
@@ -373,9 +373,7 @@ def _pooled_features(network: nn.Module) -> Iterator[list[np.ndarray]]:
 @contextmanager
 def epoch_bar(learn: Any, epochs: int, name: str, *, shown: bool) -> Iterator[None]:
     """Show one bar on standard error that moves with every batch of training."""
-    with tqdm(
-        total=epochs * len(learn.dls.train), unit="batch", desc=name, disable=None if shown else True
-    ) as bar:
+    with Progress(total=epochs * len(learn.dls.train), unit="batch", desc=name, shown=shown) as bar:
         learn.add_cb(Bar(bar))
         yield
     learn.remove_cb(Bar)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from phosphene.converters import ParameterError
 from phosphene.datasets.windows import TrainingSet
@@ -24,6 +23,7 @@ from phosphene.pipeline.backbones.features import (
     all_pooled_layers,
     view_features,
 )
+from phosphene.pipeline.tiles.progress import Progress
 from phosphene.pipeline.tiles.render import Tiles
 
 from .estimator import Estimator, Fit, Model, Outputs, Project, joined, model_bytes, scattered, without_prefix
@@ -72,7 +72,7 @@ class Probe:
     ) -> Outputs:
         """Return the log-probabilities and projected features of all items; zeros for items that failed."""
         parts = _parts(tiles.drawn)
-        bar = tqdm(parts, unit="part", desc="predict", delay=1.0, disable=None if progress else True)
+        bar = Progress(parts, unit="part", desc="predict", delay=1.0, shown=progress)
         found = (
             self.of_features(view_features(self.extractor, tiles, part, progress=False), part, project, start)
             for part in bar

@@ -24,7 +24,7 @@ from phosphene.datasets.sources import find_files, root_of
 from phosphene.datasets.windows import cut_each
 
 from .engines import Engine, LocalEngine, make_engine
-from .item_map import Planned, Progress, map_items, plan_items
+from .item_map import Planned, map_items, plan_items
 from .render import Draw, check_views, one_on_gpu
 from .store import Output, PngCodec, key_of, sweep, unwritable
 
@@ -349,7 +349,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     workers: int | None = None,
     engine: Literal["local", "ray"] | Engine = "local",
     to: Form = "png",
-    progress: Progress = True,
+    progress: bool = True,
     device: str | None = None,
     options: ReadOptions = DEFAULTS,
 ) -> Conversion:

@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
-
-import tqdm
+from typing import Any, Protocol, TypeVar
 
 from phosphene.converters import PhospheneError, ReadError
 from phosphene.converters.core.files import content_digest
@@ -21,6 +19,7 @@ from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
 
 from .engines import Engine, TaskError, Where
+from .progress import Progress
 from .store import Codec, Output, StoreError, tile_key, write_bytes
 
 _log = logging.getLogger("phosphene")
@@ -29,7 +28,6 @@ _HASHED_AT_A_TIME = 32  # small files take less time to hash than a thread takes
 
 Keys = tuple[str, ...]
 Stamp = tuple[int, int]
-Progress = bool | Literal["always"]
 ItemFunction = Callable[[Item, Sequence[int]], Iterable[Any]]
 """From an item and the numbers of the results that are wanted to these, one after the other; `Notes` may come first."""
 T = TypeVar("T")
@@ -116,7 +114,7 @@ def map_items(
     store: ResultStore,
     *,
     engine: Engine,
-    progress: Progress = True,
+    progress: bool = True,
     where: Where | None = None,
     ending: tuple[type[PhospheneError], ...] = (),
 ) -> tuple[dict[int, Failure], int]:
@@ -133,7 +131,7 @@ def map_items(
     engine
         Who works.
     progress
-        Show a bar on standard error: True where that is a terminal, "always", or False.
+        Show a bar on standard error: a line a minute where that is no terminal.
     where
         As for engines; None keeps what an earlier run left over out of this process.
     ending
@@ -255,13 +253,9 @@ def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
-def with_bar(outcomes: Iterable[T], total: int, progress: Progress) -> Iterator[T]:
-    """Pass outcomes on, with a bar on standard error once it takes more than a second.
-
-    `progress` is True (where standard error is a terminal), False, or "always".
-    """
-    disable = False if progress == "always" else None if progress else True
-    with tqdm.tqdm(total=total, unit="item", delay=1.0, disable=disable, leave=False) as bar:
+def with_bar(outcomes: Iterable[T], total: int, progress: bool) -> Iterator[T]:
+    """Pass outcomes on, with progress on standard error once it takes more than a second."""
+    with Progress(total=total, unit="item", delay=1.0, shown=progress, leave=False) as bar:
         for outcome in outcomes:
             bar.update()
             yield outcome

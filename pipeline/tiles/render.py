@@ -14,7 +14,7 @@ from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 
 from .engines import Engine, make_engine
-from .item_map import Keys, Notes, Progress, map_items, plan_items
+from .item_map import Keys, Notes, map_items, plan_items
 from .store import TileStore
 
 
@@ -123,7 +123,7 @@ def render(
     store: TileStore | None = None,
     workers: int | None = None,
     engine: Literal["local", "ray"] | Engine = "local",
-    progress: Progress = True,
+    progress: bool = True,
     device: str | None = None,
 ) -> Tiles:
     """Draw items as every view.
@@ -141,7 +141,7 @@ def render(
     engine
         `local`, `ray`, or an engine.
     progress
-        Show a bar on standard error: True where that is a terminal, "always", or False.
+        Show a bar on standard error: a line a minute where that is no terminal.
     device
         Draw there what `draws_on` says can be drawn there, such as `cuda`; None draws by the CPU's converters.
 

@@ -195,7 +195,7 @@ def test_no_items(store):
         tiles.pixels([])
 
 
-def test_a_bar_is_shown_when_asked_for_and_not_otherwise(files, store, capsys):
+def test_progress_is_a_line_a_minute_where_standard_error_is_no_terminal(files, store, capsys, monkeypatch):
     class Slow(LocalEngine):
         def map(self, function, chunks, *, where):
             for outcome in super().map(function, chunks, where=where):
@@ -204,8 +204,13 @@ def test_a_bar_is_shown_when_asked_for_and_not_otherwise(files, store, capsys):
 
     render(files[:5], [make("grid", size=16)], store=store, engine=Slow(1))
     assert capsys.readouterr().err == ""
-    render(files[:5], [make("grid", size=24)], store=store, engine=Slow(1), progress="always")
-    assert "5/5" in capsys.readouterr().err
+    monkeypatch.setattr("phosphene.pipeline.tiles.progress.LINE_EVERY_S", 0.05)
+    render(files[:5], [make("grid", size=24)], store=store, engine=Slow(1))
+    lines = capsys.readouterr().err.splitlines()
+    assert any("4/5" in line for line in lines)
+    assert all("/5" in line and "\r" not in line for line in lines)
+    render(files[:5], [make("grid", size=20)], store=store, engine=Slow(1), progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_rows_of_an_archive(tmp_path, store):
