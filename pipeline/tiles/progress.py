@@ -10,7 +10,7 @@ LINE_EVERY_S = 60.0
 """Seconds from one line to the next where standard error is a file or a pipe."""
 
 
-class Progress(tqdm):  # type: ignore[type-arg]
+class Progress(tqdm):
     """A bar of tqdm that writes whole lines, one a minute, where standard error is no terminal.
 
     What ends within the first minute writes nothing there.
@@ -27,6 +27,8 @@ class Progress(tqdm):  # type: ignore[type-arg]
     >>> with Progress(total=2, shown=False) as bar:
     ...     _ = bar.update()
     """
+
+    disable: bool
 
     def __init__(self, *items: Any, shown: bool, **settings: Any) -> None:
         slow: dict[str, Any] = {}
