@@ -26,6 +26,7 @@ ORDER = (
     "pipeline/backbones",
     "pipeline/networks",
     "pipeline/strategies",
+    "pipeline/export",
     "pipeline/classifier",
     "pipeline/explain",
     "pipeline/features",

@@ -232,6 +232,28 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_reading(parser, labelled=True)
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("out", type=Path, metavar="OUT", help="file to write: OUT.onnx")
+    parser.add_argument(
+        "--from-signal", dest="inputs", action="store_const", const="signal", default="images",
+        help="put the conversion inside the graph: samples in, not images",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=("float32", "int8"), default="float32",
+        help="int8 is smaller, and needs --check (float32)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--check", metavar="SRC", help="files to compare the two by, like the training files (made up)"
+    )
+    parser.add_argument(
+        "--samples", type=_positive, metavar="N", help="--from-signal: length of the signals (as in training)"
+    )
+    parser.add_argument(
+        "--rate", type=float, metavar="HZ", help="--from-signal: their sampling rate (as in training)"
+    )
+
+
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "src", metavar="PROTOCOL",
@@ -388,6 +410,7 @@ _COMMANDS = {
     "explain": ("show where in a raw file a prediction came from", _add_explain),
     "embed": ("write the features of a frozen backbone as a table", _add_embed),
     "evaluate": ("score a saved classifier on labelled files", _add_evaluate),
+    "export": ("write a saved classifier as one ONNX file", _add_export),
     "benchmark": (
         "compare image classifiers with tabular baselines",
         _add_benchmark,

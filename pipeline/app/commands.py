@@ -294,6 +294,31 @@ def _trust(done: "Evaluation | None") -> dict[str, Any]:
     return {name: figures.get(name) for name in names}
 
 
+def _export(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.classifier.classifier import Classifier
+
+    check_target(options.out, ".onnx")
+    done = Classifier.load(options.model).export(
+        options.out,
+        inputs=options.inputs,
+        precision=options.precision,
+        samples=options.samples,
+        rate_hz=options.rate,
+        check=options.check,
+    )
+    result = {
+        "path": done.path,
+        "max_difference": done.max_difference,
+        "same_labels": done.same_labels,
+        "n": done.n,
+    }
+    words = (
+        f"of {done.n} items {done.same_labels} have the same label, and no probability differs by more than "
+        f"{done.max_difference:.2g}: {done.path}"
+    )
+    return Outcome(result, words)
+
+
 def _benchmark(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.report.benchmark import benchmark
     from phosphene.pipeline.report.tables import json_result
@@ -334,6 +359,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "explain": _explain,
     "embed": _embed,
     "evaluate": _evaluate,
+    "export": _export,
     "benchmark": _benchmark,
     "demo": _demo,
 }

@@ -249,7 +249,7 @@ def as_map(output: torch.Tensor) -> torch.Tensor:
     if output.ndim == 3:
         side = math.isqrt(output.shape[1])
         tokens = output[:, output.shape[1] - side * side :]
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+        return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, side, side)
     if output.shape[2] != output.shape[3] and output.shape[1] == output.shape[2]:
         return output.permute(0, 3, 1, 2)
     return output
@@ -281,7 +281,7 @@ class _VisionTransformerBody(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         tokens = self.network._process_input(images)
-        with_class = torch.cat([self.network.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+        with_class = torch.cat([self.network.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         return as_map(self.network.encoder(with_class))
 
 

@@ -73,14 +73,19 @@ class Extractor:
         named = {layer for layer, _ in self.pooled_layers}
         return tuple(layer for layer in self.backbone.layers if layer in named)
 
-    def _frozen(self, size: int) -> Frozen:
+    def backbone_for(self, size: int) -> Backbone:
         """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
+        return at_size(self.backbone, self._size_for(size))
+
+    def _size_for(self, size: int) -> int:
         usual = self.backbone.size
-        size = min(max(size, round(LEAST_SIZE * usual)), usual)
-        if size not in self._made:
-            backbone = at_size(self.backbone, size)
-            self._made[size] = freeze(backbone, self.layers)
-        return self._made[size]
+        return min(max(size, round(LEAST_SIZE * usual)), usual)
+
+    def _frozen(self, size: int) -> Frozen:
+        wanted = self._size_for(size)
+        if wanted not in self._made:
+            self._made[wanted] = freeze(self.backbone_for(size), self.layers)
+        return self._made[wanted]
 
     @functools.cached_property
     def _made(self) -> dict[int, Frozen]:

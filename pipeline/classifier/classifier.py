@@ -22,6 +22,8 @@ from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
+from phosphene.pipeline.export.compared import compared_items, metadata, signal_form
+from phosphene.pipeline.export.onnx_file import Exported, Inputs, Precision, export_onnx
 from phosphene.pipeline.strategies.build import load_model, n_outputs
 from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
 from phosphene.pipeline.tiles.render import Tiles, render
@@ -313,6 +315,55 @@ class Classifier:
             tensors |= {f"{_NOVELTY}{name}": torch.from_numpy(a) for name, a in self.novelty.arrays.items()}
         write_folder(folder, self.config, tensors, model_card(self.config))
         return folder
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        inputs: Inputs = "images",
+        precision: Precision = "float32",
+        samples: int | None = None,
+        rate_hz: float | None = None,
+        check: Any = None,
+    ) -> Exported:
+        """Write the classifier as one ONNX file that needs neither phosphene nor torch, after comparing the two.
+
+        Parameters
+        ----------
+        path
+            The file.
+        inputs
+            `images`, uint8 (n, height, width, channels), one input a view; or `signal`, float32 (n, channels, samples),
+            which are drawn inside the graph.
+        precision
+            `int8` counts convolutions in whole numbers, in a file of a quarter of the size; needs `check`.
+        samples, rate_hz
+            Of the signals, where the training signals had several lengths or rates.
+        check
+            Items to compare by, as for `predict`; those like the training items say most. None makes some up.
+
+        Raises
+        ------
+        ParameterError
+            The converters, or the form of the signals, have no form as a graph.
+        PhospheneError
+            The file would not give the same predictions.
+        """
+        if precision == "int8" and check is None:
+            raise ParameterError(
+                "int8 is calibrated on items like the training items; name some with check (--check SRC)"
+            )
+        if inputs == "images" and (samples or rate_hz):
+            raise ParameterError("samples and rate_hz are of signals; add inputs='signal' (--from-signal)")
+        form = None
+        if inputs == "signal":
+            form = signal_form(self.signature, self.views, self.windows, samples=samples, rate_hz=rate_hz)
+        given = None if check is None else input_items(check, ArrayForm(kind=self.kind, options=self.options))
+        with compared_items(given, self.kind, self.signature, self.windows, form) as items:
+            return export_onnx(
+                self.model, self.views, Path(path), items=items, form=form, precision=precision,
+                metadata=metadata(self.config, form, precision),
+            )  # fmt: skip
 
     @property
     def config(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Images of many signals at once, on the device that holds them: fields of series, and spectrograms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from statistics import NormalDist
 from types import SimpleNamespace
@@ -11,22 +11,29 @@ import torch
 from torch import Tensor
 
 from phosphene.converters import SignalError
-from phosphene.converters.audio.dsp import ChannelChoice, frame_edges, hann, mixes, overlaps, uncancelled
+from phosphene.converters.audio.dsp import _CANCELLED, ChannelChoice, frame_edges, hann, mixes, overlaps
+from phosphene.converters.audio.spectrogram import _BLOCK_S
 from phosphene.converters.series.base import MID_GREY, PLANES, cells, segments
 from phosphene.converters.series.recurrence import ROUNDING, state_count
 
 Shape = tuple[int, int]
+Field = Callable[[Any, Tensor, Shape], Tensor]
+"""A converter, float (n, samples), and rows and columns, to levels 0 to 255, (n, rows, columns), NaN where missing."""
 
 
-def series_images(converter: Any, values: Tensor) -> Tensor:
-    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, channels)."""
+def series_images(converter: Any, values: Tensor, fields: Mapping[str, Field] | None = None) -> Tensor:
+    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, channels).
+
+    Other `fields`, by the name of their converter, take the place of ours.
+    """
+    field = (_FIELDS | dict(fields or {}))[converter.name]
     values, size = _chosen(converter, values), converter.size
     n_channels = PLANES if converter.channels == "color" else 1
-    out = torch.zeros((len(values), size, size, n_channels), dtype=torch.uint8, device=values.device)
+    out = torch.zeros((values.shape[0], size, size, n_channels), dtype=torch.uint8, device=values.device)
     for index, cell in enumerate(cells(values.shape[1], size, converter.channels)):
         rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
         shape = cell.bottom - cell.top, cell.right - cell.left
-        levels = _FIELDS[converter.name](converter, values[:, index], shape)
+        levels = field(converter, values[:, index], shape)
         # Halves are rounded upwards, what is missing is black.
         grey = (levels + 0.5).nan_to_num(0.0).clamp(0, 255).to(torch.uint8)
         out[:, rows, columns, index if n_channels > 1 else 0] = grey
@@ -48,7 +55,7 @@ def _chosen(converter: Any, values: Tensor) -> Tensor:
         values = values[:, :1]
     if converter.input == "differences":
         values = values.double().diff()
-        if bool(values.isnan().all(-1).any()):
+        if _any(values.isnan().all(-1)):
             raise SignalError("no two neighbouring samples of a channel are present; take input=values")
     if converter.channels == "mean" and values.shape[1] > 1:
         values = values.double().nanmean(1, keepdim=True)
@@ -60,7 +67,7 @@ def _chosen(converter: Any, values: Tensor) -> Tensor:
 
 def _gramian(converter: Any, values: Tensor, shape: Shape) -> Tensor:
     columns, rows = (segment_means(values, pixels) for pixels in shape[::-1])
-    low, width = _spans(columns, values)
+    low, width = spans(columns, values)
 
     def cosine_and_sine(along: Tensor) -> tuple[Tensor, Tensor]:
         share = ((along - low) / torch.where(width > 0, width, 1.0)).clamp(0, 1)
@@ -78,13 +85,14 @@ def _gramian(converter: Any, values: Tensor, shape: Shape) -> Tensor:
 def _markov(converter: Any, values: Tensor, shape: Shape) -> Tensor:
     values, n_bins = values.double(), converter.n_bins
     edges = _edges(values, n_bins, converter.strategy)
-    levels = torch.searchsorted(edges.contiguous(), values.contiguous())
+    levels = _searched(edges, values)
     levels = torch.where(values.isnan(), n_bins, levels)
     columns, rows = (_level_shares(levels, pixels, n_bins) for pixels in shape[::-1])
     counts = _transitions(levels, n_bins)
     matrices = 255 * counts / counts.sum(2, keepdim=True).clamp(min=1)
     field = rows.transpose(1, 2) @ matrices @ columns
-    field[_lowest(values) == -_lowest(-values)] = MID_GREY
+    constant = _lowest(values) == -_lowest(-values)
+    field = torch.where(constant[:, None, None], float(MID_GREY), field)
     present = rows.any(1)[:, :, None] & columns.any(1)[:, None]
     return torch.where(present, field, torch.nan)
 
@@ -92,8 +100,8 @@ def _markov(converter: Any, values: Tensor, shape: Shape) -> Tensor:
 def _recurrence(converter: Any, values: Tensor, shape: Shape) -> Tensor:
     states = _embedded(values, converter.dimension, converter.delay)
     columns, rows = (segment_means(states, pixels) for pixels in shape[::-1])
-    low, width = _spans(columns.flatten(1), states.flatten(1))
-    if converter.dimension > 1 and not bool(low.isfinite().all()):
+    low, width = spans(columns.flatten(1), states.flatten(1))
+    if converter.dimension > 1 and _any(~low.isfinite()):
         raise SignalError(
             f"no {converter.dimension} samples that lie {converter.delay} apart are all present; fill the gaps"
         )
@@ -115,7 +123,7 @@ def _recurrence(converter: Any, values: Tensor, shape: Shape) -> Tensor:
     return torch.where(width[..., None] > 0, levels, apart * 0 + MID_GREY)
 
 
-_FIELDS: dict[str, Callable[[Any, Tensor, Shape], Tensor]] = {
+_FIELDS: dict[str, Field] = {
     "gasf": _gramian,
     "gadf": _gramian,
     "mtf": _markov,
@@ -131,6 +139,13 @@ def _segments(count: int, pixels: int, device: torch.device) -> tuple[Tensor, Te
     """Return `segments` on a device: to send them there for each batch would wait for the batch before."""
     start, stop = segments(count, pixels)
     return torch.from_numpy(start).to(device), torch.from_numpy(stop).to(device)
+
+
+@lru_cache(maxsize=64)
+def _owners(count: int, pixels: int, device: torch.device) -> Tensor:
+    """Return which pixel each of `count` samples belongs to, where there are as many or more."""
+    start, stop = segments(count, pixels)
+    return torch.from_numpy(np.repeat(np.arange(pixels), stop - start)).to(device)
 
 
 def segment_means(values: Tensor, pixels: int) -> Tensor:
@@ -149,11 +164,16 @@ def segment_means(values: Tensor, pixels: int) -> Tensor:
     return torch.where(present, picked, 0.0).sum(-1) / present.sum(-1)
 
 
-def _spans(points: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+def spans(points: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Return the lowest of (n, pixels) and the width up to the highest, (n, 1); 0 where they differ by rounding."""
     low, high, largest = _lowest(points), -_lowest(-points), -_lowest(-values.abs()).double()
     width = high - low
     return low[:, None], torch.where(width > 1e-9 * largest, width, 0.0)[:, None]
+
+
+def _any(wrong: Tensor) -> bool:
+    """Tell whether anything is wrong; a graph that is exported cannot refuse, and draws what comes out."""
+    return not torch.compiler.is_compiling() and bool(wrong.any())
 
 
 def _lowest(values: Tensor) -> Tensor:
@@ -195,10 +215,17 @@ def _edges(values: Tensor, n_bins: int, strategy: str) -> Tensor:
     return mean + deviation * torch.tensor(normal, device=values.device, dtype=torch.float64)
 
 
+def _searched(edges: Tensor, values: Tensor) -> Tensor:
+    """Return how many of the rising edges of each row lie below each value: int64, of the shape of the values."""
+    if torch.compiler.is_compiling():  # ONNX has no search
+        return (edges[:, None] < values[..., None]).long().sum(-1)
+    return torch.searchsorted(edges.contiguous(), values.contiguous())
+
+
 def _transitions(levels: Tensor, n_bins: int) -> Tensor:
     """Return how often each level follows each other one: float32 (n, n_bins, n_bins)."""
     pairs = levels[:, :-1] * (n_bins + 1) + levels[:, 1:]
-    counts = torch.zeros((len(levels), (n_bins + 1) ** 2), device=levels.device)
+    counts = torch.zeros((levels.shape[0], (n_bins + 1) ** 2), device=levels.device)
     counts.scatter_add_(1, pairs, torch.ones_like(pairs, dtype=torch.float32))
     return counts.view(-1, n_bins + 1, n_bins + 1)[:, :n_bins, :n_bins]
 
@@ -206,12 +233,12 @@ def _transitions(levels: Tensor, n_bins: int) -> Tensor:
 def _level_shares(levels: Tensor, pixels: int, n_bins: int) -> Tensor:
     """Return the share of each level in each segment: float32 (n, n_bins, pixels); 0 where all is missing."""
     count = levels.shape[1]
-    start, stop = _segments(count, pixels, levels.device)
     if count < pixels:
+        start, _ = _segments(count, pixels, levels.device)
         one = torch.nn.functional.one_hot(levels, n_bins + 1)[..., :n_bins].float()
         return one.transpose(1, 2)[..., start]
-    owner = torch.repeat_interleave(stop - start, output_size=count)
-    counts = torch.zeros((len(levels), (n_bins + 1) * pixels), device=levels.device)
+    owner = _owners(count, pixels, levels.device)
+    counts = torch.zeros((levels.shape[0], (n_bins + 1) * pixels), device=levels.device)
     counts.scatter_add_(1, levels * pixels + owner, torch.ones_like(levels, dtype=torch.float32))
     counts = counts.view(-1, n_bins + 1, pixels)[:, :n_bins]
     return counts / counts.sum(1, keepdim=True).clamp(min=1)
@@ -231,7 +258,7 @@ def _distances(rows: Tensor, columns: Tensor) -> Tensor:
     """Return Euclidean distances of (n, dimension, pixels): float32 (n, height, width), NaN where missing."""
     if rows.shape[1] == 1:
         return (rows[:, 0, :, None] - columns[:, 0, None, :]).abs()
-    squares = torch.zeros((len(rows), rows.shape[2], columns.shape[2]), device=rows.device)
+    squares = torch.zeros((rows.shape[0], rows.shape[2], columns.shape[2]), device=rows.device)
     for axis in range(rows.shape[1]):
         squares += (rows[:, axis, :, None] - columns[:, axis, None, :]).square()
     return squares.sqrt()
@@ -240,7 +267,7 @@ def _distances(rows: Tensor, columns: Tensor) -> Tensor:
 _BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the transform runs
 
 
-def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int) -> Tensor:
+def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int | None) -> Tensor:
     """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1)."""
     values, device = _fitted(converter, values, rate_hz), values.device
     weights, largest, positions = _bands(converter, rate_hz, device)
@@ -270,16 +297,31 @@ def sound_bytes(converter: Any, shape: tuple[int, ...], rate_hz: float) -> int:
 def _fitted(converter: Any, values: Tensor, rate_hz: float) -> Tensor:
     """Return the samples that are drawn, as `duration_s`, `keep` and `fill` say."""
     sound = SimpleNamespace(samples=values[0], rate_hz=rate_hz)
-    wanted, first, held = converter._wanted(sound), converter._first(sound), values.shape[2]
+    wanted, held = converter._wanted(sound), values.shape[2]
     if wanted <= held:
+        if converter.keep == "loudest" and wanted < held:
+            first = _loudest_starts(values, wanted, round(_BLOCK_S * rate_hz))
+            indices = first[:, None] + torch.arange(wanted, device=values.device)
+            return values.gather(2, indices[:, None].expand(-1, values.shape[1], -1))
+        first = converter._first(sound)
         return values[..., first : first + wanted]
     if converter.fill == "repeat":
         return values.repeat(1, 1, -(-wanted // held))[..., :wanted]
     return torch.nn.functional.pad(values, (0, wanted - held))
 
 
+def _loudest_starts(values: Tensor, wanted: int, block: int) -> Tensor:
+    """Return where the part of most energy of each sound begins, as `loudest_start`: int64 (n,)."""
+    block, held = max(1, block), values.shape[2]
+    count = held // block
+    energy = values[..., : count * block].unflatten(2, (count, block)).double().square().sum((1, 3))
+    sums = torch.nn.functional.pad(energy.cumsum(1), (1, 0))
+    taken = min(count, max(1, round(wanted / block)))
+    return ((sums[:, taken:] - sums[:, : count + 1 - taken]).argmax(1) * block).clamp(max=held - wanted)
+
+
 def _band_values(
-    converter: Any, values: Tensor, peak: Tensor, weights: Tensor, rate_hz: float, budget_bytes: int
+    converter: Any, values: Tensor, peak: Tensor, weights: Tensor, rate_hz: float, budget_bytes: int | None
 ) -> Tensor:
     """Return power or magnitude in bands; where there are more frames than columns, averaged onto these.
 
@@ -294,7 +336,9 @@ def _band_values(
     # Brought to full scale before it is rounded: half of the faintest sound would be none.
     scaled = values.double() / peak.double()[:, None, None]
     mono = torch.einsum("nc,ncs->ns", _mix(converter.channel, scaled), scaled).float()
-    step = max(1, budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
+    step = n_frames  # of a graph, which has no memory to keep to
+    if budget_bytes is not None:
+        step = max(1, budget_bytes // (_BYTES_A_SAMPLE * n_fft * len(values)))
     blocks = []
     for first in range(0, n_frames, step):
         count = min(step, n_frames - first)
@@ -309,12 +353,19 @@ def _band_values(
 
 def _mix(channel: ChannelChoice, values: Tensor) -> Tensor:
     """Return what each channel of each sound is multiplied by: float64 (n, channels)."""
-    count, n_channels, _ = values.shape
+    n_channels = values.shape[1]
     if channel == "mean" and n_channels > 1:
-        rows = list(map(uncancelled, (values @ values.transpose(1, 2)).cpu().numpy()))
-    else:
-        rows = [mixes(channel, np.zeros((n_channels, 1)), most=n_channels)[0].weights] * count
-    return torch.from_numpy(np.stack(rows)).to(values.device)
+        return _uncancelled(values @ values.transpose(1, 2))
+    mix = mixes(channel, np.zeros((n_channels, 1)), most=n_channels)[0]
+    return torch.from_numpy(mix.weights).to(values.device).expand(values.shape[0], -1)
+
+
+def _uncancelled(products: Tensor) -> Tensor:
+    """Return what `uncancelled` does, for the products (n, channels, channels) of each sound."""
+    n_channels, energies = products.shape[1], products.diagonal(dim1=1, dim2=2)
+    kept = products.mean((1, 2)) >= _CANCELLED * energies.mean(1) / n_channels
+    loudest = torch.arange(n_channels, device=products.device) == energies.argmax(1, keepdim=True)
+    return torch.where(kept[:, None], 1 / n_channels, loudest.double())
 
 
 def _frames(mono: Tensor, n_fft: int, hop_length: int, first: int, count: int) -> Tensor:

@@ -119,6 +119,7 @@ COMBINED = [
     ("mtf", {"strategy": "uniform", "channels": "color"}),
     ("mel", {"n_mels": 20, "duration_s": 2.0, "fill": "repeat", "channel": "side"}),
     ("mel", {"quantity": "magnitude", "reference": "full_scale", "duration_s": 0.5, "keep": "middle"}),
+    ("mel", {"duration_s": 0.05, "keep": "loudest"}),
     ("mel", {"n_mels": 100, "n_fft": 300, "hop_length": 70, "floor_db": -120.0}),
     ("stft", {"low_hz": 0.0, "high_hz": 1000.0, "quantity": "magnitude", "channel": "right"}),
 ]

@@ -1,0 +1,1 @@
+"""One ONNX file that holds preprocessing and network."""
