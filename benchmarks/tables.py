@@ -37,7 +37,9 @@ def accuracy_table() -> str:
         row["run"] for row in rows if row["run"] != "probe" and "random" not in row["run"]
     ):
         found = [row for row in rows if row["run"] == run]
-        control = [float(row["score"]) for row in rows if row["run"] == f"random {run}"]
+        views = {row["views"] for row in found}
+        random = [row for row in rows if row["run"] == f"random {run}" and row["views"] in views]
+        control = [float(row["score"]) for row in random]
         lines.append(_accuracy_line(f"{found[0]['set']}, {run}", found, control))
     return "\n".join(lines) + "\n"
 
@@ -53,11 +55,11 @@ def _accuracy_line(name: str, found: list[dict[str, str]], control: list[float])
 
 
 def _controls(found: list[dict[str, str]], rows: list[dict[str, str]]) -> list[float]:
-    """Return the mean score of the same sets with random weights, one a seed that they all have."""
-    sets = {row["set"] for row in found}
+    """Return the mean score of the same sets and views with random weights, one a seed that they all have."""
+    sets, views = {row["set"] for row in found}, {row["views"] for row in found}
     by_seed: dict[str, list[float]] = {}
     for row in rows:
-        if row["run"] == "random" and row["set"] in sets:
+        if row["run"] == "random" and row["set"] in sets and row["views"] in views:
             by_seed.setdefault(row["seed"], []).append(float(row["score"]))
     return [statistics.mean(scores) for scores in by_seed.values() if len(scores) == len(sets)]
 
