@@ -8,8 +8,7 @@ Audacity label track (start, end and label, no header) belongs to the sound of t
 import csv
 import io
 import re
-import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -47,7 +46,7 @@ class Locator:
         if not cell or "\0" in cell or len(cell) > 4000:
             return None
         path, fragment = parse_address(self.table.parent / cell)
-        if _is_file(path):
+        if is_file(path):
             return path, fragment
         name = PurePosixPath(path.name.replace("\\", "/")).name
         found = self._of_name(name, fold) if deep else None
@@ -79,18 +78,47 @@ class Locator:
         return files[0] if len(files) == 1 else None
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder in sorted order, following links; nothing hidden, no devices."""
+def walk(folder: Path, *, twice: set[Path] | None = None, closed: set[Path] | None = None) -> Iterator[Path]:
+    """Yield what lies below a folder in sorted order, following links; nothing hidden.
+
+    What is no file or may not be opened (a pipe, a device, a folder that may not be listed) is among it, and fails by
+    name when it is read.
+
+    Parameters
+    ----------
+    folder
+        Where to begin.
+    twice
+        Gets the links to folders that were listed already, which are not listed again.
+    closed
+        Gets the folders that may not be listed.
+
+    Raises
+    ------
+    ReadError
+        The folder itself may not be listed.
+    """
     seen: set[Path] = set()
     waiting = [folder]
     while waiting:
         here = waiting.pop()
-        if here.is_dir():
-            if here.resolve() not in seen:
-                seen.add(here.resolve())
-                waiting.extend(sorted((e for e in list_folder(here) if e.name[0] != "."), reverse=True))
-        elif _is_data(here):
+        if not is_folder(here):
             yield here
+        elif here.resolve() in seen:
+            if twice is not None:
+                twice.add(here)
+        else:
+            seen.add(here.resolve())
+            try:
+                below = list_folder(here)
+            except ReadError:
+                if here == folder:
+                    raise
+                if closed is not None:
+                    closed.add(here)
+                yield here
+                continue
+            waiting.extend(sorted((entry for entry in below if entry.name[0] != "."), reverse=True))
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -101,17 +129,25 @@ def list_folder(folder: Path) -> list[Path]:
         raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
 
 
-def _is_data(file: Path) -> bool:
-    try:
-        return stat.S_ISREG(file.stat().st_mode)
-    except OSError:
-        return True  # a broken link is listed, and fails by name when it is read
+def is_folder(path: Path) -> bool:
+    """Tell whether there is such a folder; what may not be looked at is none."""
+    return _told(Path.is_dir, path)
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file and no pipe or device; what may not be looked at is none."""
+    return _told(Path.is_file, path)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything is there; a name that none can have is not."""
+    return _told(Path.exists, path)
+
+
+def _told(question: Callable[[Path], bool], path: Path) -> bool:
     try:
-        return path.is_file()
-    except OSError:  # a name longer than any file's
+        return question(path)
+    except OSError:  # a name longer than any file's, or a folder above that may not be entered
         return False
 
 

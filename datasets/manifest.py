@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from phosphene.converters import Fragment, ParameterError, PhospheneError
+from phosphene.converters import Fragment, ParameterError
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import read_source, recognise
@@ -90,7 +90,7 @@ def kind_of_file(path: Path) -> Kind | None:
     """Return the kind of a file; None where it cannot be read, for it fails by name when it is."""
     try:
         return recognise(path)
-    except PhospheneError:
+    except Exception:
         return None
 
 

@@ -7,12 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from phosphene.converters import ParameterError, ReadError
+from phosphene.converters import ParameterError, PhospheneError, ReadError
 from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
 from phosphene.converters.registry import check_kind, check_options, readers, recognise
 
-from .columns import FOLDERS_OF_TABLES, SPLITS, TABLE_SUFFIXES, list_folder, sniff_table, sound_beside, walk
+from .columns import (
+    FOLDERS_OF_TABLES,
+    SPLITS,
+    TABLE_SUFFIXES,
+    is_file,
+    is_folder,
+    is_there,
+    list_folder,
+    sniff_table,
+    sound_beside,
+    walk,
+)
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
 from .splits import SplitName
 from .tables import Found, check_labels, companions, read_table, rows_of
@@ -137,7 +148,7 @@ def find_files(
 def root_of(src: str | Path) -> Path:
     """Return the folder that the paths of a source are counted from."""
     src = Path(src)
-    return src if src.is_dir() else parse_address(src)[0].parent
+    return src if is_folder(src) else parse_address(src)[0].parent
 
 
 class _Source:
@@ -160,6 +171,7 @@ class _Source:
         self.errors: dict[Path, str] = {}
         self.tables: dict[Path, bytes] = {}
         self.notes: list[str] = []
+        self.closed: set[Path] = set()
         self._walked: list[Path] | None = None
 
     def labelled(self) -> Found:
@@ -234,7 +246,7 @@ class _Source:
 
     def is_table(self, path: Path) -> bool:
         """Tell whether a file is a table of items."""
-        if path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+        if path.suffix.lower() not in TABLE_SUFFIXES or not is_file(path):
             return False
         if path not in self.kinds:
             self._sniff(path)
@@ -249,15 +261,24 @@ class _Source:
             if sniff_table(path, head):
                 self.tables[path] = head
             self.kinds[path] = self.kind or recognise(path, head)
-        except ReadError as error:
+        except Exception as error:
             self.kinds[path] = None
-            self.errors[path] = str(error)
+            self.errors[path] = _why(error, path)
 
     def _files(self) -> list[Path]:
         """Return the files below the folder, listed once."""
         if self._walked is not None:
             return self._walked
-        files = list(walk(self.src))
+        twice = set[Path]()
+        files = list(walk(self.src, twice=twice, closed=self.closed))
+        if twice:
+            what = (
+                "1 link to a folder that is listed already is"
+                if len(twice) == 1
+                else (f"{len(twice)} links to folders that are listed already are")
+            )
+            names = _some([str(link.relative_to(self.src)) for link in sorted(twice)])
+            self.notes.append(f"{self.src}: {what} left out: {names}")
         if self.beside and self.beside.is_relative_to(self.src.resolve()):
             files = [file for file in files if not file.resolve().is_relative_to(self.beside)]
         if not files:
@@ -267,11 +288,11 @@ class _Source:
 
     def _table_or_file(self, *, need_labels: bool) -> Found | None:
         """Return what a file holds, or a folder with a table; None for any other folder."""
-        if self.src.is_dir():
+        if is_folder(self.src):
             tables = self._tables_in()
             return self._from_tables(tables, need_labels=need_labels) if tables else None
         path, fragment = parse_address(self.src)
-        if not path.exists():
+        if not is_there(path):
             raise ReadError(f"{path}: no such file or folder; check the path")
         if fragment:
             return Found((Item(path, fragment=fragment, kind=self.kind_of(path)),))
@@ -285,8 +306,8 @@ class _Source:
     def _tables_in(self) -> list[Path]:
         """Return the tables of a folder: in it, in a folder `meta` of it, or beside the sounds that they are about."""
         top = sorted(file for file in list_folder(self.src) if file.name[0] != ".")
-        folders = [folder for folder in top if folder.name.lower() in FOLDERS_OF_TABLES and folder.is_dir()]
-        for files in (top, [file for folder in folders for file in sorted(list_folder(folder))]):
+        folders = [folder for folder in top if folder.name.lower() in FOLDERS_OF_TABLES and is_folder(folder)]
+        for files in (top, [file for folder in folders for file in _below(folder)]):
             tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
             if tables:
                 return tables
@@ -392,8 +413,8 @@ class _Source:
             return (replace(item, kind=kind),)
         try:
             rows, note = rows_of(item.path, readers()[kind], self.options)
-        except ReadError as error:
-            self.errors[item.path] = str(error)  # the file fails by name when it is read
+        except Exception as error:
+            self.errors[item.path] = _why(error, item.path)  # the file fails by name when it is read
             return (replace(item, kind=kind),)
         if note and (item.label is None or all(label for label, _ in rows or ())):
             self.notes.append(note)
@@ -407,7 +428,9 @@ class _Source:
 
     def _class_folders(self, files: list[Path]) -> tuple[list[Item], bool]:
         """Return files as items whose label and split are the names of their folders, and whether any has a label."""
-        folders = {file: file.relative_to(self.src).parts[:-1] for file in files}
+        folders = {
+            file: file.relative_to(self.src).parts[: None if file in self.closed else -1] for file in files
+        }
         firsts = {parts[0] for parts in folders.values() if parts}
         splits = {name for name in firsts if name.lower() in SPLITS}
         found = {SPLITS[name.lower()] for name in splits}
@@ -460,9 +483,8 @@ class _Source:
             usual = Counter(file.suffix.lower() for file in rest).most_common(1)[0][0]
             clutter += [file for file in rest if self._is_clutter(file, kinds, usual)]
         if clutter:
-            names = ", ".join(dict.fromkeys(file.name for file in clutter[:_SHOWN]))
-            names += ", ..." * (len(clutter) > _SHOWN)
             are = "is no data and is" if len(clutter) == 1 else "are no data and are"
+            names = _some([file.name for file in clutter])
             self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
         dropped = set(clutter)
         kept = [file for file in rest if file not in dropped]
@@ -507,7 +529,7 @@ class _Source:
 
     def _leave_out(self, where: str, files: Sequence[Path]) -> None:
         if files:
-            names = ", ".join(file.name for file in files[:_SHOWN]) + (", ..." if len(files) > _SHOWN else "")
+            names = _some([file.name for file in files])
             verb = "lies {} and is" if len(files) == 1 else "lie {} and are"
             self.notes.append(f"{self.src}: {_files(len(files))} {verb.format(where)} left out: {names}")
 
@@ -521,7 +543,7 @@ def _tell(summary: str, notes: Iterable[str]) -> None:
 
 def _name(src: Path, source: _Source) -> str:
     """Return what to call a source; a table is called after its folder, since most are called `meta.csv`."""
-    return src.stem if src.is_file() and src not in source.tables else root_of(src).resolve().name
+    return src.stem if is_file(src) and src not in source.tables else root_of(src).resolve().name
 
 
 def _rows_of(items: Sequence[Item]) -> str:
@@ -547,6 +569,23 @@ def _halves(files: Sequence[Path]) -> list[Path]:
     for file in files:
         by_folder.setdefault(file.parent, []).append(file)
     return [file for file in files if _half(file, by_folder[file.parent])]
+
+
+def _why(error: Exception, path: Path) -> str:
+    """Return what is wrong with a file; a fault of a reader costs that file only."""
+    return str(error) if isinstance(error, PhospheneError) else f"{path}: {type(error).__name__}: {error}"
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return what lies in a folder; nothing of one that may not be listed, which fails by name when it is read."""
+    try:
+        return sorted(list_folder(folder))
+    except ReadError:
+        return []
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
 
 
 def _files(count: int) -> str:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError, ReadError
-from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions
+from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions, check_npy_header, read_head
 from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers
 
@@ -23,6 +23,7 @@ from .columns import (
     TimeColumns,
     find_columns,
     is_number,
+    is_there,
     parse_table,
     sound_beside,
     split_of,
@@ -253,7 +254,7 @@ def _unit_of(time: TimeColumns, rows: list[_Row], kinds: dict[Path, Kind | None]
 def _extent(path: Path) -> float | None:
     try:
         return readers()["audio"].extent(path)
-    except ReadError:
+    except Exception:
         return None  # it fails by name when it is read
 
 
@@ -327,7 +328,7 @@ def _with_groups(
 def _check_there(
     table: ItemTable, items: dict[int, Item], allowed: Literal["few", "any"], notes: list[str]
 ) -> None:
-    missing = [(line, item.path) for line, item in items.items() if not _exists(item.path)]
+    missing = [(line, item.path) for line, item in items.items() if not is_there(item.path)]
     if not missing:
         return
     line, path = missing[0]
@@ -352,14 +353,6 @@ def _check_once(table: ItemTable, items: dict[int, Item]) -> None:
             raise ReadError(
                 f"{table.path}: line {line}: {item} stands in line {first} already{labels}; keep one"
             )
-
-
-def _exists(path: Path) -> bool:
-    """Tell whether there is such a file; a name that no file can have is none."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
 
 
 _FILE_SUFFIXES = (".txt", ".csv", ".tsv", ".npy")
@@ -436,7 +429,9 @@ def _wanted(path: Path) -> str:
 def _labels_in(file: Path, path: Path, count: int) -> list[str | None]:
     try:
         values = _read_labels(file)
-    except (OSError, ValueError) as error:
+    except ReadError:
+        raise
+    except (OSError, ValueError, MemoryError) as error:
         raise ReadError(
             f"{file}: cannot be read as a label a line ({error}); correct it or move it away"
         ) from error
@@ -449,6 +444,7 @@ def _labels_in(file: Path, path: Path, count: int) -> list[str | None]:
 
 def _read_labels(file: Path) -> list[str]:
     if file.suffix.lower() == ".npy":
+        check_npy_header(read_head(file), file)
         array = np.load(file, allow_pickle=False)
         return [_plain(str(value)) for value in array.reshape(-1).tolist()]
     lines = file.read_text(encoding="utf-8-sig").splitlines()

@@ -23,6 +23,8 @@ SLACK = 1.1
 """An item up to this many times the length stays whole: two windows that share nine tenths say the same twice."""
 LONGEST_WHOLE_S, LONG_WINDOW_S = 600.0, 5.0
 """Longer sound is drawn in windows unless asked otherwise: as one image it would fill the memory."""
+LONGEST_WHOLE_BYTES = 1 << 29
+"""The same of larger files, however short: sound of many channels."""
 LEAST_LONG_BYTES = {".wav": 900_000, "": 300_000}
 """Ten minutes of sound take at least this many bytes, by suffix and in any other format."""
 
@@ -205,7 +207,7 @@ def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
     def measure(source: Path | Signal) -> float | None:
         try:
             return source.extent if isinstance(source, Signal) else reader.extent(source, unknown[source])
-        except (PhospheneError, NotImplementedError):
+        except Exception:  # of a fault of a reader too
             return None  # the file fails by name when it is read
 
     with ThreadPoolExecutor(4) as pool:
@@ -231,7 +233,7 @@ def cut(items: Sequence[Item], windows: Windows | None, kind: Kind) -> tuple[tup
 
 
 def cut_each(items: Sequence[Item], how: str | None, *, kind: Kind | None = None) -> tuple[Item, ...]:
-    """Cut items of any kinds; a kind that is not cut so stays whole; None cuts only sound above ten minutes, in 5 s."""
+    """Cut items of any kinds; a kind that is not cut so stays whole; None cuts sound over ten minutes or 512 MB."""
     if how is None:
         return tuple(window for item in items for window in _cut_long_sound(item, kind))
     windows = parse_windows(how)
@@ -449,14 +451,14 @@ def item_failures(
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
         least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
-        if item.fragment or item.signal is not None or item.path.stat().st_size < least:
+        if item.fragment or item.signal is not None or (size := item.path.stat().st_size) < least:
             return (item,)
         if (kind or item.kind or recognise(item.path)) != "audio":
             return (item,)
         length_s = item.extent or readers()["audio"].extent(item.path, item.options)
-    except (OSError, PhospheneError):
+    except Exception:
         return (item,)  # the file fails by name when it is read
-    if length_s <= LONGEST_WHOLE_S:
+    if length_s <= LONGEST_WHOLE_S and size <= LONGEST_WHOLE_BYTES:
         return (item,)
     return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
 

@@ -120,6 +120,11 @@ def text(name: str | bytes) -> str:
     return (name if isinstance(name, str) else name.decode("latin-1")).partition("\0")[0]
 
 
+def known(value: Any) -> str:
+    """Return what LIEF calls a number; one that it does not know it gives as it is, and that costs only its name."""
+    return str(getattr(value, "name", value))
+
+
 def elf_rows(elf: Any) -> Iterator[Row]:
     """Yield headers and sections of an ELF file."""
     header = elf.header
@@ -140,14 +145,14 @@ def elf_rows(elf: Any) -> Iterator[Row]:
     ):
         yield name, "header", start, start + size * count
     for section in elf.sections:
-        if section.type.name not in ("NOBITS", "SHT_NULL_"):
+        if known(section.type) not in ("NOBITS", "SHT_NULL_"):
             yield text(section.name), elf_kind(section), section.offset, section.offset + section.size
 
 
 def elf_kind(section: Any) -> str:
     """Sort an ELF section by its type, name and flags."""
     flags, name = lief.ELF.Section.FLAGS, text(section.name)
-    if section.type.name in ELF_IMPORTS or name == ".dynstr" or name.startswith((".plt", ".got")):
+    if known(section.type) in ELF_IMPORTS or name == ".dynstr" or name.startswith((".plt", ".got")):
         return "imports"
     if section.has(flags.EXECINSTR):
         return "code"
@@ -175,7 +180,7 @@ def pe_kind(section: Any) -> str:
 def macho_rows(macho: Any, count: int) -> Iterator[Row]:
     """Yield headers and sections of one architecture of a Mach-O file, named where there are several."""
     at = macho.fat_offset
-    prefix = f"{macho.header.cpu_type.name}:" if count > 1 else ""
+    prefix = f"{known(macho.header.cpu_type)}:" if count > 1 else ""
     header_bytes = 32 if macho.header.is_64bit else 28
     yield f"{prefix}Mach-O header", "header", at, at + header_bytes + macho.header.sizeof_cmds
     for segment in macho.segments:
@@ -183,7 +188,7 @@ def macho_rows(macho: Any, count: int) -> Iterator[Row]:
             start = at + segment.file_offset
             yield prefix + text(segment.name), "other", start, start + segment.file_size
     for section in macho.sections:
-        if "ZEROFILL" not in section.type.name:
+        if "ZEROFILL" not in known(section.type):
             start = at + section.offset
             name = f"{prefix}{text(section.segment_name)},{text(section.name)}"
             yield name, macho_kind(section), start, start + section.size
@@ -192,7 +197,7 @@ def macho_rows(macho: Any, count: int) -> Iterator[Row]:
 def macho_kind(section: Any) -> str:
     """Sort a Mach-O section by its type and flags."""
     flags = lief.MachO.Section.FLAGS
-    if section.type.name in MACHO_IMPORTS:
+    if known(section.type) in MACHO_IMPORTS:
         return "imports"
     if section.has(flags.PURE_INSTRUCTIONS) or section.has(flags.SOME_INSTRUCTIONS):
         return "code"

@@ -7,13 +7,22 @@ from typing import ClassVar
 import numpy as np
 
 from ..core.errors import ParameterError, ReadError
-from ..core.files import DEFAULTS, KindSpec, Note, Reader, ReadOptions, kept, note_texts, read_head
+from ..core.files import (
+    DEFAULTS,
+    MAPPED_FROM_BYTES,
+    KindSpec,
+    Note,
+    Reader,
+    ReadOptions,
+    check_unpacked,
+    kept,
+    note_texts,
+    read_head,
+)
 from ..core.formats import HexForm, hex_dump, hex_form, is_pointer, parse_dump_line, parse_hex, refuse_foreign
 from ..core.signal import Fragment, Kind, Unit
 from .signal import Binary
 
-# A map of a file that somebody truncates later ends the process with SIGBUS, so small files are read instead.
-MAPPED_FROM_BYTES = 16 << 20
 MAGICS = (
     b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe",
     b"\xca\xfe\xba\xbe", b"!<arch>\n", b"dex\n", b"\0asm", b"BC\xc0\xde",
@@ -113,7 +122,7 @@ def _pixels(path: str, known: tuple[int, ...]) -> tuple[np.ndarray, tuple[Note, 
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Path(path).open("rb") as file, Image.open(file) as image:  # by its name it would be mapped
             if image.mode != "L" or image.width * image.height > _MOST_PIXELS:
                 return None
             pixels = np.asarray(image, np.uint8).reshape(-1)
@@ -140,6 +149,7 @@ def _parsed_dump(path: str, known: tuple[int, ...]) -> tuple[np.ndarray, tuple[N
                 continue
             if repeats and following is not None and last and 0 < line.address - following < _LONGEST_FILL:
                 gap = line.address - following
+                check_unpacked(Path(path), len(data) + gap)
                 data += (last * (gap // len(last) + 1))[:gap]
             unknown += line.digits.count(b"??")
             last = bytes.fromhex(line.digits.replace(b"??", b"00").decode())

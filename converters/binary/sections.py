@@ -9,29 +9,25 @@ import atexit
 import functools
 import heapq
 import itertools
-import json
 import os
-import queue
-import subprocess
 import sys
 import tempfile
-import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, TypeVar, cast
+from typing import Any, Literal
 
 import numpy as np
+
+from ..core.child import Child
 
 Format = Literal["elf", "pe", "macho", "unknown"]
 SectionKind = Literal["header", "code", "data", "imports", "resources", "overlay", "other"]
 NamedSpan = tuple[float, float, str]
-T = TypeVar("T")
 
 TIMEOUT_S = 5.0
-START_TIMEOUT_S = 60.0
 MEMORY_BYTES = 2 << 30
 LARGEST_BYTES = 512 << 20
 # By its path, not as a module: importing the package would cost the child more than LIEF. `-P`, as the
@@ -112,76 +108,22 @@ def _flatten(sections: Iterable[Section]) -> Iterable[NamedSpan]:
             yield low, high, covering[0][2]
 
 
-class Parser:
-    """A child process that parses one file after another.
+class Parser(Child):
+    """A child process in which LIEF parses one file after another.
 
     Parameters
     ----------
     command
-        What to start: a program that writes a line when ready, then answers each line with a line of JSON.
+        What to start, as for `Child`.
     """
 
     def __init__(self, command: Sequence[str] = WORKER) -> None:
-        self._command = command
-        self._lock = threading.Lock()
-        self._child: subprocess.Popen[str] | None = None
-        self._owner = os.getpid()
+        super().__init__(command, "LIEF")
 
     def parse(self, path: str | Path, *, timeout_s: float = TIMEOUT_S) -> Structure:
         """Return what LIEF says of a file; whatever goes wrong is told in `problem`."""
         found = self.ask(path, _structure, timeout_s=timeout_s)
         return Structure(problem=found) if isinstance(found, str) else found
-
-    def ask(self, path: str | Path, read: Callable[[Any], T], *, timeout_s: float) -> T | str:
-        """Return what `read` makes of the child's answer about a file, or what went wrong."""
-        with self._lock:
-            try:
-                return read(self._ask({"path": os.fspath(path), "timeout_s": timeout_s}, timeout_s))
-            except queue.Empty:
-                problem = f"LIEF took longer than {timeout_s:g} s"
-            except (OSError, ValueError, TypeError, KeyError):
-                problem = "LIEF crashed or ran out of memory"
-            self._stop()
-            return problem
-
-    def close(self) -> None:
-        """Stop the child; the next file starts another."""
-        with self._lock:
-            self._stop()
-
-    def _ask(self, request: dict[str, Any], timeout_s: float) -> Any:
-        child = self._running()
-        cast(IO[str], child.stdin).write(json.dumps(request) + "\n")
-        return json.loads(_read_line(child, timeout_s))
-
-    def _running(self) -> "subprocess.Popen[str]":
-        if self._child is None or self._child.poll() is not None:
-            self._stop()
-            self._child = subprocess.Popen(
-                self._command, text=True, bufsize=1,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            _read_line(self._child, START_TIMEOUT_S)
-        return self._child
-
-    def _stop(self) -> None:
-        child, self._child = self._child, None
-        if child is None or self._owner != os.getpid():
-            return
-        child.kill()
-        child.wait()
-        for pipe in (child.stdin, child.stdout):
-            with suppress(OSError):
-                cast(IO[str], pipe).close()
-
-
-def _read_line(child: "subprocess.Popen[str]", timeout_s: float) -> str:
-    """Return the next line of a child, empty when it died."""
-    # A thread, since not every system can wait for a pipe.
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    readline = cast(IO[str], child.stdout).readline
-    threading.Thread(target=lambda: lines.put(readline()), daemon=True).start()
-    return lines.get(timeout=timeout_s)
 
 
 def _structure(answer: Any) -> Structure:

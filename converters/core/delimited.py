@@ -20,7 +20,7 @@ from typing import IO, Literal
 import numpy as np
 
 from .errors import ReadError
-from .files import HEAD_BYTES, Note, read_head
+from .files import HEAD_BYTES, Note, check_unpacked, read_head
 
 MISSING = frozenset(
     {
@@ -316,6 +316,7 @@ def _transcode(read: Callable[[int], bytes], plain: IO[bytes], path: Path) -> No
         if not plain.tell() and data.startswith(_UTF16):
             decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
         plain.write(decoder.decode(data).encode() if decoder else data)
+        check_unpacked(path, plain.tell())
         if plain.tell() > _LARGEST_UNPACKED:
             raise ReadError(f"{path}: unpacks to more than 8 GiB; unpack it, and read parts of it")
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import os
+import re
 import secrets
 import stat
 import time
@@ -241,12 +242,56 @@ def _status(path: Path) -> os.stat_result:
     """Return what is known of a regular file; nothing else is opened: a pipe would wait, a device may never end."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
+        os.scandir(path).close()  # one that may not be listed says so
         raise ReadError(f"{path}: a folder, not a file; name a file in it")
     if stat.S_ISFIFO(status.st_mode):
         raise ReadError(f"{path}: a pipe, which can be read only once; save it as a file first")
     if not stat.S_ISREG(status.st_mode):
         raise ReadError(f"{path}: a device, not a file; save what it gives as a file first")
     return status
+
+
+MAPPED_FROM_BYTES = 16 << 20
+"""Smaller files are read and not mapped: a map of a file that is cut short later ends the process with SIGBUS."""
+LARGE_BYTES, MOST_FROM_A_BYTE = 1 << 28, 100
+"""What a packed file may always unpack to, and how much more than its size beyond that."""
+
+
+def check_unpacked(path: Path, size: int) -> None:
+    """Refuse a file that unpacks to so much that it is made to fill memory; measurements pack to a tenth, say.
+
+    Parameters
+    ----------
+    size
+        Bytes that it unpacks to, as far as that is known before they are in memory.
+
+    Raises
+    ------
+    ReadError
+        More than 256 MB, and more than a hundred times as much as the file has.
+    """
+    packed = path.stat().st_size
+    if size > LARGE_BYTES and size > MOST_FROM_A_BYTE * packed:
+        raise ReadError(
+            f"{path}: unpacks to {size >> 20} MB or more from {packed >> 10} kB; if that is meant, save it unpacked"
+        )
+
+
+_NPY_HEADER = re.compile(
+    r"\{ ?(?:'(?:descr|fortran_order|shape)' ?: ?(?:'[^' ]{1,40}'|True|False|\([\d, ]*\)|\[[^\]]*\]) ?,? ?){3}\}"
+)
+_NPY_HEADER_BYTES = 1 << 14
+
+
+def check_npy_header(head: bytes, path: Path) -> None:
+    """Refuse a header that is none before NumPy parses it, which takes for ever on some."""
+    start = 10 if head[6:7] == b"\1" else 12
+    length = int.from_bytes(head[8:start], "little")
+    text = " ".join(head[start : start + length].decode("latin-1").split())
+    if length > _NPY_HEADER_BYTES or not _NPY_HEADER.fullmatch(text):
+        raise ReadError(
+            f"{path}: is damaged or cut short (no header of an array of numbers); save it with numpy.save"
+        )
 
 
 def kept(function: "functools._lru_cache_wrapper[T]", path: Path, *arguments: Hashable) -> T:

@@ -89,12 +89,14 @@ _PAGE = Foreign("a web page, perhaps what a failed download left", "get the file
 _PAGES = frozenset(
     ("", ".html", ".htm", ".xhtml", ".shtml", ".mht", ".php", ".asp", ".jsp", ".hta", ".xml", ".bin")
 )
+# `*+`, `++` and `(?>` never try again what they took: without them some bytes take for ever.
 _HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html[\s>])", re.IGNORECASE)
 _PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8}[\x8c\x94}\](c]|[}\](c])", re.DOTALL)
 _SVG = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]", re.DOTALL
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:(?><!--.*?-->)\s*|<!DOCTYPE svg[^>]*>\s*)*+<svg[\s>]",
+    re.DOTALL,
 )
-_NETPBM = re.compile(rb"P[1-7]\s+(?:#[^\n]*\s+)*\d+\s+\d+\s")
+_NETPBM = re.compile(rb"P[1-7]\s+(?:#[^\n]*+\s+)*+\d+\s+\d+\s")
 
 
 def foreign_format(head: bytes, path: Path) -> Foreign | None:
@@ -189,7 +191,7 @@ def refuse_foreign(head: bytes, path: Path) -> None:
 
 _DUMP_LINE = re.compile(
     rb"\s*(?:0x)?([0-9A-Fa-f]{4,16}):?[ \t]+"  # the address
-    rb"((?:(?:[0-9A-Fa-f]{2}|\?\?)+[ \t]{0,2}){1,32}?)"  # bytes, one by one or in groups
+    rb"((?:(?:[0-9A-Fa-f]{2}|\?\?)++[ \t]{0,2}){1,32}?)"  # bytes, one by one or in groups
     rb"(?:[ \t]*\|.*\||[ \t]{2,}[ -~]*)?[ \t]*"  # the same as letters
 )
 

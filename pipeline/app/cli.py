@@ -136,7 +136,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         help="converter parameter; may be repeated",
     )  # fmt: skip
     parser.add_argument("--size", type=int, metavar="PX", help="image width and height in pixels")
-    _add_windows(parser, "default: sound over ten minutes t=5, all else whole")
+    _add_windows(parser, "default: sound over ten minutes or 512 MB t=5, all else whole")
     _add_workers(parser)
     _add_device(parser, "draw on this device, such as cuda (the CPU)")
     _add_reading(parser)
@@ -213,7 +213,7 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
         "--as", dest="views", metavar="VIEW[,VIEW]", help="views the network sees (default views of the kind)"
     )
     _add_kind(parser, "kind of all files")
-    _add_windows(parser, "default: sound over ten minutes t=5, all else whole")
+    _add_windows(parser, "default: sound over ten minutes or 512 MB t=5, all else whole")
     parser.add_argument(
         "--arch", default="efficientnet_lite0", metavar="NAME", help="backbone (efficientnet_lite0)"
     )

@@ -389,8 +389,11 @@ def read_state(path: Path) -> State:
     try:
         state = _read(path)
     except Exception as error:  # unpickling damaged bytes raises anything from EOFError to UnicodeDecodeError
+        # PyTorch's own words advise to load what is unsafe.
+        unsafe = "weights_only" in str(error)
+        why = "damaged, or it holds objects of Python" if unsafe else first_line(error)
         raise WeightsError(
-            f"{path}: cannot be read as weights ({first_line(error)}); only tensors are read, never code: "
+            f"{path}: cannot be read as weights ({why}); only tensors are read, never code: "
             "name a .safetensors file, or a .pth file that holds a state dict"
         ) from error
     tensors = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}

@@ -116,6 +116,7 @@ class Shards(Export):
     """Many images a file, called NAME-SOURCE-00000-DIGEST: another digest means other content."""
 
     suffix: ClassVar[str]
+    layout: ClassVar[str] = ""  # of what is in a file: files of another one are written again
 
     def __init__(self, out: Path, source: Path, entries: Sequence[Entry], views: Sequence[Converter]) -> None:
         super().__init__(out, source, entries, views)
@@ -127,7 +128,8 @@ class Shards(Export):
         self._shards = []
         for number, group in enumerate(groups):
             content = [[self._item_name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in group]
-            path = self._out / f"{self._prefix}-{number:05d}-{_digest(json.dumps(content), 6)}{self.suffix}"
+            digest = _digest(json.dumps(content) + self.layout, 6)
+            path = self._out / f"{self._prefix}-{number:05d}-{digest}{self.suffix}"
             self._shards.append(_Shard(path, group, self._names_or_none(path)))
         self._shard_of = {entry.index: shard for shard in self._shards for entry in shard.entries}
 
@@ -200,9 +202,13 @@ class Shards(Export):
 
 
 class ParquetShards(Shards):
-    """Rows of path, fragment, label, view and png; bytes of a name that are not UTF-8 are written as escapes."""
+    """Rows of image, label, path, fragment and view; bytes of a name that are not UTF-8 are written as escapes.
 
-    suffix = ".parquet"
+    An image is a struct of its bytes and a name, and the schema says so in the words of Hugging Face `datasets`, which
+    opens the column as images.
+    """
+
+    suffix, layout = ".parquet", "image"
 
     def _item_name(self, entry: Entry) -> str:
         return _text(entry.name)
@@ -211,26 +217,36 @@ class ParquetShards(Shards):
         return {_row_name(row) for row in self._rows(path, "path", "fragment")}
 
     def _images(self, path: Path) -> Iterator[tuple[str, bytes]]:
-        for row in self._rows(path, "path", "fragment", "png"):
-            yield _row_name(row), row["png"]
+        for row in self._rows(path, "path", "fragment", "image"):
+            yield _row_name(row), row["image"]["bytes"]
 
     def _write(self, file: Any, entries: Sequence[Entry], images: Mapping[str, Sequence[bytes]]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        text = dict.fromkeys(("path", "fragment", "label", "view"), pa.string())
+        text = ("label", "path", "fragment", "view")
         rows = [
             {
+                "image": {"bytes": png, "path": f"{_text(entry.name)}.png"},
+                "label": entry.item.label and _text(entry.item.label),
                 "path": _text(entry.path),
                 "fragment": entry.fragment,
-                "label": entry.item.label and _text(entry.item.label),
                 "view": self._views[view].spec,
-                "png": png,
             }
             for entry in entries
             for view, png in zip(entry.views, images[self._item_name(entry)], strict=True)
         ]
-        table = pa.Table.from_pylist(rows, pa.schema({**text, "png": pa.binary()}))
+        features = {"image": {"_type": "Image"}} | {
+            name: {"dtype": "string", "_type": "Value"} for name in text
+        }
+        schema = pa.schema(
+            {
+                "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+                **dict.fromkeys(text, pa.string()),
+            },
+            metadata={"huggingface": json.dumps({"info": {"features": features}})},
+        )
+        table = pa.Table.from_pylist(rows, schema)
         pq.write_table(table, file, compression="none")
 
     def _rows(self, path: Path, *columns: str) -> Any:
@@ -363,7 +379,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         A file, folder, table or archive, or a manifest.
     out
         The folder for the results. `png`: SRC/a/b.wav becomes OUT/a/b.wav.png, and OUT/VIEW/a/b.wav.png where
-        there are several views. `parquet`: files with the columns path, fragment, label, view, png.
+        there are several views. `parquet`: files with the columns image (which Hugging Face
+        `datasets` opens as images), label, path, fragment and view.
         `webdataset`: tar files with a .png, .json and (of labelled items) .cls for each item.
     views
         What to draw, converters or text such as `gasf,gadf`; every file is then read as their kind. Views by kind,
@@ -373,7 +390,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     windows
         How recordings are cut, an image for each part: `t=5,2.5` (seconds, and from one to the next),
         `samples=1000`, `events=250`, `bytes=65536`, `pause=1`, `path=2000`, or `none`; files of other kinds
-        stay whole. None cuts sound longer than ten minutes into windows of 5 s, and nothing else.
+        stay whole. None cuts sound longer than ten minutes or larger than 512 MB into windows of
+        5 s, and nothing else.
     workers, engine, progress, device
         As for `render`.
     to

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from phosphene.converters import PhospheneError, ReadError
-from phosphene.converters.core.files import content_digest
+from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
 
@@ -133,7 +133,7 @@ def map_items(
     progress
         Show a bar on standard error: a line a minute where that is no terminal.
     where
-        As for engines; None keeps what an earlier run left over out of this process.
+        As for engines; None keeps what an earlier run left over, and large files, out of this process.
     ending
         Errors that end the run, and not only the item, besides those of the store.
 
@@ -154,8 +154,7 @@ def map_items(
         for index in equal
         if (outputs := store.missing(index, planned[index].keys))
     ]
-    # What is left over by an earlier run may be what killed a process of that run.
-    where = where or ("apart" if len(tasks) < len(equal) else "anywhere")
+    where = where or ("apart" if len(tasks) < len(equal) or any(map(_is_mapped, tasks)) else "anywhere")
     attempt = _Attempt(function, store.codec, (StoreError, *ending))
     outcomes = engine.map(attempt, chunks(tasks, engine.workers), where=where)
     n_computed = 0
@@ -177,6 +176,11 @@ def map_items(
         item = planned[index].item  # the text starts with the path at fault
         failures[index] = Failure(item, error if error.startswith(str(item.path)) else f"{item}: {error}")
     return failures, n_computed
+
+
+def _is_mapped(task: ItemTask) -> bool:
+    """Tell a file so large that it is mapped: whoever cuts it short kills the process that reads it."""
+    return task.stamp[0] >= MAPPED_FROM_BYTES
 
 
 @dataclass(frozen=True)

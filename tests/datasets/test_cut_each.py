@@ -1,5 +1,6 @@
 """Sessions cut by what the pointer did, and how cuts are written."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,21 @@ def test_sound_over_ten_minutes_is_cut_unless_it_shall_not(tmp_path):
     assert fragments(windows)[-2:] == ["t=596,601", "None"]
     assert fragments(cut_each([Item(long)], "none")) == ["None"]
     assert fragments(cut_each([Item(long)], None, kind="binary")) == ["None"]
+
+
+def test_sound_of_many_channels_is_cut_by_the_size_of_its_file(tmp_path):
+    path = tmp_path / "array.wav"
+    soundfile.write(path, np.zeros((4000, 64), np.int16), 4000)
+    head = bytearray(path.read_bytes()[:44])
+    size = (
+        4000 * 64 * 2 * 1100
+    )  # 18 minutes of one channel in 64 would be 17 s: 563 MB that no disk has to hold
+    head[4:8], head[40:44] = (size + 36).to_bytes(4, "little"), size.to_bytes(4, "little")
+    path.write_bytes(head)
+    os.truncate(path, size + 44)
+    assert len(cut_each([Item(path)], None)) == 220
+    os.truncate(path, 44 + size // 8)
+    assert fragments(cut_each([Item(path)], None)) == ["None"]
 
 
 def test_address_survives(session):

@@ -3,7 +3,9 @@
 import logging
 import os
 import sys
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,13 +74,51 @@ def test_unreadable_files_are_listed_and_do_not_decide_the_kind(tmp_path):
     assert (len(manifest), manifest.kind) == (3, "binary")
 
 
-def test_links_are_followed_once_and_pipes_left_alone(tmp_path):
+def test_links_are_followed_once_and_that_is_told(tmp_path):
     lay(tmp_path / "there", "1.bin")
     lay(tmp_path / "src", "cat/1.bin")
     (tmp_path / "src" / "dog").symlink_to(tmp_path / "there")
+    (tmp_path / "src" / "hound").symlink_to(tmp_path / "there")
     (tmp_path / "src" / "cat" / "round").symlink_to(tmp_path / "src")
+    manifest = open_manifest(tmp_path / "src")
+    assert [item.label for item in manifest.items] == ["cat", "dog"]
+    (note,) = manifest.notes
+    assert "2 links" in note
+    assert note.endswith("left out: cat/round, hound")
+
+
+def test_pipes_are_listed_and_fail_by_name(tmp_path):
+    lay(tmp_path / "src", "cat/1.bin")
     os.mkfifo(tmp_path / "src" / "cat" / "pipe")
-    assert [item.label for item in open_manifest(tmp_path / "src").items] == ["cat", "dog"]
+    manifest = open_manifest(tmp_path / "src")
+    assert len(manifest.items) == 2
+    assert [failure.error.partition(": a pipe")[0] for failure in manifest.failures] == [
+        f"{tmp_path}/src/cat/pipe"
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_folder_that_may_not_be_listed_is_one_failure():
+    with tempfile.TemporaryDirectory() as folder:  # others may not enter the folders of pytest
+        src = Path(folder, "src")
+        lay(src, "cat/1.bin", "dog/1.bin", "emu/1.bin")
+        Path(folder).chmod(0o755)
+        (src / "dog").chmod(0o000)
+        (src / "emu").chmod(0o444)
+        os.seteuid(65534)
+        try:
+            manifest = open_manifest(src)
+            with pytest.raises(ReadError, match=r"dog: cannot be listed \(Permission denied\)"):
+                open_manifest(src / "dog")
+        finally:
+            os.seteuid(0)
+        assert [(item.label, item.path.name) for item in manifest.items] == [
+            ("cat", "1.bin"), ("dog", "dog"), ("emu", "1.bin"),
+        ]  # fmt: skip
+        assert [failure.error for failure in manifest.failures] == [
+            f"{src}/dog: may not be read; change its permissions",
+            f"{src}/emu/1.bin: may not be read; change its permissions",
+        ]
 
 
 def test_mixed_kinds_are_counted(tmp_path):
@@ -180,8 +220,8 @@ TABLES = [
     ("path,label\n,x\n", "line 2 has an empty path; fill it in"),
     ("path,label,fold\na.bin,x,1\nb.bin,x,\n", "line 3 has an empty fold; fill it in"),
     (
-        "path,label\na.bin,x\nd.bin,x\ne.bin,x\n",
-        "line 3: {0}/d.bin: no such file (and 1 more); paths count from {0}",
+        "path,label\nd.bin,x\ne.bin,x\n",
+        "line 2: {0}/d.bin: no such file (and 1 more); paths count from {0}",
     ),
     (
         "path,label\na.bin,x\na.bin,y\n",
@@ -201,6 +241,15 @@ def test_a_wrong_table_names_the_line(tmp_path, text, message):
     with pytest.raises(ReadError) as caught:
         open_manifest(path)
     assert str(caught.value).startswith(f"{path}: {message.format(tmp_path)}")
+
+
+def test_a_name_that_no_file_can_have_fails_by_name_and_the_others_are_taken(tmp_path):
+    long = "n" * 300
+    manifest = open_manifest(table(tmp_path, f"path,label\na.bin,x\nb.bin,x\n{long},y\n"))
+    assert [item.path.name for item in manifest.items] == ["a.bin", "b.bin", long]
+    assert [failure.error.partition(";")[0] for failure in manifest.failures] == [
+        f"{tmp_path}/{long}: cannot be opened (File name too long)",
+    ]
 
 
 def test_a_table_of_measurements_is_one_series(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.delimited import PlainText, allow_long_fields, is_number, parse_fields, text_lines
 from ...core.errors import ReadError
-from ...core.files import Note
+from ...core.files import Note, check_npy_header, read_head
 
 _MOST_CLASSES = 20
 
@@ -85,7 +85,7 @@ def finite(array: np.ndarray, path: Path) -> np.ndarray:
     ReadError
         There is one, or a number too large for float32.
     """
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: NaN of unusual bits, which stays NaN
         values = np.asarray(array, np.float32)
     if np.isinf(values).any():
         channel, sample = np.argwhere(np.isinf(values))[0]
@@ -183,8 +183,9 @@ def _read(path: Path) -> tuple[str, ...]:
     """Return the one label on each line; nothing where there are more, or fractions."""
     if path.suffix == ".npy":
         try:
+            check_npy_header(read_head(path), path)
             found = np.load(path, allow_pickle=False).reshape(-1)
-        except (ValueError, OSError):
+        except (ValueError, OSError, MemoryError):
             return ()
         lines = [str(value) for value in found.tolist()]
     else:

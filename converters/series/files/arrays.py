@@ -5,11 +5,12 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ...core.errors import ReadError, short
-from ...core.files import Note, ReadOptions
+from ...core.files import HEAD_BYTES, MAPPED_FROM_BYTES, Note, ReadOptions, check_npy_header, check_unpacked
 from .archives import Archive, OneSeries, Recording, finite
 from .times import UnevenTimeError, alike, evenly
 
@@ -24,11 +25,7 @@ _TIMES = re.compile(r"(?:.*[/_])?(t|time|times|timestamps?)", re.IGNORECASE)
 _MANY_COLUMNS = 16
 _MANY_CHANNELS = 10
 _SAMPLED_ROWS = 50
-_LARGE, _RATIO = 1 << 30, 100
-_HEADER_BYTES, _MOST_ARRAYS = 1 << 14, 64
-_HEADER = re.compile(
-    r"\{ ?(?:'(?:descr|fortran_order|shape)' ?: ?(?:'[^' ]{1,40}'|True|False|\([\d, ]*\)|\[[^\]]*\]) ?,? ?){3}\}"
-)
+_MOST_ARRAYS = 64
 
 
 def is_npz(head: bytes) -> bool:
@@ -50,8 +47,9 @@ def open_arrays(path: Path, options: ReadOptions) -> "Recording | Archive":
             zipped = file.read(2) == b"PK"
             file.seek(0)
             if not zipped:
-                _check_header(file.read(_HEADER_BYTES), path)
-        arrays = _load_zipped(path) if zipped else {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+                check_npy_header(file.read(HEAD_BYTES), path)
+        how: Literal["r"] | None = "r" if path.stat().st_size >= MAPPED_FROM_BYTES else None
+        arrays = _load_zipped(path) if zipped else {"": np.load(path, mmap_mode=how, allow_pickle=False)}
     except ReadError:
         raise
     except Exception as error:  # of a damaged header also those of the tokenizer, of zipfile and zlib
@@ -62,27 +60,13 @@ def open_arrays(path: Path, options: ReadOptions) -> "Recording | Archive":
     return arranged(arrays, path, options)
 
 
-def _check_header(head: bytes, path: Path) -> None:
-    """Refuse a header that is none before NumPy parses it, which takes for ever on some."""
-    start = 10 if head[6:7] == b"\1" else 12
-    length = int.from_bytes(head[8:start], "little")
-    text = " ".join(head[start : start + length].decode("latin-1").split())
-    if length > _HEADER_BYTES or not _HEADER.fullmatch(text):
-        raise ReadError(
-            f"{path}: is damaged or cut short (no header of an array of numbers); save it with numpy.save"
-        )
-
-
 def _load_zipped(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
         for member in archive.infolist()[:_MOST_ARRAYS]:
             with archive.open(member) as file:
-                _check_header(file.read(_HEADER_BYTES), path)
-    if size > _LARGE and size > _RATIO * path.stat().st_size:
-        raise ReadError(
-            f"{path}: unpacks to {size >> 20} MB from {path.stat().st_size >> 10} kB; save it with numpy.save"
-        )
+                check_npy_header(file.read(HEAD_BYTES), path)
+    check_unpacked(path, size)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files[:_MOST_ARRAYS]}
 

@@ -1,19 +1,25 @@
 """Series in the files of other programs: MATLAB, Excel, Parquet, HDF5, EDF and WFDB, each by its own library."""
 
+import atexit
 import csv
+import functools
 import importlib
 import io
+import os
 import re
+import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.child import Child
 from ...core.delimited import Form, PlainText
 from ...core.errors import MissingExtra, ReadError, short
-from ...core.files import Note, ReadOptions
+from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked
 from ...core.sheet import Sheet
 from .archives import Archive, OneSeries, Recording, finite
 from .arrays import arranged
@@ -88,14 +94,35 @@ def library(name: str, path: Path, what: str) -> Any:
         raise MissingExtra(f"{path}: {what}, which needs {name}: pip install 'phosphene[files]'") from error
 
 
-def _open_mat(path: Path, options: ReadOptions) -> "Recording | Archive":
-    import scipy.io
+_MAT_TIMEOUT_S = 120.0
 
-    found = scipy.io.loadmat(path, squeeze_me=False)
-    arrays = {name: array for name, array in found.items() if not name.startswith("__")}
-    return arranged(
-        {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}, path, options
-    )
+
+def _open_mat(path: Path, options: ReadOptions) -> "Recording | Archive":
+    reply = _mat_child(os.getpid()).ask(path.absolute(), dict, timeout_s=_MAT_TIMEOUT_S)
+    if isinstance(reply, str):
+        raise ReadError(f"{path}: is damaged ({reply}); write it again, or as CSV")
+    target = Path(reply["arrays"])
+    try:
+        if reply["problem"]:
+            raise ReadError(
+                f"{path}: is damaged or cut short ({reply['problem']}); write it again, or as CSV"
+            )
+        check_unpacked(path, reply["held"])
+        with np.load(target, allow_pickle=False) as held:
+            arrays = {name: held[str(k)] for k, name in enumerate(reply["names"])}
+    finally:
+        target.unlink()
+    return arranged(arrays, path, options)
+
+
+@functools.cache
+def _mat_child(process_id: int) -> Child:
+    """Return the process in which SciPy reads the MATLAB files of this one."""
+    del process_id  # a process that was forked gets one of its own
+    worker = str(Path(__file__).with_name("_mat_worker.py"))
+    child = Child((sys.executable, "-P", worker, str(LARGE_BYTES), str(MOST_FROM_A_BYTE)), "SciPy")
+    atexit.register(child.close)
+    return child
 
 
 def _open_hdf5(path: Path, options: ReadOptions) -> "Recording | Archive":
@@ -108,6 +135,7 @@ def _open_hdf5(path: Path, options: ReadOptions) -> "Recording | Archive":
             found[name] = node
 
     file.visititems(keep)
+    check_unpacked(path, sum(node.nbytes for node in found.values()))
     matlab = file.userblock_size >= 512
     arrays = {}
     for name, node in found.items():
@@ -128,6 +156,8 @@ def _text(value: Any) -> str:
 def _open_xlsx(path: Path, options: ReadOptions) -> "Recording | Archive":
     """Read the first sheet as the table that it would be as CSV."""
     openpyxl = library("openpyxl", path, "an Excel workbook")
+    with zipfile.ZipFile(path) as archive:
+        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         sheet = book.worksheets[0]
@@ -292,11 +322,12 @@ class ParquetTable:
         meta = self.file.metadata
         ends = np.cumsum([meta.row_group(index).num_rows for index in range(meta.num_row_groups)])
         first, last = (int(np.searchsorted(ends, row, side="right")) for row in (start, stop - 1))
+        before = int(ends[first - 1]) if first else 0
+        check_unpacked(self.path, 8 * len(self.names) * (int(ends[last]) - before))
         try:
             groups = self.file.read_row_groups(list(range(first, last + 1)), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise ReadError(f"{self.path}: is damaged ({short(error)}); write it again") from error
-        before = int(ends[first - 1]) if first else 0
         return groups.slice(start - before, stop - start)
 
     def _seconds(self, table: Any) -> np.ndarray:

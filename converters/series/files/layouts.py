@@ -92,7 +92,8 @@ class SampledTable:
     def is_whole(self, index: int) -> bool:
         """Tell whether a column holds whole numbers alone."""
         known = self.numbers(index)[~np.isnan(self.numbers(index))]
-        return len(known) > 0 and not self.is_text(index) and bool((known % 1 == 0).all())
+        whole = np.isfinite(known).all() and not (known % 1).any()
+        return len(known) > 0 and not self.is_text(index) and bool(whole)
 
     def is_time_in_words(self, index: int | None) -> bool:
         """Tell a column of dates, also of dates such as 20241231."""

@@ -97,6 +97,26 @@ def test_elf_sections_are_those_of_readelf(native):
     assert found == want
 
 
+@pytest.mark.parametrize("write", [build_macho, lambda: native_file().read_bytes()], ids=["macho", "native"])
+def test_a_type_of_section_that_is_not_known_costs_no_section(tmp_path, write):
+    data = bytearray(write())
+    path = tmp_path / "odd"
+    path.write_bytes(data)
+    want = sections.parse_file(path).sections
+    if data[:4] == b"\x7fELF":
+        headers, count = int.from_bytes(data[40:48], "little"), int.from_bytes(data[60:62], "little")
+        at = headers + 64 * (count // 2) + 4
+    else:
+        at = data.index((0x80000400).to_bytes(4, "little"))
+    data[at : at + 4] = (0x12345).to_bytes(4, "little")
+    path.write_bytes(data)
+    found = sections.parse_file(path)
+    assert found.problem == ""
+    assert {(section.name, section.start, section.stop) for section in want} == {
+        (section.name, section.start, section.stop) for section in found.sections
+    }
+
+
 def test_kinds_of_a_real_library(native):
     kinds = {s.kind for s in sections.parse_file(native).sections}
     assert {"header", "code", "data"} <= kinds

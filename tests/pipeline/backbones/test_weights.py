@@ -126,6 +126,14 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, writer):
     assert not mark.exists()
 
 
+def test_the_message_never_advises_to_load_what_is_unsafe(tmp_path):
+    torch.save({"w": Bomb(tmp_path / "ran")}, tmp_path / "evil.pth")
+    with pytest.raises(WeightsError, match="objects of Python") as caught:
+        read_state(tmp_path / "evil.pth")
+    assert "weights_only" not in str(caught.value)
+    assert "trusted" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -47,7 +47,7 @@ def pictures(folder, form):
     for path in sorted(folder.iterdir()):
         if form == "parquet":
             pairs = [
-                (f"{row['path']}{row['fragment']}{row['view']}", row["png"])
+                (f"{row['path']}{row['fragment']}{row['view']}", row["image"]["bytes"])
                 for row in pq.read_table(path).to_pylist()
             ]
         else:
@@ -164,11 +164,31 @@ def test_a_path_that_leaves_the_folder_stays_in_the_results(src, tmp_path):
 def test_columns_of_parquet(src, tmp_path):
     result = convert(src, tmp_path / "out", views=parse_views("grid(size=32),bigram"), to="parquet")
     rows = pq.read_table(result.files[0]).to_pylist()
-    assert list(rows[0]) == ["path", "fragment", "label", "view", "png"]
+    assert list(rows[0]) == ["image", "label", "path", "fragment", "view"]
     assert [(row["path"], row["label"], row["view"]) for row in rows[:3]] == [
         ("cat/1.bin", "cat", "grid(size=32)"), ("cat/1.bin", "cat", "bigram"), ("cat/2.bin", "cat", "grid(size=32)"),
     ]  # fmt: skip
-    assert rows[0]["png"].startswith(b"\x89PNG")
+    assert rows[0]["image"]["bytes"].startswith(b"\x89PNG")
+    assert rows[0]["image"]["path"] == "cat/1.bin.png"
+
+
+def test_parquet_tells_hugging_face_datasets_which_column_is_of_images(src, tmp_path):
+    """The features as `datasets` writes them, and the type of an image as it stores it."""
+    schema = pq.read_schema(convert(src, tmp_path / "out", views=GRID, to="parquet").files[0])
+    assert str(schema.field("image").type) == "struct<bytes: binary, path: string>"
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert list(features) == schema.names
+    assert features["image"] == {"_type": "Image"}
+    assert features["label"] == {"dtype": "string", "_type": "Value"}
+
+
+def test_parquet_of_another_layout_is_written_again(src, tmp_path, monkeypatch):
+    with monkeypatch.context() as before:
+        before.setattr(formats.ParquetShards, "layout", "")
+        (old,) = convert(src, tmp_path / "out", views=GRID, to="parquet").files
+    again = convert(src, tmp_path / "out", views=GRID, to="parquet")
+    assert again.converted == 5
+    assert not old.exists()
 
 
 def test_members_of_a_webdataset(src, tmp_path):

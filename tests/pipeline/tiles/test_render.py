@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phosphene.converters import Binary, Converter, Image, Offsets, ParameterError, make, parse_views
+from phosphene.converters import Binary, Converter, Image, Offsets, ParameterError, Series, make, parse_views
 from phosphene.converters.core.signal import parse_fragment
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.engines import LocalEngine
@@ -161,6 +161,35 @@ def test_a_converter_that_kills_its_process_costs_that_item(files, store, death,
     assert tiles.converted == 79
     again = render(files, [view], store=store, workers=2)
     assert (again.converted, again.reused, len(again.failures)) == (0, 79, 1)
+
+
+def cut_short(form):
+    """A converter that cuts its own file short before it looks at it."""
+
+    class CutShort(Converter):
+        name, accepts = "cut", Binary if form == "bin" else Series
+
+        def _convert(self, signal):
+            os.truncate(next(Path(os.environ["CUT_SHORT"]).glob(f"large.{form}")), 0)
+            pixels = np.full(
+                (8, 8, 1), (signal.data if form == "bin" else signal.values).sum() % 256, np.uint8
+            )
+            indices = np.arange(64).reshape(8, 8)
+            return Image(pixels, Offsets("bytes", "", indices, indices + 1))
+
+    return CutShort()
+
+
+@pytest.mark.parametrize("form", ["bin", "npy"])
+def test_a_mapped_file_that_is_cut_short_while_it_is_drawn_costs_itself_only(
+    tmp_path, store, form, monkeypatch
+):
+    path = tmp_path / f"large.{form}"
+    np.save(path, np.ones(3 << 20)) if form == "npy" else path.write_bytes(bytes(17 << 20))
+    monkeypatch.setenv("CUT_SHORT", str(tmp_path))
+    (failure,) = render([Item(path)], [cut_short(form)], store=store, workers=1).failures
+    assert failure.error.startswith(f"{path}: ")
+    assert "SIGBUS" in failure.error or "changed while it was read" in failure.error
 
 
 def test_workers_draw_what_one_process_draws(files, tmp_path):

@@ -8,8 +8,10 @@ import pytest
 import scipy.io
 
 from phosphene.converters import MissingExtra, ReadError, read
+from phosphene.converters.core.child import Child
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
+from phosphene.converters.series.files import containers
 from phosphene.converters.series.kind import SeriesReader
 
 READER = SeriesReader()
@@ -268,3 +270,13 @@ def test_parquet_columns_of_one_name_and_of_words(tmp_path):
     parquet.write_table(long, tmp_path / "c.parquet")
     assert READER.rows(tmp_path / "c.parquet") == 3
     assert read(f"{tmp_path}/c.parquet#row=1").values.shape == (1, 100)
+
+
+def test_a_matlab_file_that_kills_its_reader_costs_itself(tmp_path, monkeypatch):
+    scipy.io.savemat(tmp_path / "a.mat", {"x": np.arange(30.0)})
+    dying = Child((sys.executable, "-c", "print('ready', flush=True); input()"), "SciPy")
+    monkeypatch.setattr(containers, "_mat_child", lambda _: dying)
+    with pytest.raises(ReadError, match=r"a\.mat: is damaged \(SciPy crashed"):
+        read(tmp_path / "a.mat")
+    monkeypatch.undo()
+    assert read(tmp_path / "a.mat").values.shape == (1, 30)
