@@ -20,6 +20,7 @@ from phosphene.pipeline.strategies.recipe import STRATEGIES
 from phosphene.pipeline.tiles.convert import Form
 
 COMMANDS = ("list", "show", "convert", "train", "cross-validate", "predict", "evaluate", "benchmark", "demo")
+RULE_OF_SIZE = "an integer >= 8 and <= 4096 or (height, width) of two such, as text 224x448"
 PROGRAM = "import sys; from phosphene.pipeline.app.cli import main; sys.exit(main())"
 HEAVY = ("numpy", "torch", "matplotlib", "pandas", "scipy", "sklearn", "fastai", "phosphene.converters")
 
@@ -105,7 +106,7 @@ def test_list_as_json(phosphene):
     assert done.json["backbones"] == list(TABULATED)
     assert [p["name"] for p in done.json["protocols"]] == list(protocols())
     (grid,) = (c for c in done.json["converters"] if c["name"] == "grid")
-    assert grid["parameters"]["size"] == {"default": 224, "rule": "an integer >= 8 and <= 4096"}
+    assert grid["parameters"]["size"] == {"default": 224, "rule": RULE_OF_SIZE}
 
 
 def test_list_of_one_kind_fits_the_terminal(phosphene, monkeypatch):
