@@ -59,7 +59,7 @@ def describe(rule: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(describe(choice) for choice in arguments)
     if origin is tuple and Ellipsis not in arguments:
-        return "(height, width) of two such, as text 224x448"
+        return "(height, width), as text 224x448"
     if origin is tuple:
         return f"{_PLURALS[arguments[0]]} in parentheses"
     return _WORDS.get(rule, getattr(rule, "__name__", str(rule)))
@@ -75,8 +75,11 @@ def holds(rule: Any, value: object) -> bool:
     if origin in (Union, types.UnionType):
         return any(holds(choice, value) for choice in arguments)
     if origin is tuple:  # JSON has lists
-        long_enough = isinstance(value, tuple | list) and (Ellipsis in arguments or len(value) == 2)
-        return long_enough and all(holds(arguments[0], each) for each in value)
+        return (
+            isinstance(value, tuple | list)
+            and (Ellipsis in arguments or len(value) == 2)
+            and all(holds(arguments[0], each) for each in value)
+        )
     if isinstance(value, bool):
         return rule is bool
     return _is_finite(value) if rule is float else isinstance(value, rule)
@@ -161,8 +164,9 @@ def spelled(value: object) -> str:
     >>> spelled((224, 448)), spelled((-1.0, 1.0)), spelled("db")
     ('224x448', '(-1.0, 1.0)', 'db')
     """
-    is_pair = isinstance(value, tuple) and all(isinstance(side, int) for side in value)
-    return "x".join(map(str, value)) if is_pair else str(value)  # type: ignore[arg-type]
+    if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
+        return "x".join(map(str, value))
+    return str(value)
 
 
 def _numbers(text: str) -> object:

@@ -157,7 +157,7 @@ def test_sizes(owner, size):
 @pytest.mark.parametrize("size", OBLONG)
 def test_draws_height_by_width_or_says_that_it_draws_squares(owner, size):
     if not holds(rules(owner).get("size"), size):
-        with pytest.raises(ParameterError, match=r"size must be .*, the side of a square, got \("):
+        with pytest.raises(ParameterError, match="size must be "):
             owner(size=size)
         return
     converter, signals = owner(size=size), DRAWN[owner.accepts.kind]

@@ -10,6 +10,8 @@ from phosphene.converters.core.parameters import parse, rules
 
 RATE_HZ = 16_000.0
 WIDE, TALL = (48, 160), (160, 48)
+BYTES_AND_FIELDS = ("bigram", "hilbert", "runs", "text", "gasf", "gadf", "mtf", "recurrence")
+SQUARES = (*BYTES_AND_FIELDS, "clicks", "dwell", "habits", "motion", "trace", "velocity_acceleration")
 SOUNDS = ("mel", "stft", "cqt", "mfcc", "scalogram")
 
 
@@ -48,7 +50,7 @@ def test_what_is_no_size_is_refused_with_what_is_taken(size):
     with pytest.raises(ParameterError) as caught:
         make("mel", size=size)
     assert str(caught.value) == (
-        "MelSpectrogram.size must be an integer >= 8 and <= 4096 or (height, width) of two such, "
+        "MelSpectrogram.size must be an integer >= 8 and <= 4096 or (height, width), "
         f"as text 224x448, got {size!r}"
     )
 
@@ -158,9 +160,9 @@ def test_a_byte_lies_at_its_offset(size, rule):
 def test_curves_say_that_they_fill_squares():
     with pytest.raises(ParameterError, match=r"side of a square where curve is hilbert, got \(96, 192\)"):
         make("entropy(curve=hilbert,size=96x192)")
-    for text in ("hilbert", "gasf", "bigram", "trace", "runs"):
+    for name in SQUARES:
         with pytest.raises(ParameterError, match=r"the side of a square, got "):
-            make(f"{text}(size=96x192)")
+            make(f"{name}(size=96x192)")
 
 
 def test_three_of_them_are_one_image_in_colour():

@@ -207,7 +207,7 @@ def test_golden(rule):
     [
         (
             {"size": 4},
-            "ByteGrid.size must be an integer >= 8 and <= 4096 or (height, width) of two such, as text 224x448, got 4",
+            "ByteGrid.size must be an integer >= 8 and <= 4096 or (height, width), as text 224x448, got 4",
         ),
         ({"width": 0}, "ByteGrid.width must be an integer >= 1 and <= 65536, got 0"),
         (

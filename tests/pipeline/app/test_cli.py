@@ -20,7 +20,7 @@ from phosphene.pipeline.strategies.recipe import STRATEGIES
 from phosphene.pipeline.tiles.convert import Form
 
 COMMANDS = ("list", "show", "convert", "train", "cross-validate", "predict", "evaluate", "benchmark", "demo")
-RULE_OF_SIZE = "an integer >= 8 and <= 4096 or (height, width) of two such, as text 224x448"
+RULE_OF_SIZE = "an integer >= 8 and <= 4096 or (height, width), as text 224x448"
 PROGRAM = "import sys; from phosphene.pipeline.app.cli import main; sys.exit(main())"
 HEAVY = ("numpy", "torch", "matplotlib", "pandas", "scipy", "sklearn", "fastai", "phosphene.converters")
 
