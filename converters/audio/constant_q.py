@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import height_width, register
 from ..core.errors import ParameterError
 from ..core.image import Axis, Image
 from ..core.parameters import Between
@@ -37,24 +37,25 @@ class OctaveConverter(SoundConverter):
 
     def _convert(self, signal: Audio) -> Image:
         first, wanted = self._first(signal), self._wanted(signal)
+        height, width = height_width(self.size)
         samples = signal.samples[:, first : first + wanted]
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
         peak = max(float(samples.max()), -float(samples.min())) or 1.0
-        chosen = mixes(self.channel, samples, most=self.size)
+        chosen = mixes(self.channel, samples, most=height)
         ends_hz = self.low_hz, self._high_hz(signal)
         parts = [
             octave_power(
                 self._reader(samples, mix.weights / peak, wanted),
                 wanted,
                 ends=(ends_hz[0] / signal.rate_hz, ends_hz[1] / signal.rate_hz),
-                size=(int(rows), self.size),
+                size=(int(rows), width),
                 form=self._filter(),
             )[::-1]
-            for mix, rows in zip(chosen, heights(self.size, len(chosen)), strict=True)
+            for mix, rows in zip(chosen, heights(height, len(chosen)), strict=True)
         ]
         pixels = self._grey(np.concatenate(parts), peak)[:, :, None]
-        times = Axis("time", "s", np.linspace(first, first + wanted, self.size + 1) / signal.rate_hz)
-        frequency = Axis("frequency", "Hz", np.geomspace(*ends_hz[::-1], self.size + 1))
+        times = Axis("time", "s", np.linspace(first, first + wanted, width + 1) / signal.rate_hz)
+        frequency = Axis("frequency", "Hz", np.geomspace(*ends_hz[::-1], height + 1))
         axes = SoundAxes(times, frequency, signal.duration_s, self.fill)
         names = tuple(mix.name for mix in chosen)
         return Image(pixels, stacked(axes, names) if self.channel == "stack" else axes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import height_width, register
 from ..core.errors import ParameterError
 from ..core.image import Axis, Span
 from ..core.parameters import Between
@@ -64,8 +64,8 @@ class MelSpectrogram(Spectrogram):
     mel_scale: MelScale = "slaney"
 
     def _bands(self, rate_hz: float, n_fft: int, high_hz: float) -> Bands:
-        ends_hz = (self.low_hz, high_hz)
-        return _mel_bands(rate_hz, n_fft, ends_hz, self.n_mels or self.size, self.size, self.mel_scale)
+        ends_hz, rows = (self.low_hz, high_hz), height_width(self.size)[0]
+        return _mel_bands(rate_hz, n_fft, ends_hz, self.n_mels or rows, rows, self.mel_scale)
 
 
 @lru_cache(maxsize=32)
@@ -238,7 +238,7 @@ class Mfcc(MelSpectrogram):
             n_mels=self.n_mels,
             mel_scale=self.mel_scale,
         )
-        return Bands(weights, np.linspace(0, self.n_mfcc, self.size + 1))
+        return Bands(weights, np.linspace(0, self.n_mfcc, height_width(self.size)[0] + 1))
 
     def _brightness(
         self, values: np.ndarray, white: float, bands: Bands, n_samples: int, rate_hz: float
@@ -250,7 +250,7 @@ class Mfcc(MelSpectrogram):
         )
         if self.delta:
             shades = changes(shades, order=self.delta)
-        return on_rows(shades, self.size)
+        return on_rows(shades, height_width(self.size)[0])
 
     def _axes(self, signal: Audio, n_samples: int, edges_hz: np.ndarray) -> SoundAxes:
         axes = super()._axes(signal, n_samples, edges_hz)

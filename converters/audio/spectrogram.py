@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Size, height_width, register
 from ..core.errors import ParameterError, SignalError
 from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span, join_spans
 from ..core.parameters import Between
@@ -152,7 +152,7 @@ class SoundConverter(Converter):
     Parameters
     ----------
     size
-        Pixels of each side.
+        Pixels of each side, or (height, width); the rows are frequency, the columns time.
     low_hz, high_hz
         The lowest and the highest frequency; `high_hz=None` is half the rate, and at most 20 kHz for rates up to
         48 kHz. The image is black where the rate holds no such frequency.
@@ -371,7 +371,7 @@ class Spectrogram(SoundConverter):
     def _convert(self, signal: Audio) -> Image:
         samples, rate_hz = self._fitted(signal), signal.rate_hz
         bands = self._bands(rate_hz, self._n_fft(rate_hz), self._high_hz(signal))
-        chosen = mixes(self.channel, samples, most=self.size)
+        chosen = mixes(self.channel, samples, most=height_width(self.size)[0])
         # With the peak as full scale neither the faintest nor the loudest sound leaves float32 when squared.
         peak = min(max(float(samples.max()), -float(samples.min()), 1e-37), 1e37)
         values = [self._values(samples, mix.weights / peak, bands, rate_hz, peak) for mix in chosen]
@@ -386,7 +386,7 @@ class Spectrogram(SoundConverter):
     def _values(
         self, samples: np.ndarray, mix: np.ndarray, bands: Bands, rate_hz: float, peak: float
     ) -> np.ndarray:
-        """Return what is in each band over time, (n_bands, at most size)."""
+        """Return what is in each band over time, (n_bands, at most as many as the image has columns)."""
         hop_length, weights = self._hop_length(rate_hz), bands.weights
         blocks = band_blocks(
             samples,
@@ -399,7 +399,8 @@ class Spectrogram(SoundConverter):
         if self.scaling == "pcen":
             scale = float(peak) ** self._exponent
             blocks = pcen_blocks(blocks, weight=self._pcen_weight(rate_hz), gain=self.pcen_gain, scale=scale)
-        return on_columns(blocks, n_samples=samples.shape[1], hop_length=hop_length, columns=self.size)
+        columns = height_width(self.size)[1]
+        return on_columns(blocks, n_samples=samples.shape[1], hop_length=hop_length, columns=columns)
 
     def _white(self, values: list[np.ndarray], bands: Bands, rate_hz: float, peak: float) -> float:
         """Return the value that is white."""
@@ -415,7 +416,7 @@ class Spectrogram(SoundConverter):
     def _brightness(
         self, values: np.ndarray, white: float, bands: Bands, n_samples: int, rate_hz: float
     ) -> np.ndarray:
-        """Return brightness from 0 to 1, (size, size), the lowest frequency first."""
+        """Return brightness from 0 to 1, (height, width), the lowest frequency first."""
         if self.scaling == "db":
             level_db = decibels(values, floor_db=self.floor_db, reference=white, quantity=self.quantity)
             brightness = 1 - level_db / np.float32(self.floor_db)
@@ -425,15 +426,16 @@ class Spectrogram(SoundConverter):
             brightness = changes(brightness, order=self.delta)
         if bands.positions is not None:
             brightness = interpolate(brightness, bands.positions, axis=0)
-        if brightness.shape[1] < self.size:
-            centres = (np.arange(self.size) + 0.5) / self.size * n_samples / self._hop_length(rate_hz)
+        columns = height_width(self.size)[1]
+        if brightness.shape[1] < columns:
+            centres = (np.arange(columns) + 0.5) / columns * n_samples / self._hop_length(rate_hz)
             brightness = interpolate(brightness, centres, axis=1)
         return brightness
 
     def _axes(self, signal: Audio, n_samples: int, edges_hz: np.ndarray) -> SoundAxes:
         """Return what columns and rows stand for, with the rows' borders from the lowest frequency on."""
-        first = self._first(signal)
-        times = np.linspace(first, first + n_samples, self.size + 1) / signal.rate_hz
+        first, columns = self._first(signal), height_width(self.size)[1]
+        times = np.linspace(first, first + n_samples, columns + 1) / signal.rate_hz
         frequency = Axis("frequency", "Hz", edges_hz[::-1].copy())
         return SoundAxes(Axis("time", "s", times), frequency, signal.duration_s, self.fill)
 
@@ -511,7 +513,8 @@ class StftSpectrogram(Spectrogram):
     version: ClassVar[int] = 3
 
     def _bands(self, rate_hz: float, n_fft: int, high_hz: float) -> Bands:
-        return linear_bands(rate_hz=rate_hz, n_fft=n_fft, ends_hz=(self.low_hz, high_hz), n_rows=self.size)
+        rows = height_width(self.size)[0]
+        return linear_bands(rate_hz=rate_hz, n_fft=n_fft, ends_hz=(self.low_hz, high_hz), n_rows=rows)
 
 
 @lru_cache(maxsize=32)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, register
 from ..core.image import Axis, Box, Image, Layout, Region, Span
 from ..core.parameters import Between
 from .signal import Binary, blocks, read_only, release
@@ -204,7 +204,7 @@ class ByteBigrams(Converter):
     name: ClassVar[str] = "bigram"
     accepts: ClassVar[type[Binary]] = Binary
 
-    size: Size = 224
+    size: Side = 224
     distance: Annotated[int, Between(1, 65536)] = 1
 
     @property
@@ -352,7 +352,7 @@ class TextBigrams(Converter):
     name: ClassVar[str] = "text"
     accepts: ClassVar[type[Binary]] = Binary
 
-    size: Size = 224
+    size: Side = 224
     min_length: Annotated[int, Between(1, 1024)] = 5
     distance: Annotated[int, Between(1, 65536)] = 1
 

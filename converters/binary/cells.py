@@ -357,7 +357,7 @@ class ByteCells(Converter):
     Parameters
     ----------
     size
-        Pixels along each side.
+        Pixels of each side, or (height, width).
     fit
         What becomes of a file with fewer or more bytes than pixels. `stretch`: it fills the image. `keep`:
         it is shrunk but never enlarged, so that a small file keeps its length, and nothing is drawn after its

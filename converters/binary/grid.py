@@ -7,7 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, Size, height_width, register
+from ..core.errors import ParameterError
 from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_spans
 from ..core.parameters import Between
 from .cells import INKS, ByteCells, ByteSpans, CellTable, Fit, Grey, Ink, Reduce, spread
@@ -68,7 +69,7 @@ class ByteGrid(ByteCells):
     width_rule
         `square`: the file runs through the pixels row after row, with an equal span in each. `nataraj`:
         rows of 32 to 1024 bytes, by the size of the file; `fixed`: rows of `width` bytes; these rows are then
-        brought to `size` x `size` pixels, so that a pixel shows bytes that stand above each other.
+        brought to the pixels, so that a pixel shows bytes that stand above each other.
     width
         Bytes in a row, for `fixed`.
     size, fit, reduce, ink
@@ -98,21 +99,27 @@ class ByteGrid(ByteCells):
         return self._fold(signal) if self.width_rule == "square" else self._draw_rows(signal)
 
     def _fold(self, signal: Binary) -> Image:
-        shape = (self.size, self.size)
-        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
-        pixels = INKS[self.ink](signal).draw(cells, reduce=self.reduce)
-        start, stop = ((edges + signal.offset).reshape(shape) for edges in (cells.starts, cells.stops))
-        return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", start, stop, signal.name))
+        return draw_rows(height_width(self.size), INKS[self.ink](signal), fit=self.fit, reduce=self.reduce)
 
     def _draw_rows(self, signal: Binary) -> Image:
         count = len(signal.data)
         width = self.width if self.width_rule == "fixed" else nataraj_width(count)
-        rows, columns = (np.stack(spread(n, self.size, fit=self.fit)) for n in (-(-count // width), width))
+        counts = zip((-(-count // width), width), height_width(self.size), strict=True)
+        rows, columns = (np.stack(spread(held, pixels, fit=self.fit)) for held, pixels in counts)
         table = CellTable(count, width, rows, columns)
         return Image(INKS[self.ink](signal).draw(table, reduce=self.reduce), GridRows(signal, table))
 
 
-Curve = Literal["rows", "hilbert", "z_order"]
+def draw_rows(shape: tuple[int, int], ink: Ink, *, fit: Fit, reduce: Reduce) -> Image:
+    """Draw a file row after row through all pixels (height, width), with an equal span in each."""
+    signal = ink.signal
+    cells = ByteSpans(*spread(len(signal.data), shape[0] * shape[1], fit=fit))
+    pixels = ink.draw(cells, reduce=reduce)
+    start, stop = ((edges + signal.offset).reshape(shape) for edges in (cells.starts, cells.stops))
+    return Image(pixels.reshape(*shape, -1), Offsets("bytes", "", start, stop, signal.name))
+
+
+Curve = Literal["hilbert", "z_order"]
 
 
 @functools.lru_cache(maxsize=8)
@@ -122,7 +129,7 @@ def visits(curve: Curve, size: int) -> np.ndarray:
     Parameters
     ----------
     curve
-        `rows`: from the left, row after row; `hilbert`, `z_order`: as `hilbert` and `z_order` say.
+        As `hilbert` and `z_order` say.
     size
         Pixels along each side.
 
@@ -138,16 +145,11 @@ def visits(curve: Curve, size: int) -> np.ndarray:
            [2, 3, 5],
            [6, 7, 8]])
     """
-    columns, rows = {"rows": _rows, "hilbert": hilbert, "z_order": z_order}[curve](size)
+    columns, rows = {"hilbert": hilbert, "z_order": z_order}[curve](size)
     order = np.empty((size, size), np.int64)
     order[rows, columns] = np.arange(size * size)
     order.flags.writeable = False
     return order
-
-
-def _rows(size: int) -> tuple[np.ndarray, np.ndarray]:
-    rows, columns = np.divmod(np.arange(size * size), size)
-    return columns, rows
 
 
 def z_order(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,9 +211,9 @@ def _even_half(length: int) -> int:
     return half + 1 if half % 2 and length > 2 else half
 
 
-def draw_along(curve: Curve, cells: ByteSpans, ink: Ink, *, reduce: Reduce) -> Image:
-    """Draw spans of a file, as many as a square has pixels, one after another along a curve."""
-    size = int(np.sqrt(len(cells.starts)))
+def draw_along(curve: Curve, size: int, ink: Ink, *, fit: Fit, reduce: Reduce) -> Image:
+    """Draw a file along a curve through the pixels of a square, with an equal span in each."""
+    cells = ByteSpans(*spread(len(ink.signal.data), size * size, fit=fit))
     shown = visits(curve, size)
     pixels = np.take(ink.draw(cells, reduce=reduce), shown, axis=0)
     start, stop = (np.take(edges, shown) + ink.signal.offset for edges in (cells.starts, cells.stops))
@@ -248,11 +250,11 @@ class HilbertCurve(ByteCells):
 
     name: ClassVar[str] = "hilbert"
 
-    curve: Literal["hilbert", "z_order"] = "hilbert"
+    size: Side = 224
+    curve: Curve = "hilbert"
 
     def _convert(self, signal: Binary) -> Image:
-        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
-        return draw_along(self.curve, cells, INKS[self.ink](signal), reduce=self.reduce)
+        return draw_along(self.curve, self.size, INKS[self.ink](signal), fit=self.fit, reduce=self.reduce)
 
 
 ONE_BIT = 1 << 16
@@ -327,9 +329,9 @@ class LocalEntropy(Converter):
     Parameters
     ----------
     size
-        Pixels along each side.
+        Pixels of each side, or (height, width) with `rows`.
     curve
-        Where in the image the file runs: `rows`, `hilbert` or `z_order`, the latter two as of `hilbert`.
+        Where in the image the file runs: `rows`, or `hilbert` or `z_order`, as of `hilbert`, which fill squares.
     window
         Bytes in a window. Wide ones tell random bytes from code, narrow ones show small structures.
     hop
@@ -363,6 +365,17 @@ class LocalEntropy(Converter):
     fit: Fit = "keep"
     reduce: Literal["mean", "max"] = "mean"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.curve != "rows" and not isinstance(self.size, int):
+            raise ParameterError(
+                f"LocalEntropy.size must be the side of a square where curve is {self.curve}, got {self.size}; "
+                "take curve=rows"
+            )
+
     def _convert(self, signal: Binary) -> Image:
-        cells = ByteSpans(*spread(len(signal.data), self.size * self.size, fit=self.fit))
-        return draw_along(self.curve, cells, Entropies(signal, self.window, self.hop), reduce=self.reduce)
+        ink = Entropies(signal, self.window, self.hop)
+        if self.curve == "rows":
+            return draw_rows(height_width(self.size), ink, fit=self.fit, reduce=self.reduce)
+        side, _ = height_width(self.size)
+        return draw_along(self.curve, side, ink, fit=self.fit, reduce=self.reduce)

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, register
 from ..core.image import Image, Offsets
 from ..core.parameters import Between
 from .signal import Binary, release
@@ -127,7 +127,7 @@ class PrintableRuns(Converter):
     name: ClassVar[str] = "runs"
     accepts: ClassVar[type[Binary]] = Binary
 
-    size: Size = 224
+    size: Side = 224
     min_length: Annotated[int, Between(1, 1024)] = 5
     align: Annotated[int, Between(1, 4096)] = 32
 

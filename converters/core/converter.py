@@ -20,7 +20,24 @@ from .image import Image
 from .parameters import Between
 from .signal import Kind, Signal
 
-Size = Annotated[int, Between(8, 4096)]
+Side = Annotated[int, Between(8, 4096, what="the side of a square")]
+"""Pixels along each side of an image that is a square always."""
+Size = (
+    Annotated[int, Between(8, 4096)]
+    | tuple[Annotated[int, Between(8, 4096)], Annotated[int, Between(8, 4096)]]
+)
+"""Pixels of an image: of each side, or height and width."""
+
+
+def height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of an image of a size.
+
+    Examples
+    --------
+    >>> height_width(224), height_width((224, 448))
+    ((224, 224), (224, 448))
+    """
+    return (size, size) if isinstance(size, int) else size
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(dataclasses.field,))
@@ -115,7 +132,7 @@ class Converter(ABC):
     def spec(self) -> str:
         """The shortest text that `parse_views` turns into this converter: `mel(n_mels=64)`."""
         changed = [
-            f"{field.name}={getattr(self, field.name)}"
+            f"{field.name}={parameters.spelled(getattr(self, field.name))}"
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         ]

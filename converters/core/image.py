@@ -201,7 +201,7 @@ class Image:
         axes = self.layout.axes()
         of = f", {axes[0].title} across, {axes[1].title} down" if axes else ""
         colour = "grey" if self.pixels.shape[2] == 1 else "RGB"
-        return f"Image({self.width} x {self.height} pixels, {colour}{of})"
+        return f"Image({self.height} x {self.width} pixels, {colour}{of})"
 
     def _repr_png_(self) -> bytes:
         """Return what a notebook shows: the pixels, with axes where they are on such a grid."""
@@ -242,7 +242,7 @@ class Image:
             The box reaches beyond the image.
         """
         if box.right > self.width or box.bottom > self.height:
-            raise ParameterError(f"{box} reaches beyond the image of {self.width} x {self.height} pixels")
+            raise ParameterError(f"{box} reaches beyond the image of {self.height} x {self.width} pixels")
         if not self.planes:
             return self.layout.locate(box)
         spans = dict.fromkeys(span for plane in self.planes for span in plane.locate(box).spans)

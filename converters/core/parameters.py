@@ -1,12 +1,14 @@
 """Rules for the parameters of a converter, written once beside each field and checked by the base class.
 
 A rule is the annotation of the field: `int`, `float`, `bool` and `str` as they are, `Literal[...]` for a choice,
-`X | None`, `Annotated[int, Between(8, 4096)]` for a number with bounds, `tuple[float, ...]` for several numbers.
+`X | None`, `Annotated[int, Between(8, 4096)]` for a number with bounds, `tuple[float, ...]` for several numbers,
+`tuple[int, int]` for a height and a width.
 """
 
 import dataclasses
 import functools
 import math
+import re
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -14,15 +16,17 @@ from .errors import ParameterError
 
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "none"}
 _PLURALS = {int: "integers", float: "numbers"}
+_PAIR = re.compile(r"(\d{1,9}) ?[x×] ?(\d{1,9})|\( ?(\d{1,9}) ?, ?(\d{1,9}) ?\)", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Between:
-    """Bounds of a number, both included; `above` is a bound that is not."""
+    """Bounds of a number, both included; `above` is a bound that is not. `what` says what the number is."""
 
     low: float | None = None
     high: float | None = None
     above: float | None = None
+    what: str = ""
 
     def holds(self, value: float) -> bool:
         """Tell whether `value` lies within the bounds."""
@@ -34,7 +38,8 @@ class Between:
 
     def __str__(self) -> str:
         bounds = ((">", self.above), (">=", self.low), ("<=", self.high))
-        return " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        within = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+        return f"{within}, {self.what}" if self.what else within
 
 
 @functools.cache
@@ -53,6 +58,8 @@ def describe(rule: Any) -> str:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin in (Union, types.UnionType):
         return " or ".join(describe(choice) for choice in arguments)
+    if origin is tuple and Ellipsis not in arguments:
+        return "(height, width), as text 224x448"
     if origin is tuple:
         return f"{_PLURALS[arguments[0]]} in parentheses"
     return _WORDS.get(rule, getattr(rule, "__name__", str(rule)))
@@ -68,7 +75,11 @@ def holds(rule: Any, value: object) -> bool:
     if origin in (Union, types.UnionType):
         return any(holds(choice, value) for choice in arguments)
     if origin is tuple:  # JSON has lists
-        return isinstance(value, tuple | list) and all(holds(arguments[0], each) for each in value)
+        return (
+            isinstance(value, tuple | list)
+            and (Ellipsis in arguments or len(value) == 2)
+            and all(holds(arguments[0], each) for each in value)
+        )
     if isinstance(value, bool):
         return rule is bool
     return _is_finite(value) if rule is float else isinstance(value, rule)
@@ -89,7 +100,9 @@ def settle(rule: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         return settle(next(choice for choice in arguments if holds(choice, value)), value)
     if origin is tuple:
-        return tuple(settle(arguments[0], each) for each in value)
+        values = tuple(settle(arguments[0], each) for each in value)
+        # A height that is the width is a square, with the fingerprint of one.
+        return values[0] if Ellipsis not in arguments and len(set(values)) == 1 else values
     return float(value) if rule is float else value
 
 
@@ -108,7 +121,7 @@ def check(instance: Any) -> None:
 
 def parse(rule: Any, text: str) -> object:
     """Turn text from a command line into a value that the rule takes; text that fits nothing stays text."""
-    candidates = (_whole, _number, _truth, _nothing, _numbers)
+    candidates = (_whole, _number, _truth, _nothing, _pair, _numbers)
     for candidate in candidates:
         value = candidate(text)
         if value is not NotImplemented and holds(rule, value):
@@ -136,6 +149,24 @@ def _truth(text: str) -> object:
 
 def _nothing(text: str) -> object:
     return None if text.lower() == "none" else NotImplemented
+
+
+def _pair(text: str) -> object:
+    found = _PAIR.fullmatch(text)
+    return tuple(int(side) for side in found.groups() if side) if found else NotImplemented
+
+
+def spelled(value: object) -> str:
+    """Return a value as the text that `parse` turns into it.
+
+    Examples
+    --------
+    >>> spelled((224, 448)), spelled((-1.0, 1.0)), spelled("db")
+    ('224x448', '(-1.0, 1.0)', 'db')
+    """
+    if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
+        return "x".join(map(str, value))
+    return str(value)
 
 
 def _numbers(text: str) -> object:

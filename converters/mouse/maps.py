@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, register
 from ..core.image import Axes, Axis, Box, Image, Layout, Region
 from ..core.parameters import Between
 from .layout import Lines, Scale, trace_frame
@@ -79,7 +79,7 @@ class DwellMap(Converter):
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
     version: ClassVar[int] = 2
 
-    size: Size = 224
+    size: Side = 224
     scale: Scale = "box"
     spot_px: Annotated[float, Between(0.5, 64)] = 2.5
     pause_s: Annotated[float, Between(above=0)] = 2.0
@@ -144,7 +144,7 @@ class ClickMap(Converter):
     name: ClassVar[str] = "clicks"
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
 
-    size: Size = 224
+    size: Side = 224
     button: Literal["pressed", "held"] = "pressed"
     scale: Scale = "box"
     spot_px: Annotated[float, Between(0.5, 64)] = 4.0
@@ -212,7 +212,7 @@ class VelocityAcceleration(Converter):
     name: ClassVar[str] = "velocity_acceleration"
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
 
-    size: Size = 224
+    size: Side = 224
     style: Literal["histogram", "trajectory"] = "histogram"
     speed_px_s: Annotated[float, Between(100, 1e6)] = 10_000.0
     acceleration_px_s2: Annotated[float, Between(1000, 1e9)] = 300_000.0

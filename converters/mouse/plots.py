@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, register
 from ..core.image import Image
 from ..core.parameters import Between
 from .layout import Lines, join_lines
@@ -252,7 +252,7 @@ class MotionPanels(Converter):
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
     version: ClassVar[int] = 2
 
-    size: Size = 224
+    size: Side = 224
     pause_s: Annotated[float, Between(above=0)] = 0.5
     step_px: Annotated[float, Between(1, 100_000)] = 300.0
     stroke_px: Annotated[float, Between(1, 100_000)] = 1200.0
@@ -333,7 +333,7 @@ class HabitPanels(Converter):
     name: ClassVar[str] = "habits"
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
 
-    size: Size = 224
+    size: Side = 224
     pause_s: Annotated[float, Between(above=0)] = 0.5
 
     @property

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Converter, Size, register
+from ..core.converter import Converter, Side, register
 from ..core.errors import ParameterError
 from ..core.image import Image
 from ..core.parameters import Between
@@ -186,7 +186,7 @@ class TraceDrawing(Converter):
     accepts: ClassVar[type[MouseTrace]] = MouseTrace
     version: ClassVar[int] = 2
 
-    size: Size = 224
+    size: Side = 224
     scale: Scale = "box"
     ink: Ink = "line"
     colors: Colors = "grey"

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 
 import numpy as np
 
-from ..core.converter import Converter, Size
+from ..core.converter import Converter, Size, height_width
 from ..core.errors import ParameterError, SignalError
 from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span
 from ..core.signal import Signal
@@ -27,18 +27,18 @@ _ALONG = ("sample", "time")
 Arrangement = Literal["mosaic", "stack", "color", "mean", "first"]
 
 
-def cells(count: int, size: int, arrangement: Arrangement) -> list[Box]:
-    """Return `count` equal cells of an image of `size` x `size`, one a channel.
+def cells(count: int, size: int | tuple[int, int], arrangement: Arrangement) -> list[Box]:
+    """Return `count` equal cells of an image, one a channel.
 
     Parameters
     ----------
     count
         How many.
     size
-        Width and height of the image in pixels.
+        Of the image: pixels of each side, or (height, width).
     arrangement
         `stack` makes strips as wide as the image, from the top downwards; `color` gives each channel the whole image;
-        the others make squares, as large as fit, from the left and then downwards.
+        the others make small images of its form, as large as fit, from the left and then downwards.
 
     Raises
     ------
@@ -52,23 +52,23 @@ def cells(count: int, size: int, arrangement: Arrangement) -> list[Box]:
     >>> cells(2, 8, "stack")
     [Box(left=0, top=0, right=8, bottom=4), Box(left=0, top=4, right=8, bottom=8)]
     """
+    height, width = height_width(size)
     if arrangement == "color":
         if count > PLANES:
             raise SignalError(
                 f"{count} images do not fit into red, green and blue; take channels=mosaic or channels=stack"
             )
-        return [Box(0, 0, size, size)] * count
+        return [Box(0, 0, width, height)] * count
     columns = 1 if arrangement == "stack" else math.ceil(math.sqrt(count))
     along = count if arrangement == "stack" else columns
-    height = size // along
-    if height < SMALLEST_CELL:
+    down, across = height // along, width // columns
+    if min(down, across) < SMALLEST_CELL:
         raise SignalError(
-            f"{count} channels do not fit into {size} x {size} pixels; "
+            f"{count} channels do not fit into {height} x {width} pixels; "
             f"take size={along * SMALLEST_CELL} or more, or channels=first"
         )
-    width = size if arrangement == "stack" else height
-    corners = [(index % columns * width, index // columns * height) for index in range(count)]
-    return [Box(left, top, left + width, top + height) for left, top in corners]
+    corners = [(index % columns * across, index // columns * down) for index in range(count)]
+    return [Box(left, top, left + across, top + down) for left, top in corners]
 
 
 def segments(count: int, pixels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -211,14 +211,14 @@ _REDUCED_AT_A_TIME = 1 << 20
 
 
 class SeriesConverter(Converter):
-    """A square image of a series, grey; one that has several channels shares it out among them.
+    """An image of a series, grey; one that has several channels shares it out among them.
 
     Parameters
     ----------
     size
-        Width and height in pixels.
+        Pixels of each side, or (height, width); fields, which have time in both directions, are squares.
     channels
-        What is drawn of a series with several channels: `mosaic`, each in a square cell of its own, from the
+        What is drawn of a series with several channels: `mosaic`, each in a small image of its own, from the
         left and then downwards; `stack`, each in a strip as wide as the image, from the top downwards;
         `color`, the first as red, the second as green, the third as blue, in an image that is RGB also where
         there are fewer, whose channels are black then; `mean`, the average of those present; or `first`.
@@ -279,7 +279,7 @@ class SeriesConverter(Converter):
 
     def _batch(self, signals: Sequence[Series]) -> np.ndarray:
         n_colors = PLANES if self.channels == "color" else 1
-        pixels = np.empty((len(signals), self.size, self.size, n_colors), np.uint8)
+        pixels = np.empty((len(signals), *height_width(self.size), n_colors), np.uint8)
         for start, stop in _runs([signal.values.shape for signal in signals]):
             some = [signal.values for signal in signals[start:stop]]
             values = np.concatenate(some) if len(some) > 1 else some[0]  # one may be too long to be copied
@@ -287,12 +287,12 @@ class SeriesConverter(Converter):
         return pixels
 
     def _paint(self, values: np.ndarray, pixels: np.ndarray) -> None:
-        """Draw float32 (n, channels, samples) into uint8 (n, size, size, colors)."""
-        count, size, _, n_colors = pixels.shape
+        """Draw float32 (n, channels, samples) into uint8 (n, height, width, colors)."""
+        count, height, width, n_colors = pixels.shape
         for index, (_, cell, some) in enumerate(self._images(values)):
             rows, columns = _shape(cell)
-            if rows == columns == size and n_colors == 1:
-                self._draw(some, pixels.reshape(count, size, size))
+            if (rows, columns, n_colors) == (height, width, 1):
+                self._draw(some, pixels.reshape(count, height, width))
                 continue
             drawn = np.empty((count, rows, columns), np.uint8)
             self._draw(some, drawn)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import Side, register
 from ..core.parameters import Between
 from .base import SeriesConverter, averaged, finish, mean_present, segments, spans
 
@@ -41,6 +41,7 @@ class GramianSummationField(SeriesConverter):
     name: ClassVar[str] = "gasf"
     version: ClassVar[int] = 2
 
+    size: Side = 224
     scaling: Scaling = "signed"
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
@@ -74,6 +75,7 @@ class GramianDifferenceField(SeriesConverter):
     name: ClassVar[str] = "gadf"
     version: ClassVar[int] = 2
 
+    size: Side = 224
     scaling: Scaling = "signed"
 
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
@@ -152,6 +154,7 @@ class MarkovTransitionField(SeriesConverter):
     name: ClassVar[str] = "mtf"
     version: ClassVar[int] = 2
 
+    size: Side = 224
     n_bins: Annotated[int, Between(2, 256)] = 8
     strategy: Strategy = "quantile"
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import Side, register
 from ..core.errors import SignalError
 from ..core.image import Axes
 from ..core.parameters import Between
@@ -79,6 +79,7 @@ class RecurrencePlot(SeriesConverter):
     name: ClassVar[str] = "recurrence"
     version: ClassVar[int] = 2
 
+    size: Side = 224
     dimension: Annotated[int, Between(1, 64)] = 1
     delay: Annotated[int, Between(1)] = 1
     threshold: Literal["none", "point", "distance", "deviation"] = "none"

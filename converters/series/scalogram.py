@@ -75,25 +75,25 @@ class Scalogram(SeriesConverter):
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         rows, columns = canvas.shape[1:]
         for series, image in zip(values, canvas, strict=True):
-            image[...] = squashed(self._square(series[0], columns), rows)
+            image[...] = squashed(self._whole(series[0], max(rows, columns), columns), rows)
 
-    def _square(self, values: np.ndarray, size: int) -> np.ndarray:
-        starts, stops = segments(len(values), min(size, len(values)))
+    def _whole(self, values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        starts, stops = segments(len(values), min(columns, len(values)))
         form = wavelet_filter(self.wavelet, self.omega0)
-        levels = scalogram(values, np.append(starts, stops[-1]), rows=size, form=form)
+        levels = scalogram(values, np.append(starts, stops[-1]), rows=rows, form=form)
         if self.floor_db is not None:
             levels = 1 - 20 * np.log10(levels.clip(1e-12)) / self.floor_db
-        return grey(levels)[::-1, segments(len(starts), size)[0]]
+        return grey(levels)[::-1, segments(len(starts), columns)[0]]
 
     def _layout(
         self, part: list[int], values: np.ndarray, shape: tuple[int, int], step_s: float | None
     ) -> Layout:
         del part
-        (rows, columns), count = shape, values.shape[1]
+        (rows, columns), count, drawn = shape, values.shape[1], max(shape)
         unit = "Hz" if step_s else "cycles/sample"
-        edges = np.geomspace(_HIGHEST, _lowest(count), columns + 1) / (step_s or 1.0)
+        edges = np.geomspace(_HIGHEST, _lowest(count), drawn + 1) / (step_s or 1.0)
         layout = Axes(sample_axis(count, columns, step_s), Axis("frequency", unit, edges))
-        return layout if rows == columns else Squashed(layout, columns, rows)
+        return layout if rows == drawn else Squashed(layout, drawn, rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,13 +171,16 @@ def views_of(
         return views
     if views or options.kind:
         return set_parameters(views or default_views(options.kind), settings)
-    everything = set_parameters([view for kind in kinds() for view in default_views(kind)], settings)
+    try:
+        everything = set_parameters([view for kind in kinds() for view in default_views(kind)], settings)
+    except ParameterError as error:
+        raise ParameterError(f"{error}; name converters with --as, or --kind") from error
     return {kind: tuple(view for view in everything if view.kind == kind) for kind in kinds()}
 
 
-def converter_settings(pairs: Sequence[str], size: int | None) -> dict[str, str]:
+def converter_settings(pairs: Sequence[str], size: str | None) -> dict[str, str]:
     """Return parameters by name, as text, from `KEY=VALUE` and `--size`."""
-    settings: dict[str, str] = {} if size is None else {"size": str(size)}
+    settings: dict[str, str] = {} if size is None else {"size": size}
     for pair in pairs:
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not key:

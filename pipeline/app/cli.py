@@ -135,7 +135,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
         "--set", dest="settings", action="append", default=[], metavar="KEY=VALUE",
         help="converter parameter; may be repeated",
     )  # fmt: skip
-    parser.add_argument("--size", type=int, metavar="PX", help="image width and height in pixels")
+    parser.add_argument("--size", metavar="PX", help="pixels of each side, or height x width, as 224x448")
     _add_windows(parser, "default: sound over ten minutes or 512 MB t=5, all else whole")
     _add_workers(parser)
     _add_device(parser, "draw on this device, such as cuda (the CPU)")

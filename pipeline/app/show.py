@@ -134,5 +134,5 @@ def _words(result: dict[str, Any]) -> str:
 def _image_words(image: dict[str, Any]) -> str:
     if "error" in image:
         return f"{image['spec']}: {image['error']}"
-    size = f"{image['width']} x {image['height']}" + (" in colour" if image["channels"] == 3 else "")
+    size = f"{image['height']} x {image['width']}" + (" in colour" if image["channels"] == 3 else "")
     return f"{image['spec']}: {size}, mean {image['mean']:.1f} of 255, shows {image['covers']}"

@@ -49,7 +49,7 @@ class Extractor:
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
-        frozen = self._frozen(min(pixels.shape[1:3]))
+        frozen = self._frozen(max(pixels.shape[1:3]))
         ways = {way for layer, way in self.pooled_layers if layer != PIXELS}
         grids = list(dict.fromkeys(cells if way == "cells" else WHOLE for way in sorted(ways)))
         for layer, of_layer in zip(self.layers, frozen.pooled(pixels, grids=grids), strict=True):
@@ -64,7 +64,7 @@ class Extractor:
 
     def maps(self, pixels: np.ndarray) -> dict[str, torch.Tensor]:
         """Return what is pooled: by layer float32 (n, n_features, height, width)."""
-        frozen = self._frozen(min(pixels.shape[1:3]))
+        frozen = self._frozen(max(pixels.shape[1:3]))
         return dict(zip(self.layers, frozen.maps(pixels), strict=True))
 
     @property
@@ -74,7 +74,7 @@ class Extractor:
         return tuple(layer for layer in self.backbone.layers if layer in named)
 
     def backbone_for(self, size: int) -> Backbone:
-        """Return the network for tiles of a size; enlarging small ones would cost time and tell it nothing."""
+        """Return the network for tiles whose longer side is `size`; to enlarge small ones would tell it nothing."""
         return at_size(self.backbone, self._size_for(size))
 
     def _size_for(self, size: int) -> int:

@@ -166,7 +166,7 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     signature = Signature.of(manifest.kind, signals.values())
     del signals
     tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
-    choice = _choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source)
+    choice = _with_squares(_choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source), tiles)
     recipe = replace(recipe, strategy=choice.strategy)
     make = functools.partial(_estimator, recipe, backbones, manifest, learned, progress=progress)
     estimator, copies_failed = make(tiles)
@@ -257,6 +257,20 @@ def _choice(
         weights="random" if backbone.weights_source == "random" else "pretrained",
         device="gpu" if torch.cuda.is_available() else "cpu",
     )
+
+
+def _with_squares(choice: StrategyChoice, tiles: Tiles) -> StrategyChoice:
+    """Tell of images that are no squares what networks, which take these alone, are shown of them."""
+    shapes = (
+        [tiles.pixels(tiles.drawn[:1], view).shape[1:3] for view in range(len(tiles.views))]
+        if len(tiles.drawn)
+        else []
+    )
+    oblong = dict.fromkeys(f"{height} x {width}" for height, width in shapes if height != width)
+    if not oblong:
+        return choice
+    told = f"images of {' and '.join(oblong)} pixels are brought to squares, which networks take"
+    return replace(choice, why=f"{choice.why}; {told}")
 
 
 def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Converter, ...]:

@@ -106,7 +106,7 @@ class ProbeGraph(nn.Module):
         super().__init__()
         self.layers, self.pooled = probe.extractor.layers, probe.extractor.pooled_layers
         self.shapes = tuple(shapes)
-        backbones = [probe.extractor.backbone_for(min(one.height, one.width)) for one in shapes]
+        backbones = [probe.extractor.backbone_for(max(one.height, one.width)) for one in shapes]
         # Views of one size share their body, and the file holds its weights once.
         folded = {one.size: fold_batch_norms(one.body, size=one.size) for one in backbones}
         self.bodies = nn.ModuleList(folded[one.size] for one in backbones)

@@ -13,6 +13,7 @@ from torch import Tensor
 from phosphene.converters import SignalError
 from phosphene.converters.audio.dsp import _CANCELLED, ChannelChoice, frame_edges, hann, mixes, overlaps
 from phosphene.converters.audio.spectrogram import _BLOCK_S
+from phosphene.converters.core.converter import height_width
 from phosphene.converters.series.base import MID_GREY, PLANES, cells, segments
 from phosphene.converters.series.recurrence import ROUNDING, state_count
 
@@ -22,15 +23,15 @@ Field = Callable[[Any, Tensor, Shape], Tensor]
 
 
 def series_images(converter: Any, values: Tensor, fields: Mapping[str, Field] | None = None) -> Tensor:
-    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, size, size, channels).
+    """Draw float32 (n, channels, samples) as `gasf`, `gadf`, `mtf` or `recurrence`: uint8 (n, height, width, channels).
 
     Other `fields`, by the name of their converter, take the place of ours.
     """
     field = (_FIELDS | dict(fields or {}))[converter.name]
-    values, size = _chosen(converter, values), converter.size
+    values, (height, width) = _chosen(converter, values), height_width(converter.size)
     n_channels = PLANES if converter.channels == "color" else 1
-    out = torch.zeros((values.shape[0], size, size, n_channels), dtype=torch.uint8, device=values.device)
-    for index, cell in enumerate(cells(values.shape[1], size, converter.channels)):
+    out = torch.zeros((values.shape[0], height, width, n_channels), dtype=torch.uint8, device=values.device)
+    for index, cell in enumerate(cells(values.shape[1], converter.size, converter.channels)):
         rows, columns = slice(cell.top, cell.bottom), slice(cell.left, cell.right)
         shape = cell.bottom - cell.top, cell.right - cell.left
         levels = field(converter, values[:, index], shape)
@@ -268,7 +269,7 @@ _BYTES_A_SAMPLE = 16  # of a frame: windowed, and as a spectrum, twice while the
 
 
 def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: int | None) -> Tensor:
-    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, size, size, 1)."""
+    """Draw sounds, float32 (n, channels, samples), as `mel` or `stft` in decibels: uint8 (n, height, width, 1)."""
     values, device = _fitted(converter, values, rate_hz), values.device
     weights, largest, positions = _bands(converter, rate_hz, device)
     peak = torch.linalg.vector_norm(values, torch.inf, dim=(1, 2))
@@ -279,9 +280,10 @@ def sound_images(converter: Any, values: Tensor, rate_hz: float, budget_bytes: i
     brightness = (1 - level_db / converter.floor_db).nan_to_num(0.0, neginf=0.0).clamp(0, 1)
     if positions is not None:
         brightness = interpolated(brightness, positions)
-    if bands.shape[1] < converter.size:
+    columns = height_width(converter.size)[1]
+    if bands.shape[1] < columns:
         hops = values.shape[2] / converter._hop_length(rate_hz)
-        centres = (torch.arange(converter.size, device=device) + 0.5) / converter.size * hops
+        centres = (torch.arange(columns, device=device) + 0.5) / columns * hops
         brightness = interpolated(brightness.transpose(1, 2), centres).transpose(1, 2)
     return (brightness * 255).round().to(torch.uint8).flip(2).transpose(1, 2)[..., None]
 
@@ -291,7 +293,7 @@ def sound_bytes(converter: Any, shape: tuple[int, ...], rate_hz: float) -> int:
     (channels, count), n_fft = shape, converter._n_fft(rate_hz)
     wanted = int(count if converter.duration_s is None else converter.duration_s * rate_hz)
     frames = n_fft * _BYTES_A_SAMPLE * (1 + wanted // converter._hop_length(rate_hz))
-    return int(frames + 8 * n_fft * converter.size + 12 * channels * wanted)
+    return int(frames + 8 * n_fft * max(height_width(converter.size)) + 12 * channels * wanted)
 
 
 def _fitted(converter: Any, values: Tensor, rate_hz: float) -> Tensor:
@@ -331,7 +333,7 @@ def _band_values(
         float32 (n, columns, bands), of sound whose peak is 1.
     """
     n_fft, hop_length = converter._n_fft(rate_hz), converter._hop_length(rate_hz)
-    n_samples = values.shape[2]
+    n_samples, columns = values.shape[2], height_width(converter.size)[1]
     n_frames = 1 + n_samples // hop_length
     # Brought to full scale before it is rounded: half of the faintest sound would be none.
     scaled = values.double() / peak.double()[:, None, None]
@@ -345,10 +347,10 @@ def _band_values(
         frames = _frames(mono, n_fft, hop_length, first, count) * _window(n_fft, values.device)
         spectra = torch.view_as_real(torch.fft.rfft(frames)).square().sum(-1)
         bands = (spectra.sqrt_() if converter.quantity == "magnitude" else spectra) @ weights
-        if n_frames > converter.size:
-            bands = _frame_shares(n_samples, hop_length, converter.size, first, count, values.device) @ bands
+        if n_frames > columns:
+            bands = _frame_shares(n_samples, hop_length, columns, first, count, values.device) @ bands
         blocks.append(bands)
-    return torch.stack(blocks).sum(0) if n_frames > converter.size else torch.cat(blocks, 1)
+    return torch.stack(blocks).sum(0) if n_frames > columns else torch.cat(blocks, 1)
 
 
 def _mix(channel: ChannelChoice, values: Tensor) -> Tensor:

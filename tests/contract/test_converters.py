@@ -17,6 +17,7 @@ from example_signals import DRAWN, DRAWN_OR_REFUSED, RANDOM
 from hypothesis import given
 
 from phosphene.converters import Box, ParameterError, SignalError, converters, from_config, parse_views
+from phosphene.converters.core.converter import height_width
 from phosphene.converters.core.parameters import Between, describe, holds, rules
 
 # (test, converter class): why it need not hold.
@@ -27,6 +28,7 @@ EXCUSED: dict[tuple[str, str], str] = {
 }
 
 SIZES = (32, 224)
+OBLONG = ((24, 60), (60, 24))
 KINDS = ("audio", "series", "mouse", "binary")
 
 
@@ -64,7 +66,9 @@ def others(rule, value):
     origin, arguments = get_origin(rule), get_args(rule)
     if origin in (Union, types.UnionType):
         return [other for choice in arguments for other in others(choice, value)]
-    if origin is Literal:
+    if origin is tuple and Ellipsis not in arguments:
+        candidates = [(32, 48), (48, 32)]
+    elif origin is Literal:
         candidates = list(arguments)
     elif origin is Annotated:
         bounds = [b for mark in arguments[1:] if isinstance(mark, Between) for b in (mark.low, mark.high)]
@@ -101,7 +105,7 @@ def check_image(image, converter):
     assert pixels.ndim == 3
     assert pixels.shape[2] in (1, 3)
     if "size" in rules(type(converter)):
-        assert pixels.shape[:2] == (converter.size, converter.size)
+        assert pixels.shape[:2] == height_width(converter.size)
     for left in {0, image.width // 2, image.width - 1}:
         for top in {0, image.height // 2, image.height - 1}:
             image.locate(Box(left, top, left + 1, top + 1))
@@ -150,6 +154,20 @@ def test_sizes(owner, size):
 
 
 @every_converter
+@pytest.mark.parametrize("size", OBLONG)
+def test_draws_height_by_width_or_says_that_it_draws_squares(owner, size):
+    if not holds(rules(owner).get("size"), size):
+        with pytest.raises(ParameterError, match="size must be "):
+            owner(size=size)
+        return
+    converter, signals = owner(size=size), DRAWN[owner.accepts.kind]
+    for signal in signals.values():
+        check_image(converter(signal()), converter)
+    drawn = [signal() for signal in signals.values()]
+    np.testing.assert_array_equal(converter.batch(drawn), np.stack([converter(one).pixels for one in drawn]))
+
+
+@every_converter
 def test_default_is_a_size_that_networks_take(owner):
     image = owner()(DRAWN[owner.accepts.kind]["typical"]())
     assert (image.height, image.width) == (224, 224)
@@ -159,7 +177,7 @@ def test_default_is_a_size_that_networks_take(owner):
 def test_every_choice_of_a_parameter_draws(owner):
     signal = DRAWN[owner.accepts.kind]["typical"]()
     for _, converter in variants(owner):
-        if getattr(converter, "size", 0) <= 512:
+        if max(height_width(getattr(converter, "size", 0))) <= 512:
             check_image(converter(signal), converter)
 
 

@@ -33,7 +33,10 @@ def test_every_kind_has_default_views(kind):
         ("gasf)", "'gasf)' is no view; write NAME or NAME(key=value,...)"),
         ("gasf(64)", "'64' in 'gasf(64)' must be key=value"),
         ("gasf(size=64,size=32)", "'size' is set twice in 'gasf(size=64,size=32)'"),
-        ("gasf(size=big)", "GramianSummationField.size must be an integer >= 8 and <= 4096, got 'big'"),
+        (
+            "gasf(size=big)",
+            "GramianSummationField.size must be an integer >= 8 and <= 4096, the side of a square, got 'big'",
+        ),
         ("gasf,gasf(size=224)", "the view 'gasf' is named twice in 'gasf,gasf(size=224)'"),
         ("gasf+gadf", "an image has three channels, A+B+C, got 2 in 'gasf+gadf'"),
         ("gasf,mel", "views must be of one kind, got audio and series in 'gasf,mel'"),

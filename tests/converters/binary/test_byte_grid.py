@@ -205,7 +205,10 @@ def test_golden(rule):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, "ByteGrid.size must be an integer >= 8 and <= 4096, got 4"),
+        (
+            {"size": 4},
+            "ByteGrid.size must be an integer >= 8 and <= 4096 or (height, width), as text 224x448, got 4",
+        ),
         ({"width": 0}, "ByteGrid.width must be an integer >= 1 and <= 65536, got 0"),
         (
             {"width_rule": "round"},

@@ -65,7 +65,7 @@ def test_planes_are_asked_each_and_told_once():
 
 @pytest.mark.parametrize("box", [(0, 0, 4, 1), (0, 0, 1, 3)])
 def test_a_box_beyond_the_image(box):
-    with pytest.raises(ParameterError, match="reaches beyond the image of 3 x 2 pixels"):
+    with pytest.raises(ParameterError, match="reaches beyond the image of 2 x 3 pixels"):
         image().locate(Box(*box))
 
 

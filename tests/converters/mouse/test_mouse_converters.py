@@ -269,7 +269,11 @@ def test_pixels_are_what_they_were(name):
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("trace", {"size": 7}, "TraceDrawing.size must be an integer >= 8 and <= 4096, got 7"),
+        (
+            "trace",
+            {"size": 7},
+            "TraceDrawing.size must be an integer >= 8 and <= 4096, the side of a square, got 7",
+        ),
         (
             "trace",
             {"ink": "red"},

@@ -266,7 +266,11 @@ def test_the_order_of_time_is_that_of_the_columns():
 @pytest.mark.parametrize(
     ("name", "parameters", "message"),
     [
-        ("gasf", {"size": 0}, "GramianSummationField.size must be an integer >= 8 and <= 4096, got 0"),
+        (
+            "gasf",
+            {"size": 0},
+            "GramianSummationField.size must be an integer >= 8 and <= 4096, the side of a square, got 0",
+        ),
         (
             "gadf",
             {"channels": "all"},

@@ -24,7 +24,8 @@ RECIPES = {
         members=2, workers=1,
     ),
     "sound": Recipe(
-        views="mel(size=64)", arch="lenet", weights=Path("random"), strategy="probe", windows="t=0.5", workers=1
+        views="mel(size=64),mel(size=48x96)", arch="lenet", weights=Path("random"), strategy="probe",
+        windows="t=0.5", workers=1,
     ),
 }  # fmt: skip
 

@@ -14,6 +14,8 @@ VIEWS = {
     "mtf(size=50),mtf(size=50,n_bins=4,strategy=normal,channels=stack)": SERIES,
     "recurrence(size=50,dimension=3,threshold=point)": SERIES,
     "patches(size=50),patches(size=50,width=7),patches(size=150,scale=0.5,input=differences)": SERIES,
+    "patches(size=30x80),patches(size=80x30,channels=stack)": SERIES,
+    "mel(size=32x90),stft(size=90x32)": SOUND,
     "gasf(size=32,channels=mean)+patches(size=32)+gadf(size=32)": SERIES,
     "mel(size=64),mel(size=64,channel=left,reference=full_scale,duration_s=0.5,keep=loudest)": SOUND,
     "stft(size=64,duration_s=2,fill=repeat,quantity=magnitude)": SOUND,
