@@ -321,10 +321,10 @@ def _trimmed(evidence: np.ndarray, cells: slice) -> slice:
     --------
     >>> _trimmed(np.array([0.0, 9.0, 11.0, 0.5]), slice(4, 8))
     slice(5, 7, None)
+    >>> _trimmed(np.array([-1.0, 0.0]), slice(4, 6))  # nothing speaks for the class
+    slice(5, 6, None)
     """
     shares = np.cumsum(np.maximum(evidence, 0)) / max(float(np.maximum(evidence, 0).sum()), 1e-12)
-    first = int(np.searchsorted(shares, TRIMMED, "right"))
-    last = int(np.searchsorted(shares, 1 - TRIMMED, "left"))
-    return slice(
-        cells.start + min(first, len(shares) - 1), cells.start + max(first, min(last, len(shares) - 1)) + 1
-    )
+    first = min(int(np.searchsorted(shares, TRIMMED, "right")), len(shares) - 1)
+    last = min(int(np.searchsorted(shares, 1 - TRIMMED, "left")), len(shares) - 1)
+    return slice(cells.start + first, cells.start + max(first, last) + 1)
