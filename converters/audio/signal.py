@@ -63,7 +63,8 @@ class Audio(Signal):
             from IPython.display import Audio as Player
         except ImportError:
             return super()._repr_html_()
-        player = Player(self.samples, rate=int(self.rate_hz))
+        # Brought to full scale unless it is silent: the player divides by the loudest sample.
+        player = Player(self.samples, rate=int(self.rate_hz), normalize=bool(self.samples.any()))
         return super()._repr_html_() + str(player._repr_html_())
 
     def describe(self) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import scipy.io
 
-LARGE_BYTES, MOST_FROM_A_BYTE = map(int, sys.argv[1:3])
 BYTES = {
     "int8": 1, "uint8": 1, "logical": 1, "char": 2, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "single": 4,
 }  # fmt: skip
@@ -24,6 +23,7 @@ BYTES = {
 
 def main() -> None:
     """Answer requests until the other end closes its pipe."""
+    large_bytes, most_from_a_byte = map(int, sys.argv[1:3])
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever else is printed must not garble the answers
     replies.write("ready\n")
@@ -31,18 +31,18 @@ def main() -> None:
         request = json.loads(line)
         # Ends a hanging parser also when nobody is left to kill this process.
         faulthandler.dump_traceback_later(request["timeout_s"] + 1, exit=True)
-        replies.write(json.dumps(answer(request["path"])) + "\n")
+        replies.write(json.dumps(read_arrays(request["path"], large_bytes, most_from_a_byte)) + "\n")
         faulthandler.cancel_dump_traceback_later()
 
 
-def answer(path: str) -> dict[str, Any]:
+def read_arrays(path: str, large_bytes: int, most_from_a_byte: int) -> dict[str, Any]:
     """Return where the arrays of one file are, how they are called, and what they take; or why there are none."""
     number, target = tempfile.mkstemp(suffix=".npz", prefix="phosphene-")
     with os.fdopen(number, "wb") as file:
         try:
             held = sum(math.prod(shape) * BYTES.get(kind, 8) for _, shape, kind in scipy.io.whosmat(path))
             reply = {"arrays": target, "names": [], "held": held, "problem": ""}
-            if held <= max(LARGE_BYTES, MOST_FROM_A_BYTE * Path(path).stat().st_size):
+            if held <= max(large_bytes, most_from_a_byte * Path(path).stat().st_size):
                 found = {name: value for name, value in scipy.io.loadmat(path).items() if name[:2] != "__"}
                 arrays = {
                     name: plain(value) for name, value in found.items() if isinstance(value, np.ndarray)
