@@ -7,8 +7,10 @@ Audacity label track (start, end and label, no header) belongs to the sound of t
 
 import csv
 import io
+import os
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -98,33 +100,41 @@ def walk(folder: Path, *, twice: set[Path] | None = None, closed: set[Path] | No
     ReadError
         The folder itself may not be listed.
     """
-    seen: set[Path] = set()
-    waiting = [folder]
+    seen = {folder.resolve()}
+    waiting = [(folder, _names_in(folder))]
     while waiting:
-        here = waiting.pop()
-        if not is_folder(here):
-            yield here
-        elif here.resolve() in seen:
+        here, names = waiting[-1]
+        if not names:
+            waiting.pop()
+            continue
+        path = here / names.pop()
+        if not is_folder(path):
+            yield path
+        elif (real := path.resolve()) in seen:
             if twice is not None:
-                twice.add(here)
+                twice.add(path)
         else:
-            seen.add(here.resolve())
+            seen.add(real)
             try:
-                below = list_folder(here)
+                waiting.append((path, _names_in(path)))
             except ReadError:
-                if here == folder:
-                    raise
                 if closed is not None:
-                    closed.add(here)
-                yield here
-                continue
-            waiting.extend(sorted((entry for entry in below if entry.name[0] != "."), reverse=True))
+                    closed.add(path)
+                yield path
 
 
-def list_folder(folder: Path) -> list[Path]:
-    """Return what lies in a folder; ReadError where it may not be listed."""
+def list_folder(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder in sorted order, nothing hidden; ReadError where it may not be listed."""
+    names = _names_in(folder)
+    while names:
+        yield folder / names.pop()
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, the last one first: a million paths would take five times the memory."""
     try:
-        return list(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted((entry.name for entry in entries if entry.name[0] != "."), reverse=True)
     except OSError as error:
         raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
 
@@ -295,15 +305,26 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     >>> parse_table(Path("meta.csv"), bytes([10]).join([b"filename;label", b"a.wav;dog"])).rows
     [(2, ['a.wav', 'dog'])]
     """
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
-        text = data.decode(encoding, "strict" if most is None else "replace")
+        text = data.decode(encoding_of(data), "strict" if most is None else "replace")
     except UnicodeDecodeError as error:
         raise ReadError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     track = _label_track(path, text, most)
     if track is not None:
         return track
-    lines = text.splitlines()
+    rows = list(islice(each_row(path, io.StringIO(text, newline=""), *opening_of(text.splitlines())), most))
+    if not rows:
+        return ItemTable(path, (), [])
+    return headed_table(path, rows[0], rows[1:] if has_header(path, rows[0]) else rows)
+
+
+def encoding_of(head: bytes) -> str:
+    """Return the encoding of a table by its first two bytes."""
+    return "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def opening_of(lines: Sequence[str]) -> tuple[int, str]:
+    """Return how many lines stand before the header, and what parts cells."""
     skip = 0
     delimiter = _delimiter(lines[0]) if lines else ","
     if lines and (found := re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)):
@@ -311,24 +332,33 @@ def parse_table(path: Path, data: bytes, most: int | None = None) -> ItemTable:
     while lines[skip:] and lines[skip].startswith("#"):
         skip += 1
         delimiter = _delimiter(lines[skip]) if lines[skip:] else delimiter
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[tuple[int, list[str]]] = []
+    return skip, delimiter
+
+
+def each_row(path: Path, lines: Iterable[str], skip: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of lines that are not blank, with their numbers; ReadError where quotes do not close."""
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
         for row in reader:
             if reader.line_num > skip and any(cell.strip() for cell in row):
-                rows.append((reader.line_num, [cell.strip() for cell in row]))
-                if len(rows) == most:
-                    break
+                yield reader.line_num, [cell.strip() for cell in row]
     except csv.Error as error:
         raise ReadError(
             f"{path}: cannot be read as a table ({error}); write a CSV with path,label"
         ) from error
-    if not rows:
-        return ItemTable(path, (), [])
-    first = rows[0][1]
-    if len(first) == 2 and _looks_like_file(first[0]) and (path.parent / first[0]).is_file():
-        return ItemTable(path, ("path", "label"), rows, headed=False)
-    return ItemTable(path, tuple(first), rows[1:])
+
+
+def has_header(path: Path, first: tuple[int, list[str]]) -> bool:
+    """Tell a header from a row of a path and a label."""
+    cells = first[1]
+    return not (len(cells) == 2 and _looks_like_file(cells[0]) and (path.parent / cells[0]).is_file())
+
+
+def headed_table(path: Path, first: tuple[int, list[str]], rows: list[tuple[int, list[str]]]) -> ItemTable:
+    """Return rows under the header that the first row of their file is, or else under `path,label`."""
+    if has_header(path, first):
+        return ItemTable(path, tuple(first[1]), rows)
+    return ItemTable(path, ("path", "label"), rows, headed=False)
 
 
 def _delimiter(header: str) -> str:

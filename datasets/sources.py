@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from phosphene.converters import ParameterError, PhospheneError, ReadError
@@ -95,7 +96,7 @@ def open_manifest(
     'binary: 3 files, 2 classes from folder names: cat 1, dog 2'
     """
     check_kind(kind)
-    source = _Source(Path(src), kind, label=label, group=group, options=options)
+    source = Listing(Path(src), kind, label=label, group=group, options=options)
     found = source.labelled()
     common = kind or source.common_kind(found.items)
     check_options(source.options, [common], src)
@@ -134,7 +135,7 @@ def find_files(
     ReadError
         There is no such file or folder, nothing in it, or a table is wrong.
     """
-    source = _Source(Path(src), kind, label=options.label, beside=beside, options=options)
+    source = Listing(Path(src), kind, label=options.label, beside=beside, options=options)
     found = source.listed()
     items = tuple(
         replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
@@ -151,7 +152,7 @@ def root_of(src: str | Path) -> Path:
     return src if is_folder(src) else parse_address(src)[0].parent
 
 
-class _Source:
+class Listing:
     """A source, and what its files were found to be."""
 
     def __init__(
@@ -172,7 +173,10 @@ class _Source:
         self.tables: dict[Path, bytes] = {}
         self.notes: list[str] = []
         self.closed: set[Path] = set()
+        self.in_parts = False  # what files were found to be is forgotten then, and files are not kept
         self._walked: list[Path] | None = None
+        self.seen: Counter[Kind] = Counter()
+        self.suffixes: Counter[str] = Counter()
 
     def labelled(self) -> Found:
         """Return the items that have a label, or all where none has."""
@@ -196,8 +200,8 @@ class _Source:
         """Return all items, whatever they are."""
         found = self._table_or_file(need_labels=False)
         if found is None:
-            items, _ = self._class_folders(self._without_clutter(self._files()))
-            found = Found(tuple(row for item in items for row in self._rows(item)))
+            items, _ = self._class_folders(self.without_clutter(self._files()))
+            found = Found(tuple(row for item in items for row in self.rows(item)))
         return replace(found, notes=(*found.notes, *self.notes))
 
     def _overruled(self, found: Found) -> Found:
@@ -250,6 +254,9 @@ class _Source:
             return False
         if path not in self.kinds:
             self._sniff(path)
+        if self.in_parts and path not in self.tables:
+            del self.kinds[path]
+            self.errors.pop(path, None)
         return path in self.tables
 
     def _sniff(self, path: Path) -> None:
@@ -289,7 +296,7 @@ class _Source:
     def _table_or_file(self, *, need_labels: bool) -> Found | None:
         """Return what a file holds, or a folder with a table; None for any other folder."""
         if is_folder(self.src):
-            tables = self._tables_in()
+            tables = self.tables_in()
             return self._from_tables(tables, need_labels=need_labels) if tables else None
         path, fragment = parse_address(self.src)
         if not is_there(path):
@@ -298,25 +305,25 @@ class _Source:
             return Found((Item(path, fragment=fragment, kind=self.kind_of(path)),))
         if self.is_table(path):
             return self._from_tables([path], need_labels=need_labels)
-        rows = self._rows(Item(path))
+        rows = self.rows(Item(path))
         if need_labels and path in self.errors and self.kinds[path] is not None:
             raise ReadError(self.errors[path])
         return Found(rows, _rows_of([item for item in rows if item.label is not None]))
 
-    def _tables_in(self) -> list[Path]:
+    def tables_in(self) -> list[Path]:
         """Return the tables of a folder: in it, in a folder `meta` of it, or beside the sounds that they are about."""
-        top = sorted(file for file in list_folder(self.src) if file.name[0] != ".")
+        top = list_folder(self.src)
         folders = [folder for folder in top if folder.name.lower() in FOLDERS_OF_TABLES and is_folder(folder)]
-        for files in (top, [file for folder in folders for file in _below(folder)]):
+        for files in (list_folder(self.src), (file for folder in folders for file in _below(folder))):
             tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
             if tables:
                 return tables
-        files = self._files()
-        if not {file.suffix.lower() for file in files} & readers()["audio"].suffixes:
+        each_file = partial(walk, self.src) if self.in_parts else self._files
+        if not any(file.suffix.lower() in readers()["audio"].suffixes for file in each_file()):
             return []
         return [
             file
-            for file in files
+            for file in each_file()
             if file.suffix.lower() in TABLE_SUFFIXES and sound_beside(file) and self.is_table(file)
         ]
 
@@ -363,7 +370,7 @@ class _Source:
                 "beside a UCR set", [file for file in top if file not in halves and file not in used]
             )
             return self._flat(halves)
-        files = self._without_clutter(files)
+        files = self.without_clutter(files)
         if all(file.parent == self.src for file in files):
             used = companions(files)
             return self._flat([file for file in files if file not in used])
@@ -375,7 +382,7 @@ class _Source:
             items = self._rows_in_class_folders(items)
             by_class = all(item.label == of_folder[item.path] for item in items)
         else:
-            items = [row for item in items if item.split for row in self._rows(item)]
+            items = [row for item in items if item.split for row in self.rows(item)]
         self._leave_out("in no class folder", [item.path for item in items if item.label is None])
         labelled = tuple(item for item in items if item.label is not None)
         if not labelled:
@@ -387,7 +394,7 @@ class _Source:
 
         Rows with different labels in one file say what they are better than its folder, which is then a group.
         """
-        found = [(item, self._rows(item) if item.label else (item,)) for item in items]
+        found = [(item, self.rows(item) if item.label else (item,)) for item in items]
         own = [(item, rows) for item, rows in found if any(row.label != item.label for row in rows)]
         if not own:
             return [row for _, rows in found for row in rows]
@@ -403,10 +410,10 @@ class _Source:
 
     def _flat(self, files: list[Path]) -> Found:
         """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
-        rows = tuple(row for file in files for row in self._rows(Item(file, split=_half(file, files))))
+        rows = tuple(row for file in files for row in self.rows(Item(file, split=_half(file, files))))
         return Found(rows, _rows_of([item for item in rows if item.label is not None]))
 
-    def _rows(self, item: Item) -> tuple[Item, ...]:
+    def rows(self, item: Item) -> tuple[Item, ...]:
         """Return the rows of a file that holds many items; any other file as it is."""
         kind = self.kind_of(item.path)
         if kind is None or item.fragment:
@@ -471,16 +478,17 @@ class _Source:
                 f"of them ({', '.join(sorted(same)[:_SHOWN])}); if these are the classes, write a table with path,label"
             )
 
-    def _without_clutter(self, files: list[Path]) -> list[Path]:
+    def without_clutter(self, files: Sequence[Path]) -> list[Path]:
         """Return the files without those of the system, and without notes and covers unless all are of bytes."""
         rest = self._without_notes_on_sets([file for file in files if not _SYSTEM.fullmatch(file.name)])
         clutter = [file for file in files if _SYSTEM.fullmatch(file.name)]
-        counts = Counter(
-            kind for file in rest if (kind := self.kind_of(file)) and not _ABOUT.fullmatch(file.name)
-        )
-        kinds = [kind for kind, _ in counts.most_common() if kind != "binary"]
+        data = [file for file in rest if not _ABOUT.fullmatch(file.name)]
+        self.seen.update(kind for file in data if (kind := self.kind_of(file)))
+        if not self.in_parts:
+            self.suffixes.update(file.suffix.lower() for file in rest)
+        kinds = [kind for kind, _ in self.seen.most_common() if kind != "binary"]
         if kinds:
-            usual = Counter(file.suffix.lower() for file in rest).most_common(1)[0][0]
+            usual = self.suffixes.most_common(1)[0][0]
             clutter += [file for file in rest if self._is_clutter(file, kinds, usual)]
         if clutter:
             are = "is no data and is" if len(clutter) == 1 else "are no data and are"
@@ -488,7 +496,7 @@ class _Source:
             self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
         dropped = set(clutter)
         kept = [file for file in rest if file not in dropped]
-        if not kept:
+        if not kept and not self.in_parts:
             raise ReadError(
                 f"{self.src}: holds no data, only {', '.join(file.name for file in files[:_SHOWN])}"
             )
@@ -541,7 +549,7 @@ def _tell(summary: str, notes: Iterable[str]) -> None:
         _log.warning("%s", note)
 
 
-def _name(src: Path, source: _Source) -> str:
+def _name(src: Path, source: Listing) -> str:
     """Return what to call a source; a table is called after its folder, since most are called `meta.csv`."""
     return src.stem if is_file(src) and src not in source.tables else root_of(src).resolve().name
 

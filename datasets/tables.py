@@ -28,7 +28,7 @@ from .columns import (
     sound_beside,
     split_of,
 )
-from .manifest import Item, kind_of_file
+from .manifest import Failure, Item, kind_of_file
 
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
@@ -40,11 +40,12 @@ _MEASURED = 20
 
 @dataclass(frozen=True)
 class Found:
-    """Items of a source, where their labels come from, and notes on what was taken for granted."""
+    """Items of a source, where their labels come from, notes on what was taken for granted, and rows that are none."""
 
     items: tuple[Item, ...]
     labelled_by: str = ""
     notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class _Row(NamedTuple):
@@ -81,17 +82,13 @@ def read_table(
     if not table.rows:
         raise ReadError(f"{path}: has a header but no rows; write one row an item")
     for line, row in table.rows:
-        if len(row) != len(table.columns):
-            raise ReadError(
-                f"{path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
-                "quote cells with commas"
-            )
+        check_width(table, line, row)
     locator, notes = Locator(path), list[str]()
     columns = find_columns(table, locator, label=label, group=group, need_labels=need_labels, notes=notes)
     items = _read_items(table, columns, locator, kind, notes)
     if not items:
         raise ReadError(f"{path}: none of its rows is an item: {'; '.join(notes)}")
-    _check_there(table, items, missing, notes)
+    check_there(table, items, missing, notes)
     _check_once(table, items)
     if columns.split is not None and table.keys[columns.split] in FLAGS:
         notes.append(f"column {table.columns[columns.split]!r} says which items are held out")
@@ -173,7 +170,7 @@ def _rows(table: ItemTable, columns: TableColumns, locator: Locator) -> list[_Ro
     beside = sound_beside(table.path) if columns.path is None else None
     rows = []
     for line, cells in table.rows:
-        path, fragment = _address(table, line, cells, columns, locator, beside)
+        path, fragment = address_of(table, line, cells, columns, locator, beside)
         rows.append(_Row(line, cells, path, fragment, _span(table, line, cells, columns.time)))
     return rows
 
@@ -189,9 +186,10 @@ def _each_selection_once(rows: list[_Row], table: ItemTable, notes: list[str]) -
     return list(reversed(once.values()))
 
 
-def _address(
+def address_of(
     table: ItemTable, line: int, row: list[str], columns: TableColumns, locator: Locator, beside: Path | None
 ) -> tuple[Path, Fragment | None]:
+    """Return the file of a row and the part that its cell names; ReadError where that is empty or wrong."""
     if columns.path is None and beside:
         return beside, None
     cell = row[columns.path or 0]
@@ -325,9 +323,19 @@ def _with_groups(
     return items
 
 
-def _check_there(
+def check_width(table: ItemTable, line: int, row: list[str]) -> None:
+    """Raise ReadError where a row has more or fewer cells than the header."""
+    if len(row) != len(table.columns):
+        raise ReadError(
+            f"{table.path}: line {line} has {len(row)} cells, the header {len(table.columns)}; "
+            "quote cells with commas"
+        )
+
+
+def check_there(
     table: ItemTable, items: dict[int, Item], allowed: Literal["few", "any"], notes: list[str]
 ) -> None:
+    """Note the files that are missing; raise ReadError where a `few` may be and most are."""
     missing = [(line, item.path) for line, item in items.items() if not is_there(item.path)]
     if not missing:
         return

@@ -24,11 +24,13 @@ from .arguments import (
     use_device,
     views_of,
 )
-from .text import failure_table, figure, share, table, terminal_width
+from .text import failure_table, figure, reason_table, share, table, terminal_width
 
 if TYPE_CHECKING:
     from phosphene.datasets.scores import Scores
     from phosphene.pipeline.classifier.evaluation import Evaluation
+
+    from .predict import Failures
 
 
 @dataclass(frozen=True)
@@ -199,8 +201,8 @@ def _predict(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
     )
     if options.out:
-        words = "\n".join([f"{done.n} predictions, {len(done.failures)} failed: {options.out}", *done.notes])
-        return _outcome({"n": done.n, "out": options.out}, words, done.failures)
+        words = "\n".join([f"{done.n} predictions, {done.failures.n} failed: {options.out}", *done.notes])
+        return _with_failures({"n": done.n, "out": options.out}, words, done.failures)
     noted = ["unlike the training items"] if done.notes else []
     rows = [
         [str(p.item), p.label, share(p.probability), *(["; ".join(p.notes)] if noted else [])]
@@ -208,7 +210,21 @@ def _predict(options: argparse.Namespace) -> Outcome:
     ]
     words = table(["path", "label", "probability", *noted], rows) if rows else "no predictions"
     words = "\n\n".join([words, *(["\n".join(done.notes)] if noted else [])])
-    return _outcome({"predictions": [p.told for p in done.predictions]}, words, done.failures)
+    return _with_failures({"predictions": [p.told for p in done.predictions]}, words, done.failures)
+
+
+def _with_failures(result: dict[str, Any], words: str, failures: "Failures") -> Outcome:
+    """Return an outcome with all that failed, or where that is much with the first and the reasons of all."""
+    if failures.n == len(failures.first):
+        return _outcome(result, words, failures.first)
+    names = ("reason", "count", "example")
+    more = {
+        "n_failed": failures.n,
+        "reasons": [dict(zip(names, row, strict=True)) for row in failures.reasons],
+    }
+    table_of = reason_table(failures.n, failures.reasons)
+    failed = _outcome(result | more, words, failures.first)
+    return Outcome(failed.result, f"{words}\n\n{table_of}", failed=True)
 
 
 def _explain(options: argparse.Namespace) -> Outcome:

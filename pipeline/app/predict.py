@@ -1,30 +1,30 @@
-"""Predictions for files, folders and tables: a chunk of items at a time, to the terminal or to a file."""
+"""Predictions for files, folders and tables: a part at a time, to the terminal or, in flat memory, to a file."""
 
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from phosphene.converters import Audio, Fragment, ParameterError, PhospheneError, ReadOptions
+from phosphene.converters import Audio, Fragment, ParameterError
 from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers
 from phosphene.datasets.manifest import Failure, Item
-from phosphene.datasets.sources import find_files
-from phosphene.datasets.windows import cut_each
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Prediction, count_notes
 from phosphene.pipeline.classifier.novelty import N_NEAREST
 
+from .text import reason
+
 Form = Literal["csv", "raven", "audacity"]
 
-CHUNK = 4096
+MOST_KEPT = 1000
+"""Failures that are listed, and different reasons that are counted."""
 _RAVEN = (
     "Selection", "View", "Channel", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Begin Path",
     "Begin File", "Label", "Score",
@@ -42,13 +42,60 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+class Tally:
+    """Counts texts: the first `most` different ones by name, the others together.
+
+    Examples
+    --------
+    >>> tally = Tally(most=1)
+    >>> for text in ("empty", "cut short", "empty"):
+    ...     tally.add(text)
+    >>> tally.counts
+    Counter({'empty': 2, 'other': 1})
+    """
+
+    def __init__(self, most: int, other: str = "other") -> None:
+        self.counts = Counter[str]()
+        self._most, self._other = most, other
+
+    def add(self, text: str) -> None:
+        """Count one more."""
+        self.counts[text if text in self.counts or len(self.counts) < self._most else self._other] += 1
+
+
+class Failures:
+    """What failed in a run of any length: how many, the first thousand, and the reasons with an example of each."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.first: list[Failure] = []
+        self._reasons, self._examples = Tally(MOST_KEPT, "other reasons"), dict[str, Item]()
+
+    def add(self, failures: Iterable[Failure]) -> None:
+        """Count some more."""
+        for failure in failures:
+            self.n += 1
+            why = reason(failure)
+            self._reasons.add(why)
+            if why in self._reasons.counts:
+                self._examples.setdefault(why, failure.item)
+            if len(self.first) < MOST_KEPT:
+                self.first.append(failure)
+
+    @property
+    def reasons(self) -> list[tuple[str, int, str]]:
+        """Each reason, the most frequent first, how often it was given, and an item as an example."""
+        counts = self._reasons.counts.most_common()
+        return [(why, n, str(self._examples.get(why, ""))) for why, n in counts]
+
+
 @dataclass(frozen=True)
 class Predicted:
     """What came of a run: predictions that were written to no file, how many there are, what failed, what was noted."""
 
     predictions: tuple[Prediction, ...]
     n: int
-    failures: tuple[Failure, ...]
+    failures: Failures
     notes: tuple[str, ...]
 
 
@@ -92,50 +139,31 @@ def predict(
         raise ParameterError(f"--to {to} is for sound, and the classifier takes {classifier.kind}; take csv")
     if to != "csv" and out is None:
         raise ParameterError(f"--to {to} needs a file to write; add --out FILE")
-    items, failures = _items(names, classifier.kind, classifier.options)
-    if to == "audacity" and len({item.path for item in items}) > 1:
-        raise ParameterError("a label track is of one sound; name one file, or take --to raven")
     kept: list[Prediction] = []
-    n, noted = 0, Counter[str]()
+    n, noted, failures = 0, Tally(MOST_KEPT, "unlike the training items otherwise"), Failures()
+    sounds = set[Path]()
     with ExitStack() as stack:
         writer = _WRITERS[to](stack.enter_context(atomic_write(out)), classifier.classes) if out else None
-        for chunk in _chunks(items):
-            some = cut_each(chunk, windows, kind=classifier.kind) if windows else chunk
-            done = classifier.predict(
-                some, threshold=limits.threshold, max_novelty=limits.max_novelty, workers=workers
-            )
-            failures += done.failures
+        for done in classifier.predict_each(
+            names,
+            windows=windows,
+            threshold=limits.threshold,
+            max_novelty=limits.max_novelty,
+            workers=workers,
+        ):
+            if to == "audacity":
+                sounds |= {one.item.path for one in done.answers} | {one.item.path for one in done.failures}
+                if len(sounds) > 1:
+                    raise ParameterError("a label track is of one sound; name one file, or take --to raven")
+            failures.add(done.failures)
             n += len(done.answers)
-            noted.update(note for one in done.answers for note in one.notes)
+            for note in (note for one in done.answers for note in one.notes):
+                noted.add(note)
             if writer:
                 writer.write(done.answers)
             else:
                 kept += done.answers
-    return Predicted(tuple(kept), n, tuple(failures), count_notes(noted, n + len(failures)))
-
-
-def _items(names: Iterable[str], kind: Kind, options: ReadOptions) -> tuple[list[Item], list[Failure]]:
-    """Return the items of what was named, and what holds none."""
-    items: list[Item] = []
-    failures: list[Failure] = []
-    for name in names:
-        path, fragment = parse_address(name)
-        if fragment or not path.exists():
-            items.append(Item(path, fragment=fragment, options=options))  # one that is missing fails by name
-            continue
-        try:
-            items += find_files(name, kind=kind, options=options)
-        except ParameterError:
-            raise
-        except PhospheneError as error:
-            failures.append(Failure(Item(path), str(error)))
-    return items, failures
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
+    return Predicted(tuple(kept), n, failures, count_notes(noted.counts, n + failures.n))
 
 
 def _stretch(item: Item) -> tuple[float, float, float]:

@@ -60,6 +60,28 @@ def failure_table(failures: Sequence["Failure"]) -> str:
     return "\n".join(lines)
 
 
+def reason_table(n: int, reasons: Sequence[tuple[str, int, str]]) -> str:
+    """List why many items failed: the most frequent reasons, each with its count and an example.
+
+    Examples
+    --------
+    >>> print(reason_table(2500, [("empty; there is nothing to read", 2500, "a.wav")]))
+    2,500 failed:
+      2,500 times, such as a.wav
+          empty; there is nothing to read
+    """
+    lines = [f"{n:,} failed:"]
+    for why, count, example in reasons[:MOST_FAILURES]:
+        such = f", such as {clean(example)}" if example else ""
+        lines += [
+            f"  {count:,} times{such}",
+            "      " + _wrapped(clean(why), 6, terminal_width(), MOST_LINES),
+        ]
+    if len(reasons) > MOST_FAILURES:
+        lines += [f"  (and {len(reasons) - MOST_FAILURES} more reasons; --json has them)"]
+    return "\n".join(lines)
+
+
 def reason(failure: "Failure") -> str:
     """Return why an item failed, without its path, which messages begin with."""
     error = " ".join(failure.error.split())

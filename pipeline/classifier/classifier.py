@@ -1,6 +1,6 @@
 """The trained result: raw files in, labels out; saved as a folder that holds nothing to be unpickled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.sources import open_manifest
-from phosphene.datasets.windows import Windows, combine, cut, item_failures
+from phosphene.datasets.windows import Windows, combine, cut, cut_each, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.export.compared import compared_items, metadata, signal_form
 from phosphene.pipeline.export.onnx_file import Exported, Inputs, Precision, export_onnx
@@ -32,11 +32,13 @@ from .card import model_card
 from .embed import Embeddings, model_features
 from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
 from .folder import FORMAT, read_folder, write_folder
-from .inputs import ArrayForm, input_items
+from .inputs import ArrayForm, input_items, input_parts
 from .novelty import Novelty
 from .signature import CONSTANT_NOTE, Signature, item_facts
 
 _NOVELTY = "novelty."
+_PART = 4096
+"""Items that are listed and predicted before the next are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,46 @@ class Classifier:
         found = self._predictions(items, workers, progress=True)
         answers = [_unless_doubtful(one, threshold, max_novelty) for one in found]
         return Predictions(tuple(answers), found.failures)
+
+    def predict_each(
+        self,
+        sources: str | Path | Iterable[str | Path],
+        *,
+        windows: str | None = None,
+        threshold: float = 0.0,
+        max_novelty: float = 1.0,
+        workers: int | None = None,
+    ) -> Iterator[Predictions]:
+        """Name the class of files, folders and tables, some thousands at a time, in flat memory.
+
+        Parameters
+        ----------
+        sources
+            Files, `path#fragment`, folders, or tables of items; labels in them may be left out.
+        windows
+            How items are cut for a prediction a window, such as `t=5`; None predicts each item.
+        threshold, max_novelty, workers
+            As for `predict`.
+
+        Yields
+        ------
+        Predictions
+            Of the next part, in sorted order within a folder.
+
+        Examples
+        --------
+        >>> for part in Classifier.load("model").predict_each("recordings"):  # doctest: +SKIP
+        ...     print(len(part), len(part.failures))
+        """
+        self._check_limits(threshold, max_novelty)
+        names = [sources] if isinstance(sources, str | Path) else sources
+        form = ArrayForm(kind=self.kind, options=self.options)
+        for items, failures in input_parts(names, form, most=_PART):
+            some = cut_each(items, windows, kind=self.kind) if windows else items
+            done = Predictions((), ())
+            if some:
+                done = self.predict(some, threshold=threshold, max_novelty=max_novelty, workers=workers)
+            yield Predictions(done.answers, (*failures, *done.failures))
 
     def embed(
         self,

@@ -21,7 +21,8 @@ from phosphene.converters import (
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import check_kind, recognise
-from phosphene.datasets.manifest import Item, Manifest
+from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.parts import find_each
 from phosphene.datasets.sources import find_files, open_manifest
 from phosphene.datasets.tables import Found, check_labels, read_table
 
@@ -143,6 +144,56 @@ def input_items(source: Any, form: ArrayForm) -> tuple[Item, ...]:
             return tuple(item for number, one in enumerate(some) for item in _items(one, form, f"[{number}]"))
         source = np.asarray(some)
     return tuple(_items(source, form, ""))
+
+
+def input_parts(
+    sources: Iterable[str | Path], form: ArrayForm, *, most: int
+) -> Iterator[tuple[list[Item], list[Failure]]]:
+    """Yield the items of files, fragments, folders and tables, and what holds none, some thousands at a time.
+
+    Parameters
+    ----------
+    sources
+        Paths, or `path#fragment`.
+    form
+        The kind that all is read as, and how.
+    most
+        So many items are put together before they are yielded; fewer than twice as many are.
+
+    Raises
+    ------
+    ParameterError
+        The options mean nothing for the kind, or a folder holds several tables.
+    """
+    items, failures = list[Item](), list[Failure]()
+    for source in sources:
+        for some, failed in _listed(source, form, most):
+            items += some
+            failures += failed
+            if len(items) + len(failures) >= most:
+                yield items, failures
+                items, failures = [], []
+    if items or failures:
+        yield items, failures
+
+
+def _listed(
+    source: str | Path, form: ArrayForm, most: int
+) -> Iterator[tuple[Sequence[Item], Sequence[Failure]]]:
+    path, fragment = parse_address(source)
+    if fragment or not path.exists():
+        yield [Item(path, fragment=fragment, options=form.options)], ()  # one that is missing fails by name
+        return
+    taken = 0
+    try:
+        for items, failures in find_each(source, most=most, kind=form.kind, options=form.options):
+            yield items, failures
+            taken += len(items)
+    except ParameterError:
+        raise
+    except PhospheneError as error:
+        rest = "; what comes after it is left out" if taken else ""
+        yield (), [Failure(Item(path), f"{error}{rest}")]
 
 
 def input_manifest(

@@ -1,6 +1,7 @@
 """Files larger than what may be held in memory are converted all the same, as a user does it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -9,8 +10,10 @@ import pytest
 import soundfile
 
 from phosphene.converters import default_views
+from phosphene.pipeline import Recipe, train
 
-MOST_KB = 500_000
+MOST_KB, MOST_GROWTH_KB = 500_000, 50_000
+FEW, MANY = 1_000, 20_000
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,16 +28,20 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
-def converted(path, out, *options):
-    """What `phosphene convert` says, and the most memory in KiB that it or one of its workers held."""
+def measured(*words):
+    """What a command says, and the most memory in KiB that it or one of its workers held."""
     main = "import sys; from phosphene.pipeline.app.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", main, "convert", str(path), str(out), "--json", *options]
+    command = [sys.executable, "-c", main, *map(str, words), "--json"]
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     said, _, most_kb = done.stdout.rstrip().rpartition("\n")
     return json.loads(said), int(most_kb)
+
+
+def converted(path, out, *options):
+    return measured("convert", path, out, *options)
 
 
 @pytest.fixture
@@ -72,6 +79,53 @@ def two_gigabytes(tmp_path):
         file.truncate(2 << 30)
     yield path
     path.unlink()
+
+
+def write_series(folder, count, seed):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        rows = "\n".join(f"{value:.4f}" for value in rng.standard_normal(32))
+        (folder / f"{number:06}.csv").write_text(f"a\n{rows}\n")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    for label, seed in (("a", 1), ("b", 2)):
+        write_series(folder / "raw" / label, 8, seed)
+    recipe = Recipe(views="gasf(size=32)", arch="lenet", strategy="scratch", epochs=1, workers=1)
+    train(folder / "raw", recipe, valid="none", out=folder / "model", progress=False)
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def many_files(tmp_path_factory):
+    """Two folders of series, each file another one, and a table of the larger."""
+    folder = tmp_path_factory.mktemp("many")
+    for count in (FEW, MANY):
+        write_series(folder / str(count), count, seed=0)
+    names = [f"{MANY}/{number:06}.csv,{'-' * 40}" for number in range(MANY)]
+    (folder / "table.csv").write_text("\n".join(["path,comment", *names]) + "\n")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("source", [str(MANY), "table.csv"])
+def test_predict_takes_no_more_memory_for_more_files(source, model, many_files, tmp_path):
+    def predicted(name):
+        out = tmp_path / f"{name}.csv"
+        result, most_kb = measured("predict", model, many_files / name, "--out", out, "--workers", 1)
+        rows = out.read_text().splitlines()[1:]
+        assert len(rows) == result["n"]
+        return [row.partition(",")[0] for row in rows], most_kb
+
+    _, few_kb = predicted(str(FEW))
+    paths, many_kb = predicted(source)
+    assert paths == [str(path) for path in sorted((many_files / str(MANY)).iterdir())]
+    growth_kb = many_kb - few_kb
+    print(f"{source}: {few_kb / 1024:.0f} MiB of {FEW} files, {growth_kb / 1024:.1f} more of {MANY}")
+    assert growth_kb < MOST_GROWTH_KB
 
 
 def test_two_hours_of_sound_in_windows(two_hours, tmp_path):
