@@ -37,7 +37,7 @@ from .novelty import Novelty
 from .signature import CONSTANT_NOTE, Signature, item_facts
 
 _NOVELTY = "novelty."
-_PART = 4096
+_PART = 2048
 """Items that are listed and predicted before the next are."""
 
 
