@@ -1,4 +1,4 @@
-"""All four kinds, small and offline: raw files, their images, a trained model, and answers for files it never saw."""
+"""All four kinds, small and offline: raw files, their images, a trained model, predictions for files it never saw."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ def demo(out: Path, *, seed: int) -> tuple[dict[str, Any], str, bool]:
 
 def _run(kind: Kind, folder: Path, seed: int) -> dict[str, Any]:
     begin = time.monotonic()
-    sys.stderr.write(f"{kind}: files, images, model, answers\n")
+    sys.stderr.write(f"{kind}: files, images, model, predictions\n")
     shutil.rmtree(folder, ignore_errors=True)
     part = _PARTS[kind](folder, seed)
     seen, new = open_manifest(part.seen, kind=kind), open_manifest(part.new, kind=kind)
