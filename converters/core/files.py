@@ -1,6 +1,7 @@
 """Files: the base of readers and their options, the checks before reading, digests, and writing whole."""
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -28,13 +29,25 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     path = Path(path)
     # 40 letters: a file name has 255 bytes, a letter up to 4.
     part = path.parent / f".{path.name[:40]}.{secrets.token_hex(6)}.part"
-    file = _create(part)
+    with naming(path):
+        file = _create(part)
+        try:
+            with file:
+                yield file
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name what was to be written when there is no room for it, of which the system's error names no file."""
     try:
-        with file:
-            yield file
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and error.filename is None:
+            error.filename = os.fspath(path)
         raise
 
 
@@ -318,7 +331,7 @@ def _head(path: str, known: tuple[int, ...]) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-@functools.lru_cache(maxsize=1 << 20)
+@functools.lru_cache(maxsize=1 << 16)  # 30 MB of names at most, in a run of any length
 def _digest(path: str, known: tuple[int, ...]) -> str:
     del known
     with Path(path).open("rb") as file:

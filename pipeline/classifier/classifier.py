@@ -123,7 +123,7 @@ class Classifier:
             Anything else was given, or the classifier does not know what is novel to it.
         """
         self._check_limits(threshold, max_novelty)
-        items = self._items(source, rate_hz, step_s)
+        items = self.items(source, rate_hz=rate_hz, step_s=step_s)
         found = self._predictions(items, workers, progress=True)
         answers = [_unless_doubtful(one, threshold, max_novelty) for one in found]
         return Predictions(tuple(answers), found.failures)
@@ -196,7 +196,7 @@ class Classifier:
         ParameterError
             There is no such layer, or nothing could be drawn.
         """
-        items = self._items(source, rate_hz, step_s)
+        items = self.items(source, rate_hz=rate_hz, step_s=step_s)
         drawn = self._draw(items, workers, progress=True)
         if not len(drawn.tiles.drawn):
             raise ParameterError(f"nothing could be drawn; {drawn.failures[0].error}")
@@ -305,7 +305,10 @@ class Classifier:
         rows = drawn.tiles.drawn
         return Outputs(found.log_proba[rows], None if found.projected is None else found.projected[rows])
 
-    def _items(self, source: Any, rate_hz: float | None, step_s: float | None) -> tuple[Item, ...]:
+    def items(
+        self, source: Any, *, rate_hz: float | None = None, step_s: float | None = None
+    ) -> tuple[Item, ...]:
+        """List the items of what `predict` takes, read as the classifier's training items were."""
         channels = self.signature.channels if self.signature else ()
         form = ArrayForm(
             kind=self.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=self.options
@@ -315,11 +318,11 @@ class Classifier:
     def _draw(self, items: Sequence[Item], workers: int | None, *, progress: bool) -> "_Drawn":
         if not items:
             raise ParameterError("nothing to predict: name at least one file")
-        pieces, source = cut(items, self.windows, self.kind)
-        notes, refused = self._compared(pieces, source, workers)
+        windows, source = cut(items, self.windows, self.kind)
+        notes, refused = self._compared(windows, source, workers)
         kept = np.flatnonzero(~np.isin(source, list(refused)))
-        pieces, source = tuple(pieces[index] for index in kept), source[kept]
-        tiles = render(pieces, self.views, workers=workers, progress=progress)
+        windows, source = tuple(windows[index] for index in kept), source[kept]
+        tiles = render(windows, self.views, workers=workers, progress=progress)
         undrawn = item_failures(items, source, tiles.items, tiles.failures)
         reasons = {failure.item: failure.error for failure in undrawn}
         reasons |= {items[index]: f"{items[index]}: {reason}" for index, reason in refused.items()}
@@ -400,7 +403,7 @@ class Classifier:
         form = None
         if inputs == "signal":
             form = signal_form(self.signature, self.views, self.windows, samples=samples, rate_hz=rate_hz)
-        given = None if check is None else input_items(check, ArrayForm(kind=self.kind, options=self.options))
+        given = None if check is None else self.items(check, rate_hz=rate_hz)
         with compared_items(given, self.kind, self.signature, self.windows, form) as items:
             return export_onnx(
                 self.model, self.views, Path(path), items=items, form=form, precision=precision,

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypeAliasType, TypedDict
 
 from phosphene.converters import ReadError
+from phosphene.converters.core.files import naming
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +107,7 @@ def write_folder(
     """Write a model folder whole or not at all.
 
     All is written to a new folder beside it and brought to the disk; then the two change names. A folder that holds
-    other files too, is mounted or worked in keeps its place: the three files are renamed into it one after another, and
+    other files too, is mounted or worked in stays: the three files are renamed into it one after another, and
     should that be broken off, the checksum tells that they do not belong together.
     """
     from safetensors.torch import save
@@ -120,17 +121,17 @@ def write_folder(
     new.mkdir()
     try:
         for name, content in ((WEIGHTS, weights), (CARD, card.encode()), (CONFIG, text.encode())):
-            with (new / name).open("xb") as file:
+            with naming(folder / name), (new / name).open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-        _take_place(new, folder)
+        _take_name(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
     _sync(folder.parent)
 
 
-def _take_place(new: Path, folder: Path) -> None:
+def _take_name(new: Path, folder: Path) -> None:
     old = new.with_suffix(".old")
     if not folder.exists():
         new.rename(folder)

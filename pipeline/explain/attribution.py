@@ -25,7 +25,7 @@ from phosphene.pipeline.backbones.frozen import WHOLE, cell_edges
 from phosphene.pipeline.strategies.temperature import log_softmax
 
 LAST_LAYERS = 2
-"""Layers of a trained network whose maps are averaged: the last knows the class best, the one before the place."""
+"""Layers of a trained network whose maps are averaged: the last knows best what, the one before where."""
 
 
 @dataclass(frozen=True, eq=False)

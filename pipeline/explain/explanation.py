@@ -12,7 +12,6 @@ from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Prediction
-from phosphene.pipeline.classifier.inputs import ArrayForm, input_items
 
 from .attribution import attribute, contrast
 from .grid import Grid
@@ -44,7 +43,7 @@ class WeightedRegion:
     view
         The view that has most of it.
     region
-        Where it is: seconds and hertz, samples, events and places on the screen, or bytes, in the file's own count.
+        Where it is: seconds and hertz, samples, events and positions on the screen, or bytes, in the file's own count.
     """
 
     weight: float
@@ -205,11 +204,7 @@ def explain(
     >>> explain(Classifier.load("model"), "new.wav").result["regions"][0]  # doctest: +SKIP
     {'weight': 0.41, 'view': 'mel', 'start_s': 1.2, 'stop_s': 1.45, 'low_hz': 803.1, 'high_hz': 1204.6}
     """
-    channels = classifier.signature.channels if classifier.signature else ()
-    form = ArrayForm(
-        kind=classifier.kind, rate_hz=rate_hz, step_s=step_s, channels=channels, options=classifier.options
-    )
-    items = input_items(source, form)
+    items = classifier.items(source, rate_hz=rate_hz, step_s=step_s)
     if len(items) != 1:
         raise ParameterError(
             f"explain takes one item, got {len(items)}; name one, such as {next(iter(items), 'a file')}"

@@ -21,7 +21,7 @@ BAND_ROWS = 48
 """Bands of frequency of sound, equally wide on the mel scale."""
 BOXES, FEWER_BOXES = 56, 28
 """Boxes along each side of an image that are located; fewer where that means to look through the whole signal."""
-TOLD = 0.98
+MOST_EVIDENCE = 0.98
 """Boxes are located from the strongest on, until they hold this share of the evidence of an image."""
 BYTES_SEARCHED = 200_000_000
 """Where a layout looks through the whole file for each box, fewer boxes of a long one are located."""
@@ -92,7 +92,7 @@ class Grid:
         rising = np.zeros((self.shape[0], self.shape[1] + 2))
         for box, weight in self._boxes(image, pixels):
             region = image.locate(box)
-            spans = [self._places(span, offset) for span in region.spans if span.quantity in _ALONG]
+            spans = [self._cells_of(span, offset) for span in region.spans if span.quantity in _ALONG]
             if spans:
                 starts, stops = np.clip(np.array(spans).T, 0, self.shape[1])
                 _ramp(rising, starts, stops, weight * self._shares(region))
@@ -105,16 +105,16 @@ class Grid:
         rows, columns = (np.unique(np.linspace(0, size, count + 1).astype(int)) for size in pixels.shape)
         sums = np.add.reduceat(np.add.reduceat(pixels, rows[:-1], axis=0), columns[:-1], axis=1)
         order = np.argsort(-np.abs(sums), axis=None)
-        told = np.cumsum(np.abs(sums.ravel()[order]))
+        shares = np.cumsum(np.abs(sums.ravel()[order]))
         most = len(order)
         if isinstance(self.signal, Binary) and image.layout.axes():
             most = int(np.clip(BYTES_SEARCHED / len(self.signal.data), 32, most))
-        for index in order[: min(most, int(np.searchsorted(told, TOLD * told[-1])) + 1)]:
+        for index in order[: min(most, int(np.searchsorted(shares, MOST_EVIDENCE * shares[-1])) + 1)]:
             row, column = divmod(int(index), len(columns) - 1)
             box = Box(*map(int, (columns[column], rows[row], columns[column + 1], rows[row + 1])))
             yield box, float(sums[row, column])
 
-    def _places(self, span: Span, offset: float) -> tuple[float, float]:
+    def _cells_of(self, span: Span, offset: float) -> tuple[float, float]:
         """Return a stretch of the signal in columns, with fractions."""
         start, stop = span.start, span.stop
         if isinstance(

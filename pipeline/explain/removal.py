@@ -17,7 +17,7 @@ from .grid import Grid
 
 FRAME_S = 0.046
 """Seconds of sound in a frame of the transform by which boxes are muted."""
-PIECE_FRAMES = 2048
+FRAMES_AT_A_TIME = 2048
 
 
 def remove(grid: Grid, mask: np.ndarray) -> Signal:
@@ -76,27 +76,27 @@ def _muted(signal: Audio, grid: Grid, mask: np.ndarray) -> Audio:
     hop = 2 ** max(2, round(np.log2(FRAME_S * signal.rate_hz / 2)))
     n = signal.samples.shape[1]
     out = np.empty_like(signal.samples)
-    for start in range(0, n, PIECE_FRAMES * hop):
-        stop = min(n, start + PIECE_FRAMES * hop)
+    for start in range(0, n, FRAMES_AT_A_TIME * hop):
+        stop = min(n, start + FRAMES_AT_A_TIME * hop)
         first = max(0, start - 2 * hop)
-        piece = signal.samples[:, first : stop + 2 * hop]
-        out[:, start:stop] = _muted_piece(piece, first, hop, signal.rate_hz, grid, mask)[
+        block = signal.samples[:, first : stop + 2 * hop]
+        out[:, start:stop] = _muted_block(block, first, hop, signal.rate_hz, grid, mask)[
             :, start - first : stop - first
         ]
     return replace(signal, samples=out)
 
 
-def _muted_piece(
-    piece: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, mask: np.ndarray
+def _muted_block(
+    block: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, mask: np.ndarray
 ) -> np.ndarray:
     from scipy.signal import istft, stft
 
     form = {"fs": rate_hz, "nperseg": 2 * hop, "noverlap": hop}
-    hz, times_s, spectrum = stft(piece, **form)
+    hz, times_s, spectrum = stft(block, **form)
     rows = np.clip(np.searchsorted(grid.rows, hz, "right") - 1, 0, grid.shape[0] - 1)
     columns = np.clip(((times_s + first / rate_hz) / grid.columns[1]).astype(int), 0, grid.shape[1] - 1)
     _, left = istft(spectrum * ~mask[np.ix_(rows, columns)], **form)
-    return np.asarray(left[:, : piece.shape[1]], np.float32)
+    return np.asarray(left[:, : block.shape[1]], np.float32)
 
 
 def ask(classifier: Classifier, signals: Sequence[Signal]) -> np.ndarray:
