@@ -3,6 +3,9 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,29 @@ def loopback() -> None:
             socket.create_connection(server.getsockname(), timeout=5).close()
         except OSError as error:
             pytest.skip(f"needs the loopback interface up: {error}")
+
+
+# A process between, since the memory of what starts a process counts towards it: this one is small, as is time -v.
+MEASURE = """
+import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:])
+_, status, used = os.wait4(child.pid, 0)
+print(f"\\n{used.ru_utime + used.ru_stime} {used.ru_maxrss}")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.fixture(scope="session")
+def measured() -> Callable[..., tuple[subprocess.CompletedProcess, float, int]]:
+    """Run `phosphene WORDS --json` in a process: what it said, the seconds of CPU, the most KiB it or a worker held."""
+
+    def run(*words: object) -> tuple[subprocess.CompletedProcess, float, int]:
+        command = [sys.executable, "-m", "phosphene", *map(str, words), "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=False
+        )
+        done.stdout, _, figures = done.stdout.rstrip().rpartition("\n")
+        cpu_s, most_kb = figures.split()
+        return done, float(cpu_s), int(most_kb)
+
+    return run

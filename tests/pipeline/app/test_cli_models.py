@@ -239,7 +239,7 @@ def test_answers_in_words(model, raw, phosphene):
     assert "true \\ answer  bearing" in phosphene("evaluate", model, raw / "new", "--workers", "1").out
     why, header, *rows, mean = phosphene("cross-validate", raw / "seen", *SMALL).out.splitlines()
     assert why.startswith("strategy probe (")
-    assert header.split() == ["fold", "n", "accuracy", "macro-F1"]
+    assert header.split() == ["fold", "n", "accuracy", "macro-F1", "out", "of", "fold"]
     assert [row.split()[0] for row in rows] == ["1", "2", "3", "4", "5"]
     assert mean.startswith("mean: accuracy ")
 

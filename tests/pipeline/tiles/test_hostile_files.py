@@ -5,8 +5,6 @@ import io
 import json
 import os
 import struct
-import subprocess
-import sys
 import time
 import zipfile
 
@@ -168,20 +166,16 @@ def test_what_is_no_file_is_named_and_never_opened(folder, tmp_path, name):
 
 
 @pytest.mark.slow
-def test_all_of_them_at_once_from_the_command_line(folder, tmp_path):
+def test_all_of_them_at_once_from_the_command_line(measured, folder, tmp_path):
     for number, (called, data, _) in enumerate(FILES.values()):
         folder.joinpath(f"{number}_{called}").write_bytes(data() if callable(data) else data)
     os.mkfifo(folder / "pipe.csv")
-    command = [sys.executable, "-m", "phosphene", "convert", str(folder), str(tmp_path / "out"), "--json"]
-    with (tmp_path / "answer").open("w") as out, (tmp_path / "words").open("w") as words:
-        run = subprocess.Popen(command, stdout=out, stderr=words)
-        _, status, used = os.wait4(run.pid, 0)
-    run.returncode = os.waitstatus_to_exitcode(status)
+    run, cpu_s, most_kb = measured("convert", folder, tmp_path / "out")
     assert run.returncode == 1
-    assert "Traceback" not in (tmp_path / "words").read_text()
-    assert used.ru_utime + used.ru_stime < len(FILES) * MOST_CPU_S
-    assert used.ru_maxrss < MOST_KB
-    failed = {failure["path"] for failure in json.loads((tmp_path / "answer").read_text())["failed"]}
+    assert "Traceback" not in run.stderr
+    assert cpu_s < len(FILES) * MOST_CPU_S
+    assert most_kb < MOST_KB
+    failed = {failure["path"] for failure in json.loads(run.stdout)["failed"]}
     assert {f"{folder}/{n}_{called}" for n, (called, _, why) in enumerate(FILES.values()) if why} <= failed
     assert f"{folder}/good.csv" not in failed
 
