@@ -7,14 +7,17 @@ Audacity label track (start, end and label, no header) belongs to the sound of t
 
 import csv
 import io
-import os
+import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from phosphene.converters import Fragment, ParameterError, ReadError
+from phosphene.converters import Fragment, MissingExtra, ParameterError, ReadError
+from phosphene.converters.core.errors import short
+from phosphene.converters.core.files import check_unpacked, is_file, walk
 from phosphene.converters.core.signal import parse_address
 from phosphene.converters.registry import readers
 
@@ -80,92 +83,13 @@ class Locator:
         return files[0] if len(files) == 1 else None
 
 
-def walk(folder: Path, *, twice: set[Path] | None = None, closed: set[Path] | None = None) -> Iterator[Path]:
-    """Yield what lies below a folder in sorted order, following links; nothing hidden.
-
-    What is no file or may not be opened (a pipe, a device, a folder that may not be listed) is among it, and fails by
-    name when it is read.
-
-    Parameters
-    ----------
-    folder
-        Where to begin.
-    twice
-        Gets the links to folders that were listed already, which are not listed again.
-    closed
-        Gets the folders that may not be listed.
-
-    Raises
-    ------
-    ReadError
-        The folder itself may not be listed.
-    """
-    seen = {folder.resolve()}
-    waiting = [(folder, _names_in(folder))]
-    while waiting:
-        here, names = waiting[-1]
-        if not names:
-            waiting.pop()
-            continue
-        path = here / names.pop()
-        if not is_folder(path):
-            yield path
-        elif (real := path.resolve()) in seen:
-            if twice is not None:
-                twice.add(path)
-        else:
-            seen.add(real)
-            try:
-                waiting.append((path, _names_in(path)))
-            except ReadError:
-                if closed is not None:
-                    closed.add(path)
-                yield path
-
-
-def list_folder(folder: Path) -> Iterator[Path]:
-    """Yield what lies in a folder in sorted order, nothing hidden; ReadError where it may not be listed."""
-    names = _names_in(folder)
-    while names:
-        yield folder / names.pop()
-
-
-def _names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, the last one first: a million paths would take five times the memory."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry.name for entry in entries if entry.name[0] != "."), reverse=True)
-    except OSError as error:
-        raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
-
-
-def is_folder(path: Path) -> bool:
-    """Tell whether there is such a folder; what may not be looked at is none."""
-    return _told(Path.is_dir, path)
-
-
-def is_file(path: Path) -> bool:
-    """Tell whether there is such a file and no pipe or device; what may not be looked at is none."""
-    return _told(Path.is_file, path)
-
-
-def is_there(path: Path) -> bool:
-    """Tell whether anything is there; a name that none can have is not."""
-    return _told(Path.exists, path)
-
-
-def _told(question: Callable[[Path], bool], path: Path) -> bool:
-    try:
-        return question(path)
-    except OSError:  # a name longer than any file's, or a folder above that may not be entered
-        return False
-
-
 SPLITS: dict[str, SplitName] = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
     "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
 }  # fmt: skip
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
+_JSON = frozenset({".json", ".jsonl", ".ndjson"})
+NOT_CSV = frozenset({".parquet", ".xlsx", *_JSON})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", *NOT_CSV})
 # The names of columns as `_key` writes them, the likeliest first.
 _PATHS = (
     "path", "paths", "filepath", "file_path", "filename", "file_name", "slice_file_name", "fname", "file", "begin_path",
@@ -267,9 +191,12 @@ class TableColumns(NamedTuple):
 
 def sniff_table(path: Path, head: bytes) -> bool:
     """Tell from its first bytes whether a file is a table of items, or of parts of a sound beside it."""
-    if path.suffix.lower() not in TABLE_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES or (suffix in _JSON and not _names_paths(head)):
         return False
     try:
+        if suffix in NOT_CSV:
+            head = as_csv(path, most=_HEAD_LINES)
         table = parse_table(path, b"\n".join(head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]), most=3)
     except ReadError:
         return False
@@ -286,6 +213,90 @@ def sniff_table(path: Path, head: bytes) -> bool:
         len(keys) <= _FEW
         and _path_by_content(table, Locator(path), deep=bool(set(keys) & set(_LABELS))) is not None
     )
+
+
+def _names_paths(head: bytes) -> bool:
+    """Tell by its beginning whether a JSON file holds records with a path."""
+    names = re.findall(rb'"([^"\\]{1,40})"\s*:', head[:4000])
+    return any(_key(name.decode(errors="replace")) in _PATHS for name in names)
+
+
+def as_csv(path: Path, most: int | None = None) -> bytes:
+    """Return a table of items in Parquet, Excel or JSON (a list of records, or one a line) as CSV; `most` rows of it.
+
+    Raises
+    ------
+    ReadError
+        It is damaged, or no table.
+    MissingExtra
+        It is an Excel workbook, and openpyxl is not installed.
+    """
+    suffix = path.suffix.lower()
+    try:
+        records = (_json_records if suffix in _JSON else _parquet if suffix == ".parquet" else _xlsx)(path)
+        names, rows = dict[str, None](), list[Mapping[str, object]]()
+        for record in islice(records, most):
+            rows.append(record)
+            names.update(dict.fromkeys(record))
+    except (ReadError, MissingExtra):
+        raise
+    except Exception as error:  # of a damaged file each library has errors of its own
+        raise ReadError(
+            f"{path}: cannot be read as a table ({short(error)}); write a CSV with path,label"
+        ) from error
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(names), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: " ".join(str(cell).split()) for name, cell in row.items() if cell is not None} for row in rows
+    )
+    return file.getvalue().encode()
+
+
+def _json_records(path: Path) -> Iterator[Mapping[str, object]]:
+    text = path.read_text(encoding="utf-8-sig").lstrip()
+    found = (
+        json.loads(text) if text.startswith("[") else map(json.loads, filter(str.strip, text.splitlines()))
+    )
+    for record in found:
+        if not isinstance(record, dict):
+            raise ReadError(f"{path}: is no list of records; write a CSV with path,label")
+        yield record
+
+
+def _parquet(path: Path) -> Iterator[Mapping[str, object]]:
+    from pyarrow import parquet, types
+
+    with parquet.ParquetFile(path) as file:
+        names = [
+            field.name
+            for field in file.schema_arrow
+            if not (types.is_nested(field.type) or types.is_binary(field.type))
+        ]
+        if not any(_key(name) in _PATHS for name in names):
+            return
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        check_unpacked(path, sum(group.total_byte_size for group in groups))
+        for batch in file.iter_batches(columns=names, use_threads=False):
+            yield from batch.to_pylist()
+
+
+def _xlsx(path: Path) -> Iterator[Mapping[str, object]]:
+    try:
+        import openpyxl
+    except ImportError as error:
+        what = "an Excel workbook, which needs openpyxl: pip install 'phosphene[files]'"
+        raise MissingExtra(f"{path}: {what}") from error
+    with zipfile.ZipFile(path) as archive:
+        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        names = [str(name or "") for name in next(rows, ())]
+        if any(_key(name) in _PATHS for name in names):
+            yield from (dict(zip(names, row, strict=False)) for row in rows)
+    finally:
+        book.close()
 
 
 def _key(name: str) -> str:

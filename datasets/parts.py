@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.files import DEFAULTS, ReadOptions
+from phosphene.converters.core.files import DEFAULTS, ReadOptions, is_folder, walk
 from phosphene.converters.core.signal import Kind
 from phosphene.converters.registry import check_options
 
 from .columns import (
+    NOT_CSV,
     ItemTable,
     Locator,
     TableColumns,
@@ -21,10 +22,8 @@ from .columns import (
     find_columns,
     has_header,
     headed_table,
-    is_folder,
     opening_of,
     sound_beside,
-    walk,
 )  # fmt: skip
 from .manifest import Failure, Item, summarise
 from .sources import Listing
@@ -141,7 +140,7 @@ def _table_parts(path: Path, *, kind: Kind | None, most: int) -> Iterator[Found]
     ReadError
         There is no column of paths, or most files of the first rows are missing.
     """
-    if path.stat().st_size <= _WHOLE_BYTES:
+    if path.stat().st_size <= _WHOLE_BYTES or path.suffix.lower() in NOT_CSV:
         return None
     parts = _large_table(path, most)
     first = next(parts, None)

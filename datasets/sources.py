@@ -9,28 +9,33 @@ from functools import partial
 from pathlib import Path
 
 from phosphene.converters import ParameterError, PhospheneError, ReadError
-from phosphene.converters.core.files import DEFAULTS, ReadOptions, read_head
+from phosphene.converters.core.files import (
+    DEFAULTS,
+    ReadOptions,
+    is_file,
+    is_folder,
+    is_there,
+    list_folder,
+    read_head,
+    walk,
+)
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
 from phosphene.converters.registry import check_kind, check_options, readers, recognise
 
 from .columns import (
     FOLDERS_OF_TABLES,
+    NOT_CSV,
     SPLITS,
     TABLE_SUFFIXES,
-    is_file,
-    is_folder,
-    is_there,
-    list_folder,
+    as_csv,
     sniff_table,
     sound_beside,
-    walk,
 )
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
 from .splits import SplitName
-from .tables import Found, check_labels, companions, read_table, rows_of
+from .tables import Found, check_labels, companions, half_of, halves, read_table, rows_of
 
 _log = logging.getLogger("phosphene")
-_HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)
 _SYSTEM = re.compile(r"(thumbs\.db|desktop\.ini|ehthumbs\.db|icon\r?|\._.*|\.ds_store)", re.IGNORECASE)
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|copying|changelog|changes|authors|citation|attribution|notice)\b.*", re.IGNORECASE
@@ -353,7 +358,10 @@ class Listing:
 
     def _from_table(self, table: Path, *, need_labels: bool) -> Found:
         head = self.tables[table]
-        data = head if len(head) == table.stat().st_size else table.read_bytes()
+        if table.suffix.lower() in NOT_CSV:
+            data = as_csv(table)
+        else:
+            data = head if len(head) == table.stat().st_size else table.read_bytes()
         found = read_table(
             table, data, label=self.label, group=self.group, need_labels=need_labels, kind=self.kind
         )
@@ -362,14 +370,14 @@ class Listing:
 
     def _folder(self, files: list[Path]) -> Found:
         top = [file for file in files if file.parent == self.src]
-        halves = _halves(top)
-        if halves:
-            used = companions(halves)
+        both = halves(top)
+        if both:
+            used = companions(both)
             self._leave_out("below a UCR set", [file for file in files if file.parent != self.src])
             self._leave_out(
-                "beside a UCR set", [file for file in top if file not in halves and file not in used]
+                "beside a UCR set", [file for file in top if file not in both and file not in used]
             )
-            return self._flat(halves)
+            return self._flat(both)
         files = self.without_clutter(files)
         if all(file.parent == self.src for file in files):
             used = companions(files)
@@ -410,7 +418,7 @@ class Listing:
 
     def _flat(self, files: list[Path]) -> Found:
         """List files that lie side by side: the halves of a UCR set, archives, or files without labels."""
-        rows = tuple(row for file in files for row in self.rows(Item(file, split=_half(file, files))))
+        rows = tuple(row for file in files for row in self.rows(Item(file, split=half_of(file, files))))
         return Found(rows, _rows_of([item for item in rows if item.label is not None]))
 
     def rows(self, item: Item) -> tuple[Item, ...]:
@@ -504,10 +512,10 @@ class Listing:
 
     def _without_notes_on_sets(self, files: list[Path]) -> list[Path]:
         """Return the files without what lies beside the halves of UCR sets: a licence, a description as text."""
-        halves = set(_halves(files))
-        sets = {file.parent for file in halves}
-        used = companions(halves)
-        notes = [file for file in files if file.parent in sets and file not in halves]
+        both = set(halves(files))
+        sets = {file.parent for file in both}
+        used = companions(both)
+        notes = [file for file in files if file.parent in sets and file not in both]
         self._leave_out("beside a UCR set", [file for file in notes if file not in used])
         dropped = set(notes)
         return [file for file in files if file not in dropped]
@@ -529,7 +537,7 @@ class Listing:
         )
 
     def _refuse_archives(self, files: list[Path]) -> None:
-        archive = next(iter(_halves(files)), None)
+        archive = next(iter(halves(files)), None)
         if archive and not companions([archive]):
             raise ParameterError(
                 f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"
@@ -558,25 +566,6 @@ def _rows_of(items: Sequence[Item]) -> str:
     """Return where the labels of rows come from."""
     names = list(dict.fromkeys(item.path.name for item in items))
     return f"the rows of {names[0] if len(names) == 1 else f'{len(names)} files'}" if names else ""
-
-
-def _half(file: Path, files: Iterable[Path]) -> SplitName | None:
-    """Tell which half of a UCR set a file is, if the other half lies beside it."""
-    found = _HALF.fullmatch(file.name)
-    if not found:
-        return None
-    name, half, suffix = found.groups()
-    others = {"train": ("test", "valid", "val")}.get(half.lower(), ("train",))
-    wanted = {f"{name}_{other}{suffix}".lower() for other in others}
-    return SPLITS[half.lower()] if wanted & {f.name.lower() for f in files} else None
-
-
-def _halves(files: Sequence[Path]) -> list[Path]:
-    """Return the halves of UCR sets among files of whatever folders."""
-    by_folder: dict[Path, list[Path]] = {}
-    for file in files:
-        by_folder.setdefault(file.parent, []).append(file)
-    return [file for file in files if _half(file, by_folder[file.parent])]
 
 
 def _why(error: Exception, path: Path) -> str:

@@ -11,25 +11,34 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError, ReadError
-from phosphene.converters.core.files import DEFAULTS, Reader, ReadOptions, check_npy_header, read_head
+from phosphene.converters.core.files import (
+    DEFAULTS,
+    Reader,
+    ReadOptions,
+    check_npy_header,
+    is_there,
+    read_head,
+)
 from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import readers
 
 from .columns import (
     FLAGS,
+    SPLITS,
     ItemTable,
     Locator,
     TableColumns,
     TimeColumns,
     find_columns,
     is_number,
-    is_there,
     parse_table,
     sound_beside,
     split_of,
 )
 from .manifest import Failure, Item, kind_of_file
+from .splits import SplitName
 
+_HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)
 _MAX_TARGETS = 20
 """More different real numbers than this are numbers to predict."""
 _FAR_AFTER = 20.0
@@ -402,6 +411,25 @@ def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tupl
         f"{path}: {used}" if used else f"{path}: its {count} rows have no labels; put them in {_wanted(path)}"
     )
     return list(zip(*columns, strict=True)), note
+
+
+def half_of(file: Path, files: Iterable[Path]) -> SplitName | None:
+    """Tell which half of a UCR set a file is, if the other half lies beside it."""
+    found = _HALF.fullmatch(file.name)
+    if not found:
+        return None
+    name, half, suffix = found.groups()
+    others = {"train": ("test", "valid", "val")}.get(half.lower(), ("train",))
+    wanted = {f"{name}_{other}{suffix}".lower() for other in others}
+    return SPLITS[half.lower()] if wanted & {f.name.lower() for f in files} else None
+
+
+def halves(files: Sequence[Path]) -> list[Path]:
+    """Return the halves of UCR sets among files of whatever folders."""
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent, []).append(file)
+    return [file for file in files if half_of(file, by_folder[file.parent])]
 
 
 def companions(files: Iterable[Path]) -> frozenset[Path]:

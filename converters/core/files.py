@@ -1,4 +1,4 @@
-"""Files: the base of readers and their options, the checks before reading, digests, and writing whole."""
+"""Files: the base of readers and their options, walking folders, the checks before reading, digests, writing whole."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ import secrets
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -379,3 +379,84 @@ def register_kind(kind: KindSpec) -> KindSpec:
     if registered_kinds.setdefault(kind.name, kind) != kind:
         raise ParameterError(f"a kind {kind.name!r} is registered already, with {kind.reader}")
     return kind
+
+
+def walk(folder: Path, *, twice: set[Path] | None = None, closed: set[Path] | None = None) -> Iterator[Path]:
+    """Yield what lies below a folder in sorted order, following links; nothing hidden.
+
+    What is no file or may not be opened (a pipe, a device, a folder that may not be listed) is among it, and fails by
+    name when it is read.
+
+    Parameters
+    ----------
+    folder
+        Where to begin.
+    twice
+        Gets the links to folders that were listed already, which are not listed again.
+    closed
+        Gets the folders that may not be listed.
+
+    Raises
+    ------
+    ReadError
+        The folder itself may not be listed.
+    """
+    seen = {folder.resolve()}
+    waiting = [(folder, _names_in(folder))]
+    while waiting:
+        here, names = waiting[-1]
+        if not names:
+            waiting.pop()
+            continue
+        path = here / names.pop()
+        if not is_folder(path):
+            yield path
+        elif (real := path.resolve()) in seen:
+            if twice is not None:
+                twice.add(path)
+        else:
+            seen.add(real)
+            try:
+                waiting.append((path, _names_in(path)))
+            except ReadError:
+                if closed is not None:
+                    closed.add(path)
+                yield path
+
+
+def list_folder(folder: Path) -> Iterator[Path]:
+    """Yield what lies in a folder in sorted order, nothing hidden; ReadError where it may not be listed."""
+    names = _names_in(folder)
+    while names:
+        yield folder / names.pop()
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, the last one first: a million paths would take five times the memory."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry.name for entry in entries if entry.name[0] != "."), reverse=True)
+    except OSError as error:
+        raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is such a folder; what may not be looked at is none."""
+    return _asked(Path.is_dir, path)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is such a file and no pipe or device; what may not be looked at is none."""
+    return _asked(Path.is_file, path)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether anything is there; a name that none can have is not."""
+    return _asked(Path.exists, path)
+
+
+def _asked(question: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return question(path)
+    except OSError:  # a name longer than any file's, or a folder above that may not be entered
+        return False

@@ -1,6 +1,9 @@
 """Tables as people have them: names of columns, parts of recordings, groups, separators, and what is refused."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -238,6 +241,36 @@ def test_separators_and_encodings(folder, delimiter, encoding, name, before):
     table(folder, before + delimiter.join(("path", "label")), rows, name=name, encoding=encoding)
     assert open_manifest(folder).classes == ("Bär", "Kauz")
     assert len(find_files(folder)) == N
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "xlsx", "json", "jsonl"])
+def test_tables_of_items_in_other_formats(folder, suffix):
+    frame = pd.DataFrame(
+        {"file_name": [f"{k}.wav" for k in range(N)], "category": list("ababab"), "age": range(N)}
+    )
+    path = folder / f"metadata.{suffix}"
+    write = {
+        "parquet": frame.to_parquet,
+        "xlsx": lambda path: frame.to_excel(path, index=False),
+        "json": lambda path: frame.to_json(path, orient="records", indent=1),
+        "jsonl": lambda path: frame.to_json(path, orient="records", lines=True),
+    }
+    write[suffix](path)
+    for source in (folder, path):
+        manifest = open_manifest(source)
+        assert manifest.labels.tolist() == list("ababab")
+        assert [item.path.name for item in manifest.items] == [f"{k}.wav" for k in range(N)]
+        assert manifest.labelled_by == f"column 'category' of {path.name}"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ReadError, match=f"metadata.{suffix}: "):
+        open_manifest(path)
+
+
+def test_records_of_values_are_no_table_of_items(tmp_path):
+    pd.DataFrame({"x": np.sin(np.arange(300.0)), "y": 1.0}).to_parquet(tmp_path / "a.parquet")
+    events = [{"t": k, "x": k, "y": k, "event": "move"} for k in range(50)]
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, events)))
+    assert [item.kind for item in find_files(tmp_path)] == ["series", "mouse"]
 
 
 def test_a_table_without_a_header(folder):

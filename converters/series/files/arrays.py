@@ -34,6 +34,11 @@ def is_npz(head: bytes) -> bool:
     return head.startswith(b"PK\x03\x04") and head[30 : 30 + length].endswith(b".npy")
 
 
+def is_rate(name: str) -> bool:
+    """Tell whether an array or attribute of this name is a sampling rate in hertz."""
+    return _RATES.fullmatch(name) is not None
+
+
 def open_arrays(path: Path, options: ReadOptions) -> "Recording | Archive":
     """Open an NPY or NPZ file; three dimensions, (items, channels, samples), are an archive without labels.
 
@@ -197,7 +202,7 @@ def _with_time(
     """Give the step that a rate or times beside the values state."""
     for name, array in arrays.items():
         rate = array.reshape(-1)[0] if array.size == 1 and array.dtype.kind in "iuf" else 0
-        if _RATES.fullmatch(name) and rate > 0:
+        if is_rate(name) and rate > 0:
             step = 1 / float(rate)
             if isinstance(found, Archive):
                 return replace(found, steps=(step,) * len(found.items))

@@ -22,7 +22,7 @@ from ...core.errors import MissingExtra, ReadError, short
 from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked
 from ...core.sheet import Sheet
 from .archives import Archive, OneSeries, Recording, finite
-from .arrays import arranged
+from .arrays import arranged, is_rate
 from .layouts import understand
 from .tables import long_items, open_table, row_items
 from .times import UnevenTimeError, evenly
@@ -145,6 +145,9 @@ def _open_hdf5(path: Path, options: ReadOptions) -> "Recording | Archive":
             arrays[name] = np.array([_text(value) for value in node[()]])
         elif not name.startswith("#"):  # MATLAB's own
             arrays[name] = np.asarray(node[()]).T if matlab else np.asarray(node[()])
+    for node in (file, *found.values()):  # a rate is often an attribute of the file or of the array
+        stated = {str(name): np.asarray(value) for name, value in node.attrs.items() if is_rate(str(name))}
+        arrays.update({name: value for name, value in stated.items() if value.size == 1})
     file.close()
     return arranged(arrays, path, options)
 

@@ -166,6 +166,11 @@ def test_hdf5_files_are_series(tmp_path):
     assert recognise(tmp_path / "a.h5") == "series"
     series = read(tmp_path / "a.h5")
     assert (series.values.shape, series.step_s) == ((3, 300), pytest.approx(0.002))
+    for held_by in ("/", "eeg"):
+        with h5py.File(tmp_path / "rate.h5", "w") as file:
+            file["eeg"] = THREE
+            file[held_by].attrs["fs"] = 250
+        assert read(tmp_path / "rate.h5").step_s == pytest.approx(0.004)
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["X"], file["y"] = np.random.default_rng(0).standard_normal((6, 3, 40)), [b"a", b"b"] * 3
     assert READER.labels(tmp_path / "b.h5") == ["a", "b"] * 3
