@@ -1,6 +1,7 @@
 # make demo    sets everything up, then draws, trains and predicts on all four kinds, small and offline
 # make test    sets everything up, then runs the tests
 # make gallery pictures of what every converter draws, in gallery/
+# make docs    the site of the documentation, in build/site
 # make check   format, lint and types
 #
 # All of it lives in $(VENV). The first run installs; later runs need no network until pyproject.toml changes.
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
 TYPES := build/types/phosphene
 
-.PHONY: demo gallery test test-slow check format install types clean
+.PHONY: demo gallery test test-slow docs check format install types clean
 
 demo: install
 	$(BIN)/phosphene demo --out $(OUT)
@@ -27,6 +28,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+docs: install types
+	$(BIN)/python -m mkdocs build --strict
 
 check: install types
 	$(BIN)/ruff format --check .

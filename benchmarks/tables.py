@@ -230,12 +230,13 @@ def novelty_table() -> str:
 
 def converters_table() -> str:
     """Return the table of converters, one row each."""
-    lines = ["| kind | name | image | what it shows |", "|---|---|---|---|"]
+    lines = ["| kind | name | raw file | image | what it shows |", "|---|---|---|---|---|"]
     for owner in converters():
         kind, name = owner.accepts.kind, owner.name
         summary = inspect.cleandoc(owner.__doc__ or "").partition("\n")[0]
         picture = f"![{name} of a synthetic file](pictures/converters/{kind}-{name}.png)"
-        lines.append(f"| {kind} | `{name}` | {picture} | {summary} |")
+        raw = f"![the {kind} file as it is](pictures/raw/{kind}.png)"
+        lines.append(f"| {kind} | `{name}` | {raw} | {picture} | {summary} |")
     return "\n".join(lines) + "\n"
 
 

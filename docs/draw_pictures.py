@@ -1,7 +1,7 @@
 """Draws the figures of README and docs with the library itself, from synthetic files.
 
 `python docs/draw_pictures.py` writes pictures/idea.png (raw signal -> image -> CNN -> label), for docs/converters.md
-pictures/converters/KIND-NAME.png, and for docs/explain.md pictures/explain/KIND.png.
+pictures/raw/KIND.png and pictures/converters/KIND-NAME.png, and for docs/explain.md pictures/explain/KIND.png.
 """
 
 import tempfile
@@ -82,6 +82,29 @@ def draw_converters() -> None:
                 image.quantize(64).save(OUT / "converters" / f"{kind}-{owner.name}.png", optimize=True)
 
 
+def draw_raw() -> None:
+    """Draw the first synthetic file of each kind as it is: a wave, a curve, a way, bytes."""
+    for kind in ("audio", "series", "mouse", "binary"):
+        with tempfile.TemporaryDirectory() as scratch:
+            signal = ph.read(make_synthetic(kind, scratch, items_per_class=1).items[0].path, kind)
+        figure = plt.figure(figsize=(1.6, 1.6), dpi=100)
+        axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
+        if isinstance(signal, ph.Audio):
+            axes.plot(signal.samples[0], color="#345", linewidth=0.3)
+        elif isinstance(signal, ph.Series):
+            axes.plot(signal.values[0], color="#345", linewidth=0.8)
+        elif isinstance(signal, ph.MouseTrace):
+            axes.plot(signal.x, signal.y, color="#345", linewidth=0.6)
+            axes.invert_yaxis()
+        else:
+            data = bytes(signal.data[:96])
+            lines = [data[row : row + 8].hex(" ") for row in range(0, len(data), 8)]
+            axes.text(0.03, 0.97, "\n".join(lines), family="monospace", fontsize=5.2, va="top")
+        axes.set(xticks=[], yticks=[])
+        figure.savefig(OUT / "raw" / f"{kind}.png")
+        plt.close(figure)
+
+
 def draw_explanations() -> None:
     """Draw an explanation a kind: of what was planted, and of a program among documents."""
     views = {"audio": "mel(size=160)", "series": None, "mouse": "clicks(size=112),trace(size=112)"}
@@ -110,4 +133,6 @@ if __name__ == "__main__":
     (OUT / "converters").mkdir(exist_ok=True)
     (OUT / "explain").mkdir(exist_ok=True)
     draw_explanations()
+    (OUT / "raw").mkdir(exist_ok=True)
+    draw_raw()
     draw_converters()

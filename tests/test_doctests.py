@@ -1,4 +1,4 @@
-"""The examples in the documentation run: those of every module, and the converter that CONTRIBUTING.md builds."""
+"""The examples in the documentation run: those of every module, and the converter that docs/new_converter.md builds."""
 
 import doctest
 import importlib
@@ -43,8 +43,8 @@ sys.exit(results.failed or not results.attempted or pytest.main([contract, "-q",
 """
 
 
-def test_converter_of_contributing_keeps_the_contract(tmp_path):
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+def test_converter_of_the_docs_keeps_the_contract(tmp_path):
+    text = (ROOT / "docs" / "new_converter.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     name = re.search(r'name: ClassVar\[str\] = "(\w+)"', code).group(1)
     file = tmp_path / "steps_example.py"
