@@ -171,8 +171,8 @@ def _each_table(
         if number == 0:
             check_there(table, items, "few", notes)
             notes += locator.notes()
-        told = tuple(f"{table.path}: {note}" for note in notes)
-        yield Found(tuple(items.values()), notes=told, failures=tuple(failures))
+        said = tuple(f"{table.path}: {note}" for note in notes)
+        yield Found(tuple(items.values()), notes=said, failures=tuple(failures))
         notes = []
 
 

@@ -28,7 +28,7 @@ def draw_idea() -> None:
         make_synthetic("audio", folder / "sounds", items_per_class=12)
         model = ph.train(folder / "sounds", ph.Recipe(strategy="probe"), progress=False).classifier
         file = folder / "sounds" / "bird" / "000.wav"
-        signal, (prediction,) = ph.read(file), model.predict(file).answers
+        signal, (prediction,) = ph.read(file), model.predict(file)
     figure = plt.figure(figsize=(11, 2.6), dpi=130, facecolor="white")
     wave, image, network, label = (
         figure.add_axes(box)

@@ -1,4 +1,4 @@
-"""Images to classifiers to answers: `train`, `cross_validate`, `convert`, `Classifier`.
+"""Images to classifiers to predictions: `train`, `cross_validate`, `convert`, `Classifier`.
 
 Names are imported when they are first used, so that what needs no network costs no import of torch.
 """

@@ -1,4 +1,4 @@
-"""What the arguments of a command stand for: files and protocols, views, recipes, and places to write to."""
+"""What the arguments of a command stand for: files and protocols, views, recipes, and folders to write to."""
 
 import argparse
 import logging
@@ -229,11 +229,13 @@ def check_folder(folder: Path, source: str | Manifest = "") -> None:
     raw = Path(source) if isinstance(source, str) and source else None
     if raw and raw.is_dir() and raw.resolve().is_relative_to(folder.resolve()):
         raise ParameterError(f"{folder}: holds the raw files; name another folder for the results")
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise ParameterError(f"{there}: a file, not a folder; name another place for the results")
+        raise ParameterError(f"{there}: a file, not a folder; name another folder for the results")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ParameterError(f"{there}: may not be written to; name another place, or change its permissions")
+        raise ParameterError(
+            f"{there}: may not be written to; name another folder, or change its permissions"
+        )
 
 
 def check_target(file: Path, *suffixes: str) -> None:

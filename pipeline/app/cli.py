@@ -77,9 +77,9 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
     except OSError as error:
         if error.errno is None:
             raise
-        place = f"{error.filename}: " if error.filename is not None else ""
+        where = f"{error.filename}: " if error.filename is not None else ""
         return _failure(
-            f"{place}{error.strerror}; check the path, its permissions and the space there", SOME_FAILED
+            f"{where}{error.strerror}; check the path, its permissions and the space there", SOME_FAILED
         )
     status = SOME_FAILED if outcome.failed else DONE
     return status, notes.result | outcome.result, f"{outcome.text}\n"

@@ -174,8 +174,8 @@ def _cross_validate(options: argparse.Namespace) -> Outcome:
     words = table(["fold", "n", "accuracy", "macro-F1", "out of fold"], rows)
     means = f"accuracy {share(done.accuracy)}, macro-F1 {figure(done.macro_f1)}"
     means += f", {done.metric} {done.score:.3f}" if done.metric == "auc" else ""
-    told = f"strategy {done.strategy} ({done.why})\n{words}\nmean: {means}; in {done.seconds:.1f} s"
-    return _outcome(result, told, done.failures)
+    text = f"strategy {done.strategy} ({done.why})\n{words}\nmean: {means}; in {done.seconds:.1f} s"
+    return _outcome(result, text, done.failures)
 
 
 def _oof_words(notes: dict[str, Any]) -> str:
@@ -210,7 +210,7 @@ def _predict(options: argparse.Namespace) -> Outcome:
     ]
     words = table(["path", "label", "probability", *noted], rows) if rows else "no predictions"
     words = "\n\n".join([words, *(["\n".join(done.notes)] if noted else [])])
-    return _with_failures({"predictions": [p.told for p in done.predictions]}, words, done.failures)
+    return _with_failures({"predictions": [p.as_dict for p in done.predictions]}, words, done.failures)
 
 
 def _with_failures(result: dict[str, Any], words: str, failures: "Failures") -> Outcome:
@@ -401,14 +401,14 @@ def _figures(done: "Evaluation") -> str:
 def _confusion(scores: "Scores") -> str:
     """Return the confusion matrix, or where it is wider than the terminal the mistakes that are made most."""
     rows = [[name, *map(str, row)] for name, row in zip(scores.classes, scores.confusion, strict=False)]
-    words = table(["true \\ answer", *scores.classes], rows)
+    words = table(["true \\ predicted", *scores.classes], rows)
     if not rows or max(map(len, words.splitlines())) <= terminal_width():
         return words
     mistakes = [
-        (count, true, answer)
+        (count, true, predicted)
         for true, row in zip(scores.classes, scores.confusion, strict=True)
-        for answer, count in zip(scores.classes, row, strict=True)
-        if true != answer and count
+        for predicted, count in zip(scores.classes, row, strict=True)
+        if true != predicted and count
     ]
     top = sorted(mistakes, key=lambda mistake: -mistake[0])[:10]
-    return table(["most mistaken", "for", "times"], [[true, answer, str(n)] for n, true, answer in top])
+    return table(["most mistaken", "for", "times"], [[true, predicted, str(n)] for n, true, predicted in top])

@@ -87,7 +87,7 @@ def _run(kind: Kind, folder: Path, seed: int) -> dict[str, Any]:
     train(seen, Recipe(seed=seed), valid="none", out=folder / "model")
     predictions = Classifier.load(folder / "model").predict(new.items)
     _write_predictions(folder / "predictions.json", predictions)
-    right = sum(answer.label == answer.item.label for answer in predictions.answers)
+    right = sum(one.label == one.item.label for one in predictions)
     return {
         "kind": kind,
         "about": part.about,
@@ -104,7 +104,7 @@ def _run(kind: Kind, folder: Path, seed: int) -> dict[str, Any]:
 def _write_predictions(path: Path, predictions: Predictions) -> None:
     rows = [
         {"path": str(a.item), "true": a.item.label, "label": a.label, "probabilities": a.probabilities}
-        for a in predictions.answers
+        for a in predictions
     ]
     with atomic_write(path) as file:
         file.write((json.dumps(rows, indent=2) + "\n").encode())
@@ -174,14 +174,14 @@ def _binary(folder: Path, seed: int) -> Part:
     generator = np.random.default_rng(seed)
     sources = _some((f for f in _library().rglob("*.py") if "site-packages" not in f.parts), generator)
     modules = _some(_compiled(), generator)
-    for number, place in enumerate(sources):
+    for number, path in enumerate(sources):
         side = "seen" if number < SEEN_PER_CLASS else "new"
-        name = f"{number:02}-{place.stem}"
-        _copy(place, folder / side / "source" / f"{name}.py.txt")
-        _compile(place, folder / side / "bytecode" / f"{name}.pyc")
-    for number, place in enumerate(modules):
+        name = f"{number:02}-{path.stem}"
+        _copy(path, folder / side / "source" / f"{name}.py.txt")
+        _compile(path, folder / side / "bytecode" / f"{name}.pyc")
+    for number, path in enumerate(modules):
         side = "seen" if number < len(modules) * SEEN_PER_CLASS // (SEEN_PER_CLASS + NEW_PER_CLASS) else "new"
-        _copy(place, folder / side / "machine" / f"{number:02}-{place.name}")
+        _copy(path, folder / side / "machine" / f"{number:02}-{path.name}")
     return Part(folder / "seen", folder / "new", "files of this Python: source, bytecode, machine code")
 
 
@@ -202,7 +202,7 @@ def _some(files: Iterator[Path], generator: np.random.Generator) -> list[Path]:
     """Choose among files of a middling size, in an order that the folder does not decide."""
     fitting = sorted(f for f in files if 4_000 < f.stat().st_size < LARGEST_FILE)
     order = generator.permutation(len(fitting))[: SEEN_PER_CLASS + NEW_PER_CLASS]
-    return [fitting[place] for place in order]
+    return [fitting[index] for index in order]
 
 
 def _copy(source: Path, target: Path) -> None:

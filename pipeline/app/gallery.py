@@ -131,9 +131,9 @@ def _published(kind: Kind) -> list[Protocol]:
 def _example_of(item: Item, kind: Kind, source: str) -> Example:
     """Return an item, or the first of its windows where training would cut it."""
     windows = plan_windows([item], kind)
-    (piece, *_), _ = cut([item], windows, kind)
-    signal = read(str(piece), kind)
-    return Example(f"{source}, {Path(str(piece)).name}: {signal.describe()}", signal)
+    (window, *_), _ = cut([item], windows, kind)
+    signal = read(str(window), kind)
+    return Example(f"{source}, {Path(str(window)).name}: {signal.describe()}", signal)
 
 
 def _drawn(views: list[Converter], example: Example) -> list[Cell]:

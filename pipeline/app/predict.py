@@ -152,17 +152,17 @@ def predict(
             workers=workers,
         ):
             if to == "audacity":
-                sounds |= {one.item.path for one in done.answers} | {one.item.path for one in done.failures}
+                sounds |= {one.item.path for one in done} | {one.item.path for one in done.failures}
                 if len(sounds) > 1:
                     raise ParameterError("a label track is of one sound; name one file, or take --to raven")
             failures.add(done.failures)
-            n += len(done.answers)
-            for note in (note for one in done.answers for note in one.notes):
+            n += len(done)
+            for note in (note for one in done for note in one.notes):
                 noted.add(note)
             if writer:
-                writer.write(done.answers)
+                writer.write(done.predictions)
             else:
-                kept += done.answers
+                kept += done.predictions
     return Predicted(tuple(kept), n, failures, count_notes(noted.counts, n + failures.n))
 
 

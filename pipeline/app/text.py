@@ -85,8 +85,8 @@ def reason_table(n: int, reasons: Sequence[tuple[str, int, str]]) -> str:
 def reason(failure: "Failure") -> str:
     """Return why an item failed, without its path, which messages begin with."""
     error = " ".join(failure.error.split())
-    for place in (str(failure.item), str(failure.item.path)):
-        error = error.removeprefix(f"{place}: ")
+    for name in (str(failure.item), str(failure.item.path)):
+        error = error.removeprefix(f"{name}: ")
     return clean(error)
 
 

@@ -33,7 +33,7 @@ Tells {kind} files apart: {classes}.
 from phosphene.pipeline import Classifier
 
 classifier = Classifier.load("this folder")
-classifier.predict(["a file"]).answers
+classifier.predict("a file")[0]
 ```
 
 The figures hold for files like those it learned from. Say what is different about yours before you rely on it.

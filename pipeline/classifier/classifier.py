@@ -69,7 +69,7 @@ class Classifier:
     Examples
     --------
     >>> classifier = Classifier.load("model")  # doctest: +SKIP
-    >>> classifier.predict("new.wav").answers[0].label  # doctest: +SKIP
+    >>> classifier.predict("new.wav")[0].label  # doctest: +SKIP
     'dog_bark'
     """
 
@@ -125,8 +125,8 @@ class Classifier:
         self._check_limits(threshold, max_novelty)
         items = self.items(source, rate_hz=rate_hz, step_s=step_s)
         found = self._predictions(items, workers, progress=True)
-        answers = [_unless_doubtful(one, threshold, max_novelty) for one in found]
-        return Predictions(tuple(answers), found.failures)
+        kept = [_unless_doubtful(one, threshold, max_novelty) for one in found]
+        return Predictions(tuple(kept), found.failures)
 
     def predict_each(
         self,
@@ -166,7 +166,7 @@ class Classifier:
             done = Predictions((), ())
             if some:
                 done = self.predict(some, threshold=threshold, max_novelty=max_novelty, workers=workers)
-            yield Predictions(done.answers, (*failures, *done.failures))
+            yield Predictions(done.predictions, (*failures, *done.failures))
 
     def embed(
         self,

@@ -74,7 +74,7 @@ class Prediction:
         return -math.log(proba) if proba > 0 else math.inf
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
         return {
             "path": str(self.item),
@@ -90,30 +90,35 @@ class Prediction:
 class Predictions:
     """The predictions for items, and the items that could not be read or rendered."""
 
-    answers: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...]
     failures: tuple[Failure, ...]
+
+    @property
+    def answers(self) -> tuple[Prediction, ...]:
+        """The predictions, by the name that they had before."""
+        return self.predictions
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Each note of the predictions once, the most frequent first: `3 of 40 files are at 8 kHz, ...`."""
-        counts = Counter(note for answer in self.answers for note in answer.notes)
-        return count_notes(counts, len(self.answers) + len(self.failures))
+        counts = Counter(note for one in self.predictions for note in one.notes)
+        return count_notes(counts, len(self.predictions) + len(self.failures))
 
     def __len__(self) -> int:
-        return len(self.answers)
+        return len(self.predictions)
 
     def __iter__(self) -> Iterator[Prediction]:
-        return iter(self.answers)
+        return iter(self.predictions)
 
     @overload
     def __getitem__(self, index: int) -> Prediction: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Prediction, ...]: ...
     def __getitem__(self, index: int | slice) -> Prediction | tuple[Prediction, ...]:
-        return self.answers[index]
+        return self.predictions[index]
 
     def __repr__(self) -> str:
-        counts = Counter(answer.label for answer in self.answers)
+        counts = Counter(one.label for one in self.predictions)
         labels = shortened([f"{label} {count}" for label, count in counts.most_common()])
         failed = f"; {len(self.failures)} failed" if self.failures else ""
         return f"Predictions({len(self)} items: {labels or 'none'}{failed})"
@@ -126,13 +131,13 @@ class Predictions:
         """Return a data frame: path, label, the probability of each class, novelty, and the nearest training items."""
         import pandas as pd
 
-        columns = {"path": [str(answer.item) for answer in self], "label": [answer.label for answer in self]}
+        columns = {"path": [str(one.item) for one in self], "label": [one.label for one in self]}
         frame = pd.DataFrame(columns).join(
-            pd.DataFrame([answer.probabilities for answer in self]).add_prefix("proba_")
+            pd.DataFrame([one.probabilities for one in self]).add_prefix("proba_")
         )
-        frame["novelty"] = [answer.novelty for answer in self]
+        frame["novelty"] = [one.novelty for one in self]
         for rank in range(N_NEAREST):
-            frame[f"nearest_{rank + 1}"] = [(*answer.nearest, *[None] * N_NEAREST)[rank] for answer in self]
+            frame[f"nearest_{rank + 1}"] = [(*one.nearest, *[None] * N_NEAREST)[rank] for one in self]
         return frame
 
 
@@ -228,7 +233,7 @@ class OutOfFold:
         return f"accuracy {100 * self.accuracy:.1f} % on {self.n} training items"
 
     @property
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
         return {"accuracy": self.accuracy, "n": self.n, "words": self.words}
 

@@ -40,7 +40,7 @@ _log = logging.getLogger("phosphene")
 class Prepared:
     """A manifest cut, rendered and ready to be learned from.
 
-    `copies_failed` of the pieces have no changed copies, for these could not be drawn; they stand in for themselves.
+    `copies_failed` of the windows have no changed copies, for these could not be drawn; they stand in for themselves.
     """
 
     cut: WindowedManifest
@@ -56,7 +56,7 @@ class Prepared:
         self.estimator.expect([self.cut.training_set(split, failed=self._failed) for split in splits])
 
     def fit(self, split: Split) -> Fit:
-        """Fit a model to the pieces of the items to learn from."""
+        """Fit a model to the windows of the items to learn from."""
         learned = self.cut.training_set(split, failed=self._failed)
         n_classes = len(self.manifest.classes)
         return self.estimator.fit(learned.indices, learned.targets, learned.groups, n_classes=n_classes)
@@ -142,7 +142,7 @@ class Prepared:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The items of which a piece could not be drawn."""
+        """The items of which a window could not be drawn."""
         return item_failures(self.manifest.items, self.cut.source, self.cut.items, self.tiles.failures)
 
     @functools.cached_property
@@ -188,7 +188,7 @@ def _estimator(
     *,
     progress: bool,
 ) -> tuple[ImageEstimator, int]:
-    """Return the estimator of tiles, and of how many pieces no changed copy could be drawn."""
+    """Return the estimator of tiles, and of how many windows no changed copy could be drawn."""
     changed = _changed_views(recipe, manifest, tiles.views)
     copies, failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
     return make_estimator(recipe, backbones, tiles, copies, progress=progress), failed
@@ -214,7 +214,7 @@ def _render_copies(
     *,
     progress: bool,
 ) -> tuple[list[Tiles], int]:
-    """Render changed copies of some of the pieces, each file read once, and tell of how many they failed."""
+    """Render changed copies of some of the windows, each file read once, and tell of how many they failed."""
     if not copies:
         return [], 0
     some = [tiles.items[index] for index in indices]
@@ -232,7 +232,7 @@ def _not_drawn(tiles: Tiles) -> np.ndarray:
 def _copy(
     changed: Tiles, tiles: Tiles, indices: np.ndarray, number: int, views: Sequence[Converter]
 ) -> Tiles:
-    """Take the views of one copy out of the tiles of all; where these failed, the piece stands in for its copy."""
+    """Take the views of one copy out of the tiles of all; where these failed, the window stands in for its copy."""
     own = slice(number * len(views), (number + 1) * len(views))
     keys: list[tuple[str, ...] | None] = [None] * len(tiles)
     for index, key in zip(indices.tolist(), changed.keys, strict=True):
@@ -269,8 +269,8 @@ def _with_squares(choice: StrategyChoice, tiles: Tiles) -> StrategyChoice:
     oblong = dict.fromkeys(f"{height} x {width}" for height, width in shapes if height != width)
     if not oblong:
         return choice
-    told = f"images of {' and '.join(oblong)} pixels are brought to squares, which networks take"
-    return replace(choice, why=f"{choice.why}; {told}")
+    squares = f"images of {' and '.join(oblong)} pixels are brought to squares, which networks take"
+    return replace(choice, why=f"{choice.why}; {squares}")
 
 
 def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Converter, ...]:

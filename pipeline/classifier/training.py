@@ -187,7 +187,7 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
     evaluation = table.evaluate(classifier, split) if len(split.test) else None
     known = {
         "metrics": evaluation.figures if evaluation else None,
-        "oof": table.oof(fitted, split).told,
+        "oof": table.oof(fitted, split).as_dict,
         "versions": {name: version(name) for name in PACKAGES},
         "seconds": round(time.monotonic() - begin, 1),
     }
@@ -236,7 +236,7 @@ def cross_validate(
 
 def _fold(table: Prepared, split: Split) -> Fold:
     fitted = table.fit(split)
-    notes = fitted.notes | {"oof": table.oof(fitted, split).told}
+    notes = fitted.notes | {"oof": table.oof(fitted, split).as_dict}
     return Fold(split.name, table.judge(fitted.model, split), notes)
 
 

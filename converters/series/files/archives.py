@@ -150,22 +150,26 @@ _LARGEST_BYTES = 1 << 26
 
 
 def with_labels_beside(archive: Archive) -> Archive:
-    """Give an archive without labels those of the one file beside it that holds one for each item.
+    """Give an archive without labels those of the one file beside it that holds one for each item."""
+    labels, name = ((), "") if archive.labels else labels_beside(archive.path, len(archive.items))
+    if not labels:
+        return archive
+    note = Note(f"its labels are those of {name} beside it; --label none leaves it without")
+    return replace(archive, labels=labels, notes=(*archive.notes, note))
 
-    The file is called `y`, `labels` and the like, with the half (`_train`) of the archive where that has one; it lies
+
+def labels_beside(path: Path, count: int) -> tuple[tuple[str, ...], str]:
+    """Return the labels in the one file beside another that holds one for each of `count` items, and its name.
+
+    The file is called `y`, `labels` and the like, with the half (`_train`) of the other where that has one; it lies
     in the same folder, or in the one above.
     """
-    if archive.labels or len(archive.items) < 2:
-        return archive
-    for path in _candidates(archive.path):
-        if path.is_file() and 0 < path.stat().st_size <= _LARGEST_BYTES:
-            labels = _read(path)
-            if len(labels) == len(archive.items):
-                note = Note(f"its labels are those of {path.name} beside it; --label none leaves it without")
-                return Archive(
-                    archive.path, archive.items, labels, archive.lines, archive.steps, (*archive.notes, note)
-                )
-    return archive
+    for file in _candidates(path) if count > 1 else ():
+        if file.is_file() and 0 < file.stat().st_size <= _LARGEST_BYTES:
+            labels = _read(file)
+            if len(labels) == count:
+                return labels, file.name
+    return (), ""
 
 
 def _candidates(path: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.errors import ReadError, short
 from ...core.files import HEAD_BYTES, MAPPED_FROM_BYTES, Note, ReadOptions, check_npy_header, check_unpacked
-from .archives import Archive, OneSeries, Recording, finite
+from .archives import Archive, OneSeries, Recording, finite, labels_beside
 from .times import UnevenTimeError, alike, evenly
 
 _LABELS = re.compile(
@@ -162,7 +162,8 @@ def _shaped(
             "(channels, n) or (items, channels, n)"
         )
     high, wide = array.shape
-    if options.layout == "rows" or (options.layout is None and (labels or _rows_are_items(array))):
+    beside = labels or (options.label != "none" and labels_beside(path, high)[0])
+    if options.layout == "rows" or (options.layout is None and (beside or _rows_are_items(array))):
         if options.layout is None:
             notes.append(Note(
                 f"each of its {high} rows is taken as an item of {wide} samples; "

@@ -334,6 +334,9 @@ def understand(sheet: Sheet, path: Path, options: ReadOptions, *, complete: bool
                 f"{path}: {words} is no number; write plain numbers in one column for each channel"
             )
         raise ReadError(f"{path}: has a time column and no other; add one column for each channel")
+    if layout == "columns" and not options.layout and (n := len(columns.values)) >= MANY_COLUMNS:
+        note = Note(f"its {n} columns are taken as channels; transpose it if each is an item: --layout rows")
+        columns = replace(columns, notes=(*columns.notes, note))
     in_words = {columns.label, columns.item, columns.dimension, columns.clock}
     if table.is_time_in_words(columns.time):
         in_words.add(columns.time)

@@ -230,8 +230,8 @@ class TextTable:
         if self.columns.time is None:
             return values, None, notes
         if slashed:
-            times, told = better_order(times, day_first)
-            notes += (Note(told),) if told else ()
+            times, found = better_order(times, day_first)
+            notes += (Note(found),) if found else ()
         try:
             values, step, more = evenly(values, times * self.columns.unit_s, resample=self.options.resample)
         except UnevenTimeError as error:

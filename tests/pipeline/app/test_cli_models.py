@@ -213,10 +213,10 @@ SCORES = Scores(4, 0.5, 0.4, None, ((1, 2, 0), (0, 1, 0), (0, 0, 0)), ("a cat", 
 def test_a_confusion_in_words(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert commands._confusion(SCORES).splitlines() == [
-        "true \\ answer  a cat  a dog  a mouse",
-        "a cat          1      2      0",
-        "a dog          0      1      0",
-        "a mouse        0      0      0",
+        "true \\ predicted  a cat  a dog  a mouse",
+        "a cat             1      2      0",
+        "a dog             0      1      0",
+        "a mouse           0      0      0",
     ]
 
 
@@ -236,7 +236,7 @@ def test_answers_in_words(model, raw, phosphene):
     assert header.split() == ["path", "label", "probability"]
     assert row.startswith(str(file))
     assert row.split()[1] in CLASSES
-    assert "true \\ answer  bearing" in phosphene("evaluate", model, raw / "new", "--workers", "1").out
+    assert "true \\ predicted  bearing" in phosphene("evaluate", model, raw / "new", "--workers", "1").out
     why, header, *rows, mean = phosphene("cross-validate", raw / "seen", *SMALL).out.splitlines()
     assert why.startswith("strategy probe (")
     assert header.split() == ["fold", "n", "accuracy", "macro-F1", "out", "of", "fold"]

@@ -51,13 +51,13 @@ def test_a_new_process_gives_the_same_probabilities(saved, files):
     paths = sorted(map(str, files.glob("*/*.csv")))[::3]
     script = (
         "import json, sys; from phosphene.pipeline import Classifier\n"
-        "answers = Classifier.load(sys.argv[1]).predict(sys.argv[2:], workers=1).answers\n"
+        "answers = Classifier.load(sys.argv[1]).predict(sys.argv[2:], workers=1)\n"
         "print(json.dumps([a.probabilities for a in answers]))"
     )
     told = subprocess.run(
         [sys.executable, "-c", script, str(folder), *paths], capture_output=True, text=True, check=True
     )
-    here = [answer.probabilities for answer in classifier.predict(paths, workers=1).answers]
+    here = [answer.probabilities for answer in classifier.predict(paths, workers=1)]
     assert [list(there) for there in json.loads(told.stdout)] == [list(one) for one in here]
     there = np.array([list(one.values()) for one in json.loads(told.stdout)])
     assert there == pytest.approx(np.array([list(one.values()) for one in here]), abs=1e-5)
@@ -95,7 +95,7 @@ def test_files_that_cannot_be_read_are_failures_and_the_rest_is_answered(saved, 
     broken.write_text("time,a\n0,1\n1,oops\n")
     good = next(files.glob("normal/*.csv"))
     done = classifier.predict([broken, good, tmp_path / "missing.csv"], workers=1)
-    assert [answer.item.path for answer in done.answers] == [good]
+    assert [answer.item.path for answer in done] == [good]
     assert [failure.item.path.name for failure in done.failures] == ["broken.csv", "missing.csv"]
     assert "oops" in done.failures[0].error
     assert "no such file" in done.failures[1].error
@@ -111,9 +111,9 @@ def test_an_archive_is_answered_row_by_row(saved, tmp_path):
     archive = tmp_path / "New_TEST.ts"
     archive.write_text("\n".join([head, *lines]) + "\n")
     done = classifier.predict([archive], workers=1)
-    assert [str(answer.item.fragment) for answer in done.answers] == ["row=0", "row=1", "row=2"]
-    one = classifier.predict([f"{archive}#row=1"], workers=1).answers[0]
-    assert one.probabilities == pytest.approx(done.answers[1].probabilities, abs=1e-4)
+    assert [str(answer.item.fragment) for answer in done] == ["row=0", "row=1", "row=2"]
+    one = classifier.predict([f"{archive}#row=1"], workers=1)[0]
+    assert one.probabilities == pytest.approx(done[1].probabilities, abs=1e-4)
 
 
 def test_one_file_need_not_be_in_a_list(saved, files):
@@ -207,9 +207,9 @@ def test_a_model_saved_in_format_3_gives_the_same_probabilities():
     folder = Path(__file__).parents[2] / "golden" / "model_format3"
     expected = json.loads((folder / "expected.json").read_text())
     done = Classifier.load(folder).predict([folder / name for name in expected], workers=1)
-    for prediction in done.answers:
+    for prediction in done:
         assert prediction.probabilities == pytest.approx(expected[prediction.item.path.name], abs=1e-4)
-    assert len(done.answers) == 2
+    assert len(done) == 2
 
 
 def _contents(folder):

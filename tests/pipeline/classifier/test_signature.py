@@ -160,7 +160,7 @@ def test_the_signature_is_saved(tables):
 def test_what_is_unlike_is_told_and_other_channels_are_refused(tables):
     classifier, _, files = tables
     done = classifier.predict(list(files.values()), workers=1)
-    notes = {answer.item.path.stem: " ".join(answer.notes) for answer in done.answers}
+    notes = {answer.item.path.stem: " ".join(answer.notes) for answer in done}
     assert notes["usual"] == ""
     assert "0.05 s" in notes["steps"]
     assert "shorter" in notes["short"]
@@ -194,7 +194,7 @@ def test_a_folder_without_signature_predicts_as_before(tables, tmp_path):
     del config["signature"]
     (tmp_path / "config.json").write_text(json.dumps(config))
     done = Classifier.load(tmp_path).predict([files["steps"]], workers=1)
-    assert [answer.notes for answer in done.answers] == [()]
+    assert [answer.notes for answer in done] == [()]
 
 
 def _tones(folder, rate_hz, *, volume=0.3, channels=1):
@@ -211,7 +211,7 @@ def _tones(folder, rate_hz, *, volume=0.3, channels=1):
 
 
 def _right(predictions):
-    return np.mean([answer.label == answer.item.path.parent.name for answer in predictions.answers])
+    return np.mean([answer.label == answer.item.path.parent.name for answer in predictions])
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_another_rate_is_drawn_on_the_same_rows_and_told(tmp_path):
     ).classifier
     for rate_hz in (44100, 16000, 8000):
         done = classifier.predict(_tones(tmp_path, rate_hz), workers=1)
-        assert (len(done.answers), _right(done)) == (24, 1.0), rate_hz
+        assert (len(done), _right(done)) == (24, 1.0), rate_hz
         told = f"24 of 24 files are at {rate_hz / 1000:g} kHz, it learned from 44.1 kHz"
         assert (told in done.notes) == (rate_hz != 44100)
     stereo = classifier.predict(_tones(tmp_path, 44100, channels=2), workers=1)

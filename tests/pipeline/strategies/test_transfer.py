@@ -87,14 +87,14 @@ def test_an_ensemble_averages_its_members_by_weights_that_sum_to_one(pair, serie
     files = (
         sorted(series.rglob("*.csv"))[:4] or sorted(file for file in series.rglob("*") if file.is_file())[:4]
     )
-    answers = pair.classifier.predict(files, workers=1).answers
+    answers = pair.classifier.predict(files, workers=1)
     assert [sum(answer.probabilities.values()) for answer in answers] == pytest.approx([1.0] * 4)
 
 
 def test_a_saved_ensemble_answers_as_before(pair, series, tmp_path):
     files = sorted(file for file in series.rglob("*") if file.is_file())[:5]
     again = Classifier.load(pair.classifier.save(tmp_path / "model"))
-    before, after = (one.predict(files, workers=1).answers for one in (pair.classifier, again))
+    before, after = (one.predict(files, workers=1) for one in (pair.classifier, again))
     assert [a.item for a in before] == [a.item for a in after]
     for first, second in zip(before, after, strict=True):
         assert first.probabilities == pytest.approx(second.probabilities, abs=1e-6)

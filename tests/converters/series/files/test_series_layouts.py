@@ -743,3 +743,14 @@ def test_numbers_that_stand_for_missing_values_are_told(tmp_path):
 def test_minutes_and_seconds(tmp_path):
     rows = [f"{k // 60:02d}:{k % 60:02d}.500,{v:.3f}" for k, v in enumerate(X)]
     assert read(text(tmp_path / "a.csv", "time,x", rows)).step_s == 1
+
+
+def test_many_columns_are_told(tmp_path):
+    path = tmp_path / "a.csv"
+    header = ",".join(f"sample {name}" for name in "abcdefghijklmnop")
+    values = np.random.default_rng(0).standard_normal((60, 16))
+    np.savetxt(path, values, delimiter=",", header=header, comments="", fmt="%.3f")
+    series = read(path)
+    assert series.values.shape == (16, 60)
+    assert "16 columns are taken as channels" in str(series.notes[0])
+    assert not read(path, options=ReadOptions(layout="columns")).notes

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import ParameterError, ReadError, read
+from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
 from phosphene.converters.series.kind import SeriesReader
 
@@ -551,3 +552,13 @@ def test_an_array_called_like_labels_that_are_none_is_told(tmp_path):
     series = read(tmp_path / "a.npz")
     assert series.values.shape == (3, 200)
     assert any("'y' is called like labels" in note for note in series.notes)
+
+
+def test_rows_of_an_array_are_items_where_labels_lie_beside(tmp_path):
+    values = np.random.default_rng(0).standard_normal((6, 40))
+    np.save(tmp_path / "X.npy", values)
+    assert READER.labels(tmp_path / "X.npy") is None  # six channels
+    np.save(tmp_path / "y.npy", np.array(list("abc" * 2)))
+    assert READER.rows(tmp_path / "X.npy", ReadOptions(label="none")) is None
+    (tmp_path / "X.npy").touch()
+    assert READER.labels(tmp_path / "X.npy") == list("abc" * 2)
