@@ -177,7 +177,10 @@ class ProbeEstimator(Estimator):
         tables = self._features(pooled_layers)
         learned = [np.flatnonzero(np.isin(indices, table.indices)) for table in tables]
         parts = [table.select(indices[rows], weights) for table, rows in zip(tables, learned, strict=True)]
-        blocks = [np.concatenate(same) for same in zip(*(part.blocks for part in parts), strict=True)]
+        blocks = [
+            np.concatenate(same) if len(same) > 1 else same[0]
+            for same in zip(*(part.blocks for part in parts), strict=True)
+        ]
         rows = np.concatenate(learned)
         fit = fit_head(
             blocks, targets[rows], groups[rows],

@@ -8,7 +8,7 @@ import scipy.linalg
 
 from phosphene.converters import SignalError
 
-from .ridge import GroupRidge, class_indicators, inner_products, solve_ridge, subsample_groups
+from .ridge import GroupRidge, class_indicators, inner_products, subsample_groups
 from .temperature import fit_temperature, log_loss, log_softmax
 
 PENALTIES = np.logspace(-6, 2, 17)
@@ -19,6 +19,10 @@ LEAST_STD = 0.3
 in training would outweigh all others where a new item has another value."""
 PIXELS_STD = 30.0
 """The same for pixels: so much that all are divided by nearly the same."""
+
+
+ROWS_AT_A_TIME, FEATURES_AT_A_TIME = 8192, 64
+"""Of the features of many items, which are scaled as they are needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,14 +211,22 @@ def choose_penalty(
 
 
 class _ScaledBlocks:
-    """Rows of scaled features, worked on block by block: side by side they would be in memory three times."""
+    """Rows of scaled features, worked on some rows at a time: all of them would be in memory three times."""
 
     def __init__(self, blocks: Sequence[np.ndarray], scaling: FeatureScaling) -> None:
         ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
         parts = zip(blocks, np.split(scaling.mean, ends), np.split(scaling.factor, ends), strict=True)
         self.parts = list(parts)
-        square = sum(np.square(part).sum(axis=1, dtype=np.float64) for part in self._each(slice(None)))
+        self.n, self.width = len(blocks[0]), len(scaling.mean)
+        starts = range(0, self.n, ROWS_AT_A_TIME)
+        self._slices = [slice(start, start + ROWS_AT_A_TIME) for start in starts]
+        square = np.concatenate([self._square(rows) for rows in self._slices])
         self.length = np.maximum(np.sqrt(square), 1e-6)
+
+    def _square(self, rows: slice) -> np.ndarray:
+        """Return the squared length of some rows before they are brought to length 1: float64 (n_rows,)."""
+        parts = (np.square(part).sum(axis=1, dtype=np.float64) for part in self._each(rows))
+        return np.asarray(sum(parts))
 
     def _each(self, rows: np.ndarray | slice) -> Iterator[np.ndarray]:
         for block, mean, factor in self.parts:
@@ -230,25 +242,40 @@ class _ScaledBlocks:
 
     def solve(self, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Return weight and intercept of the ridge fit, by whichever side of the matrix is shorter."""
-        if sum(block.shape[1] for block, _, _ in self.parts) < len(values):
-            length = self.length[:, None].astype(np.float32)
-            parts = (part / length for part in self._each(slice(None)))
-            solution = solve_ridge(np.hstack([*parts, np.ones_like(length)]), values, penalty)
-            return solution[:-1].astype(np.float32), solution[-1]
+        if self.width < self.n:
+            return self._solve_features(values, penalty)
         square = self.gram(np.arange(len(values))) + 1.0
         square[np.diag_indices_from(square)] += penalty
         dual = scipy.linalg.solve(square, values, assume_a="pos", overwrite_a=True)
         return self.weight(dual), dual.sum(axis=0)
 
+    def _solve_features(self, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return weight and intercept by the products of features, of which there are fewer than rows."""
+        square = np.zeros((self.width + 1, self.width + 1))
+        right = np.zeros((self.width + 1, values.shape[1]))
+        for rows in self._slices:
+            length = self.length[rows, None].astype(np.float32)
+            some = np.hstack([*(part / length for part in self._each(rows)), np.ones_like(length)])
+            square += some.T @ some
+            right += some.T @ values[rows]
+        square[np.diag_indices_from(square)] += penalty
+        solution = scipy.linalg.solve(square, right, assume_a="pos", overwrite_a=True)
+        return solution[:-1].astype(np.float32), solution[-1]
+
     def weight(self, dual: np.ndarray) -> np.ndarray:
         """Return the weight of each feature for each class, float32 (n_features, n_classes)."""
         values = (dual / self.length[:, None]).astype(np.float32)
-        return np.concatenate([part.T @ values for part in self._each(slice(None))])
+        weight = np.zeros((self.width, values.shape[1]), np.float32)
+        for rows in self._slices:
+            weight += np.concatenate([part.T @ values[rows] for part in self._each(rows)])
+        return weight
 
 
 def _factor(block: np.ndarray, *, least: float) -> np.ndarray:
     """Return what brings features to unit variance and their block to unit length: float64 (n_features,)."""
-    std = block.std(axis=0).astype(np.float64)
+    starts = range(0, block.shape[1], FEATURES_AT_A_TIME)  # a whole block would be in memory twice more
+    parts = [block[:, start : start + FEATURES_AT_A_TIME].std(axis=0) for start in starts]
+    std = np.concatenate(parts).astype(np.float64)
     median = float(np.median(std[std > 0])) if (std > 0).any() else 1.0
     factor = np.where(std > 0, 1.0 / np.hypot(std, least * median), 0.0)
     length = float(np.sqrt(np.square(std * factor).sum()))
