@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from phosphene.converters import Fragment, MissingExtra, ParameterError, ReadError
 from phosphene.converters.core.errors import short
@@ -21,7 +21,7 @@ from phosphene.converters.core.files import check_unpacked, is_file, walk
 from phosphene.converters.core.signal import parse_address
 from phosphene.converters.registry import readers
 
-from .splits import SplitName
+from .splits import SPLITS, SplitName
 
 FOLDERS_OF_TABLES = frozenset({"meta", "metadata", "labels", "annotations", "lists", "tables", "csv"})
 """Folders of tables, whose files lie in folders beside them."""
@@ -83,10 +83,6 @@ class Locator:
         return files[0] if len(files) == 1 else None
 
 
-SPLITS: dict[str, SplitName] = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
-    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
-}  # fmt: skip
 _JSON = frozenset({".json", ".jsonl", ".ndjson"})
 NOT_CSV = frozenset({".parquet", ".xlsx", *_JSON})
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt", *NOT_CSV})
@@ -189,30 +185,44 @@ class TableColumns(NamedTuple):
     time: TimeColumns | None
 
 
-def sniff_table(path: Path, head: bytes) -> bool:
-    """Tell from its first bytes whether a file is a table of items, or of parts of a sound beside it."""
-    suffix = path.suffix.lower()
-    if suffix not in TABLE_SUFFIXES or (suffix in _JSON and not _names_paths(head)):
-        return False
-    try:
-        if suffix in NOT_CSV:
-            head = as_csv(path, most=_HEAD_LINES)
-        table = parse_table(path, b"\n".join(head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]), most=3)
-    except ReadError:
-        return False
+_FRACTION = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
+
+
+def sniff_table(path: Path, head: bytes) -> tuple[bool, Literal["content", "files beside it"]]:
+    """Tell from its first bytes whether a file is a table of items, or of parts of a sound, and what shows it."""
+    table = _opening(path, head)
+    if table is None:
+        return False, "content"
     keys = table.keys
     if not table.headed or "path" in keys:
-        return True
+        return True, "content"
     if any(key in _PATHS for key in keys):
         cells = table.rows[0][1] if table.rows else []
-        return any(key in _LABELS for key in keys) or any(map(_looks_like_file, cells))
-    if table.rows and _time_of(keys) and sound_beside(path):
-        return True
+        return any(key in _LABELS for key in keys) or any(map(_looks_like_file, cells)), "content"
+    if table.rows and _time_of(keys):
+        if sound_beside(path):
+            return True, "files beside it"
+    elif len(keys) > _FEW or all(_FRACTION.fullmatch(cell) for _, row in table.rows for cell in row):
+        return False, "content"  # a decimal fraction names no file
     # An id may name a file without its suffix; such files are looked for where there is a label beside it.
-    return (
+    is_table = (
         len(keys) <= _FEW
         and _path_by_content(table, Locator(path), deep=bool(set(keys) & set(_LABELS))) is not None
     )
+    return is_table, "files beside it"
+
+
+def _opening(path: Path, head: bytes) -> "ItemTable | None":
+    """Return the first rows of what may be a table of items."""
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES or (suffix in _JSON and not _names_paths(head)):
+        return None
+    try:
+        if suffix in NOT_CSV:
+            head = as_csv(path, most=_HEAD_LINES)
+        return parse_table(path, b"\n".join(head.split(b"\n", _HEAD_LINES)[:_HEAD_LINES]), most=3)
+    except ReadError:
+        return None
 
 
 def _names_paths(head: bytes) -> bool:

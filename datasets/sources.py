@@ -3,12 +3,13 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from phosphene.converters import ParameterError, PhospheneError, ReadError
+from phosphene.converters.core.facts import KindFacts
 from phosphene.converters.core.files import (
     DEFAULTS,
     ReadOptions,
@@ -20,19 +21,11 @@ from phosphene.converters.core.files import (
     walk,
 )
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
-from phosphene.converters.registry import check_kind, check_options, readers, recognise
+from phosphene.converters.registry import OWN_KINDS, check_kind, check_options, readers, recognise
 
-from .columns import (
-    FOLDERS_OF_TABLES,
-    NOT_CSV,
-    SPLITS,
-    TABLE_SUFFIXES,
-    as_csv,
-    sniff_table,
-    sound_beside,
-)
+from .columns import FOLDERS_OF_TABLES, NOT_CSV, TABLE_SUFFIXES, as_csv, sniff_table, sound_beside
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
-from .splits import SplitName
+from .splits import SPLITS, class_folders
 from .tables import Found, check_labels, companions, half_of, halves, read_table, rows_of
 
 _log = logging.getLogger("phosphene")
@@ -102,8 +95,9 @@ def open_manifest(
     """
     check_kind(kind)
     source = Listing(Path(src), kind, label=label, group=group, options=options)
-    found = source.labelled()
-    common = kind or source.common_kind(found.items)
+    with closing(source.facts):
+        found = source.labelled()
+        common = kind or source.common_kind(found.items)
     check_options(source.options, [common], src)
     items = tuple(replace(item, kind=common, options=source.options) for item in found.items)
     manifest = Manifest(
@@ -141,11 +135,12 @@ def find_files(
         There is no such file or folder, nothing in it, or a table is wrong.
     """
     source = Listing(Path(src), kind, label=options.label, beside=beside, options=options)
-    found = source.listed()
-    items = tuple(
-        replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
-        for item in found.items
-    )
+    with closing(source.facts):
+        found = source.listed()
+        items = tuple(
+            replace(item, kind=item.kind or source.kind_of(item.path), options=source.options)
+            for item in found.items
+        )
     check_options(source.options, [item.kind for item in items if item.kind], src)
     _tell(summarise(items), found.notes)
     return items
@@ -182,6 +177,10 @@ class Listing:
         self._walked: list[Path] | None = None
         self.seen: Counter[Kind] = Counter()
         self.suffixes: Counter[str] = Counter()
+        self._own_kinds = set(readers()) <= set(OWN_KINDS)
+        self.facts = KindFacts(repr((kind, self._options)))
+        self.keys: dict[Path, bytes | None] = {}  # of facts that are not known
+        self.single: set[Path] = set()  # files of one item, as is known
 
     def labelled(self) -> Found:
         """Return the items that have a label, or all where none has."""
@@ -270,19 +269,38 @@ class Listing:
             return
         try:
             head = read_head(path)
-            if sniff_table(path, head):
+            key = (
+                self.facts.key(path, head) if self._own_kinds else None
+            )  # of those that others bring nothing is known
+            known = self.facts.find(key)
+            if known:
+                self.single.add(path)
+                self.kinds[path] = known
+                return
+            is_table, why = sniff_table(path, head)
+            if is_table:
                 self.tables[path] = head
+            elif why == "content":
+                self.keys[path] = key
             self.kinds[path] = self.kind or recognise(path, head)
         except Exception as error:
             self.kinds[path] = None
             self.errors[path] = _why(error, path)
+
+    def each_file(self, **seen: set[Path]) -> Iterator[Path]:
+        """Yield what lies below the folder, as `walk` does, but the folder of the results."""
+        files = walk(self.src, **seen)
+        if not self.beside or not self.beside.is_relative_to(self.src.resolve()):
+            return files
+        beside = self.beside
+        return (file for file in files if not file.resolve().is_relative_to(beside))
 
     def _files(self) -> list[Path]:
         """Return the files below the folder, listed once."""
         if self._walked is not None:
             return self._walked
         twice = set[Path]()
-        files = list(walk(self.src, twice=twice, closed=self.closed))
+        files = list(self.each_file(twice=twice, closed=self.closed))
         if twice:
             what = (
                 "1 link to a folder that is listed already is"
@@ -291,8 +309,6 @@ class Listing:
             )
             names = _some([str(link.relative_to(self.src)) for link in sorted(twice)])
             self.notes.append(f"{self.src}: {what} left out: {names}")
-        if self.beside and self.beside.is_relative_to(self.src.resolve()):
-            files = [file for file in files if not file.resolve().is_relative_to(self.beside)]
         if not files:
             raise ReadError(f"{self.src}: holds no files; name a folder that does")
         self._walked = files
@@ -323,7 +339,7 @@ class Listing:
             tables = [file for file in files if self.is_table(file) and "submission" not in file.stem.lower()]
             if tables:
                 return tables
-        each_file = partial(walk, self.src) if self.in_parts else self._files
+        each_file = self.each_file if self.in_parts else self._files
         if not any(file.suffix.lower() in readers()["audio"].suffixes for file in each_file()):
             return []
         return [
@@ -424,7 +440,7 @@ class Listing:
     def rows(self, item: Item) -> tuple[Item, ...]:
         """Return the rows of a file that holds many items; any other file as it is."""
         kind = self.kind_of(item.path)
-        if kind is None or item.fragment:
+        if kind is None or item.fragment or item.path in self.single:
             return (replace(item, kind=kind),)
         try:
             rows, note = rows_of(item.path, readers()[kind], self.options)
@@ -434,6 +450,7 @@ class Listing:
         if note and (item.label is None or all(label for label, _ in rows or ())):
             self.notes.append(note)
         if rows is None:
+            self.facts.put(self.keys.get(item.path), kind)
             return (replace(item, kind=kind),)
         parts = (Fragment("row", row, row + 1) for row in range(len(rows)))
         return tuple(
@@ -446,30 +463,15 @@ class Listing:
         folders = {
             file: file.relative_to(self.src).parts[: None if file in self.closed else -1] for file in files
         }
-        firsts = {parts[0] for parts in folders.values() if parts}
-        splits = {name for name in firsts if name.lower() in SPLITS}
-        found = {SPLITS[name.lower()] for name in splits}
-        is_split = bool(splits) and (splits == firsts or ("train" in found and len(found) > 1))
-        inner = not is_split and all(
-            len(parts) > 1 and parts[1].lower() in SPLITS for parts in folders.values()
-        )
-        found |= {SPLITS[parts[1].lower()] for parts in folders.values()} if inner else set()
-        inner = inner and "train" in found and len(found) > 1
-        items = []
-        for file, parts in folders.items():
-            split: SplitName | None = None
-            if is_split:
-                split = SPLITS[parts[0].lower()] if parts and parts[0] in splits else None
-            below = parts if not is_split else parts[1:] if split else ()
-            if not is_split and inner:
-                split = SPLITS[parts[1].lower()]
-            items.append(Item(file, below[0] if below else None, split=split, kind=self.kinds.get(file)))
-        if inner:
-            splits = {parts[1] for parts in folders.values()}
-        if is_split or inner:
+        found, names = class_folders(folders.values())
+        items = [
+            Item(file, found[parts].label, split=found[parts].split, kind=self.kinds.get(file))
+            for file, parts in folders.items()
+        ]
+        if names:
             counts = Counter(str(item.split) for item in items if item.split)
             shown = ", ".join(f"{counts[name]} {name}" for name in ("train", "valid", "test") if counts[name])
-            self.notes.append(f"{self.src}: folders {', '.join(sorted(splits))} are splits: {shown}")
+            self.notes.append(f"{self.src}: folders {', '.join(names)} are splits: {shown}")
         return items, any(item.label is not None for item in items)
 
     def _tell_of_folders_in_folders(self, folders: Iterable[tuple[str, ...]]) -> None:
@@ -548,6 +550,11 @@ class Listing:
             names = _some([file.name for file in files])
             verb = "lies {} and is" if len(files) == 1 else "lie {} and are"
             self.notes.append(f"{self.src}: {_files(len(files))} {verb.format(where)} left out: {names}")
+
+
+def is_note(file: Path) -> bool:
+    """Tell by its name a file of the system, or a note on the others."""
+    return bool(_SYSTEM.fullmatch(file.name) or _ABOUT.fullmatch(file.name))
 
 
 def _tell(summary: str, notes: Iterable[str]) -> None:

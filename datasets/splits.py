@@ -2,16 +2,22 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
 from phosphene.converters import ParameterError
 
 SplitName = Literal["train", "valid", "test"]
+
+SPLITS: dict[str, SplitName] = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid", "dev": "valid",
+    "test": "test", "testing": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+"""Names of folders, and words in tables, for splits."""
 
 # UrbanSound8K: fsID-classID-occurrenceID-sliceID, of ten classes.
 _SLICE = re.compile(r"(\d+)-\d-\d+-\d+")
@@ -380,3 +386,40 @@ def _needed(counts: np.ndarray) -> np.ndarray:
         if needed[index]:
             lacking = lacking - held
     return needed
+
+
+class ClassFolder(NamedTuple):
+    """What files in a folder are, by its name and those above it."""
+
+    label: str | None = None
+    split: SplitName | None = None
+
+
+def class_folders(
+    folders: Iterable[tuple[str, ...]],
+) -> tuple[dict[tuple[str, ...], ClassFolder], list[str]]:
+    """Return what each folder, as names from the source on, says of its files, and the folders that are splits.
+
+    Examples
+    --------
+    >>> class_folders([("train", "cat"), ("test", "cat")])[0]["test", "cat"]
+    ClassFolder(label='cat', split='test')
+    """
+    folders = dict.fromkeys(folders)
+    firsts = {parts[0] for parts in folders if parts}
+    splits = {name for name in firsts if name.lower() in SPLITS}
+    found = {SPLITS[name.lower()] for name in splits}
+    if splits and (splits == firsts or ("train" in found and len(found) > 1)):
+        named = {
+            parts: ClassFolder(next(iter(parts[1:]), None), SPLITS[parts[0].lower()])
+            if parts and parts[0] in splits
+            else ClassFolder()
+            for parts in folders
+        }
+        return named, sorted(splits)
+    inner = {parts[1] if len(parts) > 1 else "" for parts in folders}
+    found = {SPLITS[name.lower()] for name in inner if name.lower() in SPLITS}
+    is_split = all(name.lower() in SPLITS for name in inner) and "train" in found and len(found) > 1
+    of_split = (lambda parts: SPLITS[parts[1].lower()]) if is_split else (lambda parts: None)
+    named = {parts: ClassFolder(next(iter(parts), None), of_split(parts)) for parts in folders}
+    return named, sorted(inner) if is_split else []

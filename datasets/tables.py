@@ -24,7 +24,6 @@ from phosphene.converters.registry import readers
 
 from .columns import (
     FLAGS,
-    SPLITS,
     ItemTable,
     Locator,
     TableColumns,
@@ -36,7 +35,7 @@ from .columns import (
     split_of,
 )
 from .manifest import Failure, Item, kind_of_file
-from .splits import SplitName
+from .splits import SPLITS, SplitName
 
 _HALF = re.compile(r"(.+)_(TRAIN|TEST|VALID|VAL)(\.(?:tsv|ts|arff|txt|csv|npy|npz|parquet))", re.IGNORECASE)
 _MAX_TARGETS = 20

@@ -408,8 +408,9 @@ def walk(folder: Path, *, twice: set[Path] | None = None, closed: set[Path] | No
         if not names:
             waiting.pop()
             continue
-        path = here / names.pop()
-        if not is_folder(path):
+        name = names.pop()
+        path = here / name
+        if name[-1] != "/":
             yield path
         elif (real := path.resolve()) in seen:
             if twice is not None:
@@ -432,12 +433,20 @@ def list_folder(folder: Path) -> Iterator[Path]:
 
 
 def _names_in(folder: Path) -> list[str]:
-    """Return the names in a folder, the last one first: a million paths would take five times the memory."""
+    """Return the names in a folder, the last one first, of folders with a slash; a million paths would take more."""
     try:
         with os.scandir(folder) as entries:
-            return sorted((entry.name for entry in entries if entry.name[0] != "."), reverse=True)
+            found = sorted(((e.name, _is_folder(e)) for e in entries if e.name[0] != "."), reverse=True)
+        return [f"{name}/" if is_one else name for name, is_one in found]
     except OSError as error:
         raise ReadError(f"{folder}: cannot be listed ({error.strerror}); check its permissions") from error
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that may not be followed
+        return False
 
 
 def is_folder(path: Path) -> bool:

@@ -14,6 +14,7 @@ from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import check_options, kinds
 from phosphene.converters.views import as_views, set_parameters
 from phosphene.datasets.manifest import Manifest
+from phosphene.pipeline.tiles.remote import is_remote
 
 if TYPE_CHECKING:
     from phosphene.pipeline.networks.schedule import Schedule
@@ -35,6 +36,8 @@ def source_of(options: argparse.Namespace) -> str | Manifest:
     source: str = options.src
     if options.data is not None:
         return open_protocol(source, options.data)
+    if is_remote(source):
+        return source
     if source and os.path.lexists(parse_address(source)[0]):
         return source
     try:
@@ -221,11 +224,15 @@ def check_classes(manifest: Manifest, classes: Sequence[str]) -> None:
         )
 
 
-def check_folder(folder: Path, source: str | Manifest = "") -> None:
+def check_folder(folder: Path | str, source: str | Manifest = "") -> None:
     """Raise ParameterError unless results can be written into a folder, which may not be there yet.
 
     It must not be the folder that they are made from, nor hold that: results would be taken for raw files.
     """
+    if isinstance(folder, str):  # a URL: only who writes there knows whether that works
+        if isinstance(source, str) and f"{source.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/"):
+            raise ParameterError(f"{folder}: holds the raw files; name another folder for the results")
+        return
     raw = Path(source) if isinstance(source, str) and source else None
     if raw and raw.is_dir() and raw.resolve().is_relative_to(folder.resolve()):
         raise ParameterError(f"{folder}: holds the raw files; name another folder for the results")
@@ -238,8 +245,12 @@ def check_folder(folder: Path, source: str | Manifest = "") -> None:
         )
 
 
-def check_target(file: Path, *suffixes: str) -> None:
+def check_target(file: Path | str, *suffixes: str) -> None:
     """Raise ParameterError unless a file of one of some suffixes can be written."""
+    if isinstance(file, str):
+        if not file.lower().endswith(suffixes):
+            raise ParameterError(f"{file}: must end in {' or '.join(suffixes)}")
+        return
     if file.is_dir():
         raise ParameterError(f"{file}: a folder, not a file; name a file in it")
     if file.suffix.lower() not in suffixes:

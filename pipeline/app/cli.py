@@ -123,7 +123,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", type=Path, metavar="OUT", help="the folder for the images")
+    parser.add_argument("out", type=_place, metavar="OUT", help="the folder for the images")
     parser.add_argument(
         "--as",
         dest="views",
@@ -140,9 +140,7 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_workers(parser)
     _add_device(parser, "draw on this device, such as cuda (the CPU)")
     _add_reading(parser)
-    parser.add_argument(
-        "--engine", choices=("local", "ray"), default="local", help="where the work runs (local)"
-    )
+    _add_engine(parser)
     parser.add_argument(
         "--to", choices=("png", "parquet", "webdataset"), default="png", help="output format (png)"
     )
@@ -172,7 +170,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="raw files, fragments (FILE#t=5,10), folders or tables"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the predictions to this file")
+    parser.add_argument("--out", type=_place, metavar="FILE", help="write the predictions to this file")
     parser.add_argument(
         "--to", choices=("csv", "raven", "audacity"), default="csv",
         help="format of --out: table, selections or label track (csv)",
@@ -187,6 +185,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     _add_windows(parser, "default: one prediction for each item")
     _add_workers(parser)
+    _add_engine(parser)
     _add_device(parser, "device of the networks, such as cuda (cuda if there is one)")
     _add_reading(parser)
 
@@ -208,7 +207,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _add_embed(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", type=Path, metavar="OUT", help="file to write: OUT.parquet")
+    parser.add_argument("out", type=_place, metavar="OUT", help="file to write: OUT.parquet")
     parser.add_argument(
         "--as", dest="views", metavar="VIEW[,VIEW]", help="views the network sees (default views of the kind)"
     )
@@ -221,6 +220,7 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
         "--layer", metavar="NAME", help="layer of the backbone whose features are taken (last)"
     )
     _add_workers(parser)
+    _add_engine(parser)
     _add_reading(parser, labelled=True)
 
 
@@ -393,6 +393,12 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=_positive, metavar="N", help="worker processes (one a core)")
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="where the work runs (local)"
+    )
+
+
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="random seed (0)")
 
@@ -427,6 +433,10 @@ class _Version(argparse.Action):
 
         sys.stdout.write(f"phosphene {version('phosphene')}\n")
         parser.exit()
+
+
+def _place(text: str) -> Path | str:
+    return text if "://" in text else Path(text)  # a path would make one slash of two
 
 
 def _positive(text: str) -> int:
@@ -465,6 +475,8 @@ def _plain(value: Any) -> Any:
 
 def _write(stream: TextIO, text: str) -> None:
     """Write text; letters that the stream has no bytes for (names of files can hold any) become escapes."""
+    remote = sys.modules.get("phosphene.pipeline.tiles.remote")  # where files may have been fetched
+    text = remote.named(text) if remote else text
     encoding = stream.encoding or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from phosphene.converters import parse_views
 from phosphene.converters.core.errors import ParameterError
-from phosphene.datasets.manifest import Failure
+from phosphene.datasets.manifest import Failure, Manifest
 
 from .arguments import (
     check_classes,
@@ -199,6 +199,7 @@ def _predict(options: argparse.Namespace) -> Outcome:
         windows=options.windows,
         limits=Limits(options.threshold, options.max_novelty),
         workers=options.workers,
+        engine=options.engine,
     )
     if options.out:
         words = "\n".join([f"{done.n} predictions, {done.failures.n} failed: {options.out}", *done.notes])
@@ -253,13 +254,28 @@ def _explain(options: argparse.Namespace) -> Outcome:
 
 
 def _embed(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.classifier.embed import EmbedOptions, embed
+    from phosphene.datasets.parts import is_large
+    from phosphene.pipeline.classifier.embed import PART, EmbedOptions, embed
+    from phosphene.pipeline.tiles.remote import is_remote
 
     check_target(options.out, ".parquet")
     views = parse_views(options.views, kind=options.kind) if options.views else None
-    manifest = items_of_source(options, kind=views[0].kind if views else None)
-    chosen = EmbedOptions(views, options.arch, options.layer, options.windows, workers=options.workers)
-    done = embed(manifest, options.out, chosen)
+    kind = views[0].kind if views else options.kind
+    chosen = EmbedOptions(
+        views,
+        options.arch,
+        options.layer,
+        options.windows,
+        read_options(options),
+        options.workers,
+        options.engine,
+    )
+    source = source_of(options)
+    named = options.label is not None or options.group is not None
+    listed = isinstance(source, Manifest) or not (is_remote(source) or is_large(source, PART))
+    if named or listed:
+        source = items_of_source(options, kind=kind)
+    done = embed(source, options.out, chosen, kind=kind)
     result = {
         "n": done.n,
         "features": done.n_features,

@@ -5,6 +5,8 @@ import logging
 import sys
 from collections.abc import Iterator
 
+from phosphene.pipeline.tiles.remote import named
+
 from .text import clean
 
 _log = logging.getLogger("phosphene")
@@ -26,7 +28,7 @@ class NoteHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep and write a line that is new."""
-        text = record.getMessage()
+        text = named(record.getMessage())
         kept = self.summaries if record.levelno < logging.WARNING else self.texts
         if text not in kept:
             kept.append(text)

@@ -3,8 +3,8 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -18,6 +18,8 @@ from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Prediction, count_notes
 from phosphene.pipeline.classifier.novelty import N_NEAREST
+from phosphene.pipeline.tiles.engines import Engine
+from phosphene.pipeline.tiles.remote import local_file, named
 
 from .text import reason
 
@@ -99,15 +101,16 @@ class Predicted:
     notes: tuple[str, ...]
 
 
-def predict(
+def predict(  # noqa: PLR0913  (the options of the command, each a word of its own)
     classifier: Classifier,
     names: Sequence[str],
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     to: Form = "csv",
     windows: str | None = None,
     limits: Limits = NO_LIMITS,
     workers: int | None = None,
+    engine: Literal["local", "ray"] | Engine = "local",
 ) -> Predicted:
     """Predict the labels of files, fragments, folders and tables; one that cannot be read does not stop the rest.
 
@@ -118,7 +121,7 @@ def predict(
     names
         Files, `path#fragment`, folders, or tables of items.
     out
-        The file to write, whole or not at all; with it, predictions are not kept in memory.
+        The file to write, whole or not at all, also the URL of one; with it, predictions are not kept in memory.
     to
         `csv` has the columns path, label, the probability of each class, novelty and the three nearest training items;
         `raven` is a selection table, `audacity` a
@@ -129,6 +132,8 @@ def predict(
         From where on the label is `unknown`.
     workers
         Processes that draw; None for one a core.
+    engine
+        As for `Classifier.predict_each`.
 
     Raises
     ------
@@ -142,14 +147,14 @@ def predict(
     kept: list[Prediction] = []
     n, noted, failures = 0, Tally(MOST_KEPT, "unlike the training items otherwise"), Failures()
     sounds = set[Path]()
-    with ExitStack() as stack:
-        writer = _WRITERS[to](stack.enter_context(atomic_write(out)), classifier.classes) if out else None
+    with _writing(out, to, classifier.classes) as writer:
         for done in classifier.predict_each(
             names,
             windows=windows,
             threshold=limits.threshold,
             max_novelty=limits.max_novelty,
             workers=workers,
+            engine=engine,
         ):
             if to == "audacity":
                 sounds |= {one.item.path for one in done} | {one.item.path for one in done.failures}
@@ -164,6 +169,16 @@ def predict(
             else:
                 kept += done.predictions
     return Predicted(tuple(kept), n, failures, count_notes(noted.counts, n + failures.n))
+
+
+@contextmanager
+def _writing(out: Path | str | None, to: Form, classes: Sequence[str]) -> "Iterator[_Csv | _Raven | None]":
+    """Give what writes predictions to a file; without one None."""
+    if out is None:
+        yield None
+        return
+    with local_file(out) as path, atomic_write(path) as file:
+        yield _WRITERS[to](file, classes)
 
 
 def _stretch(item: Item) -> tuple[float, float, float]:
@@ -202,7 +217,7 @@ class _Csv:
     def _rows(self, rows: Iterable[Sequence[str]]) -> None:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
-        self._file.write(text.getvalue().encode("utf-8", "surrogateescape"))
+        self._file.write(named(text.getvalue()).encode("utf-8", "surrogateescape"))
 
 
 class _Raven:
@@ -233,7 +248,7 @@ class _Raven:
 
     def _line(self, cells: Iterable[str]) -> None:
         plain = ("".join(" " if letter in "\t\r\n" else letter for letter in cell) for cell in cells)
-        self._file.write(("\t".join(plain) + "\n").encode("utf-8", "surrogateescape"))
+        self._file.write(named("\t".join(plain) + "\n").encode("utf-8", "surrogateescape"))
 
 
 class _Audacity(_Raven):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from phosphene.pipeline.export.compared import compared_items, metadata, signal_
 from phosphene.pipeline.export.onnx_file import Exported, Inputs, Precision, export_onnx
 from phosphene.pipeline.strategies.build import load_model, n_outputs
 from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
+from phosphene.pipeline.tiles.engines import Engine, RayEngine, make_engine
+from phosphene.pipeline.tiles.remote import is_remote
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .card import model_card
@@ -136,6 +138,7 @@ class Classifier:
         threshold: float = 0.0,
         max_novelty: float = 1.0,
         workers: int | None = None,
+        engine: Literal["local", "ray"] | Engine = "local",
     ) -> Iterator[Predictions]:
         """Name the class of files, folders and tables, some thousands at a time, in flat memory.
 
@@ -147,6 +150,8 @@ class Classifier:
             How items are cut for a prediction a window, such as `t=5`; None predicts each item.
         threshold, max_novelty, workers
             As for `predict`.
+        engine
+            `local`; or `ray`, where each part is done on one core of a cluster, or on one GPU where it has some.
 
         Yields
         ------
@@ -160,13 +165,12 @@ class Classifier:
         """
         self._check_limits(threshold, max_novelty)
         names = [sources] if isinstance(sources, str | Path) else sources
+        pool = make_engine(engine, workers)
         form = ArrayForm(kind=self.kind, options=self.options)
-        for items, failures in input_parts(names, form, most=_PART):
-            some = cut_each(items, windows, kind=self.kind) if windows else items
-            done = Predictions((), ())
-            if some:
-                done = self.predict(some, threshold=threshold, max_novelty=max_novelty, workers=workers)
-            yield Predictions(done.predictions, (*failures, *done.failures))
+        if isinstance(pool, RayEngine) and any(map(is_remote, names := list(names))):
+            raise ParameterError("the Ray engine reads files that every node sees; name files that all share")
+        predict = _PredictPart(self, windows, threshold, max_novelty, pool.per_task)
+        yield from pool.stream(predict, input_parts(names, form, most=_PART))
 
     def embed(
         self,
@@ -464,6 +468,26 @@ class Classifier:
         return (
             f"Classifier({self.kind}, {len(self.classes)} classes: {shortened(self.classes)}; views: {views})"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _PredictPart:
+    """Predicts the items of a part, in whatever process."""
+
+    classifier: Classifier
+    windows: str | None
+    threshold: float
+    max_novelty: float
+    workers: int
+
+    def __call__(self, part: tuple[Sequence[Item], Sequence[Failure]]) -> Predictions:
+        items, failures = part
+        if not items:
+            return Predictions((), tuple(failures))
+        some = cut_each(items, self.windows, kind=self.classifier.kind) if self.windows else items
+        limits = {"threshold": self.threshold, "max_novelty": self.max_novelty}
+        done = self.classifier.predict(some, workers=self.workers, **limits)
+        return Predictions(done.predictions, (*failures, *done.failures))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,11 @@
 """Features of a frozen backbone for raw files, as a table: for search, clustering, and models of one's own."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -12,17 +13,21 @@ from phosphene.converters import Converter, ParameterError, ReadOptions, default
 from phosphene.converters.core.files import DEFAULTS, atomic_write
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.parts import is_large, list_in_parts
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import cut_each
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
 from phosphene.pipeline.backbones.frozen import Frozen, freeze
 from phosphene.pipeline.strategies.estimator import Model
+from phosphene.pipeline.tiles.engines import Engine, RayEngine, make_engine
+from phosphene.pipeline.tiles.remote import RemoteSource, is_remote, local_file, named
 from phosphene.pipeline.tiles.render import Tiles, render
 
 if TYPE_CHECKING:
     import pandas
 
-CHUNK = 4096
+PART = 2048
+"""Items that are drawn and embedded before the next are."""
 _AT_A_TIME = 128
 
 
@@ -92,6 +97,8 @@ class EmbedOptions:
         How files are read where their content does not settle it.
     workers
         Processes that draw; None for one a core.
+    engine
+        `local`; or `ray`, where each part is done on one core of a cluster, or on one GPU where it has some.
     """
 
     views: tuple[Converter, ...] | None = None
@@ -100,6 +107,7 @@ class EmbedOptions:
     windows: str | None = None
     read: ReadOptions = field(default=DEFAULTS)
     workers: int | None = None
+    engine: Literal["local", "ray"] | Engine = "local"
 
 
 def embed(
@@ -111,39 +119,90 @@ def embed(
 ) -> Embedding:
     """Write the features of items as Parquet: the columns path, fragment, label and embedding (float32), an item a row.
 
-    The features are the averages of the maps of one layer. The file is written whole or not at all; items are rendered
-    and computed some thousands at a time.
+    The features are the averages of the maps of one layer. The file is written whole or not at all; items of a large
+    folder are listed, rendered and computed some thousands at a time, in memory that does not grow with their number.
 
     Raises
     ------
     ParameterError
-        There is no such backbone or layer, or nothing could be drawn.
+        There is no such backbone or layer, nothing could be drawn, or a large folder holds files of several kinds.
     """
     begin = time.monotonic()
     options = options or EmbedOptions()
-    manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=kind, options=options.read)
-    backbone = load_backbone(options.arch)
-    layer = chosen_layer(backbone, options.layer)
-    options = replace(options, views=options.views or default_views(manifest.kind))
-    items = cut_each(manifest.items, options.windows, kind=manifest.kind)
-    frozen, failures, n, width = freeze(backbone, (layer,)), list[Failure](), 0, 0
-    with atomic_write(out) as file:
+    parts, kind, title = _parts(src, kind, options.read)
+    layer = chosen_layer(load_backbone(options.arch), options.layer)
+    pool = make_engine(options.engine, options.workers)
+    if isinstance(pool, RayEngine) and is_remote(src):
+        raise ParameterError("the Ray engine reads files that every node sees; name a folder that all share")
+    views = tuple(options.views or default_views(kind))
+    embed_part = _EmbedPart(views, options.arch, layer, options.windows, pool.per_task)
+    failures, n, width = list[Failure](), 0, 0
+    with local_file(out) as target, atomic_write(target) as file:
         writer = None
-        for start in range(0, len(items), CHUNK):
-            tiles = render(items[start : start + CHUNK], options.views or (), workers=options.workers)
-            failures += tiles.failures
-            if not len(tiles.drawn):
+        for drawn, rows, failed in pool.stream(embed_part, parts):
+            failures += (Failure(one.item, named(one.error)) for one in failed)
+            if rows is None:
                 continue
-            rows = np.concatenate(
-                [layer_means(frozen, tiles, view) for view in range(len(tiles.views))], axis=1
-            )
             writer = writer or _Writer(file, rows.shape[1])
-            writer.write([tiles.items[index] for index in tiles.drawn], rows)
+            writer.write(drawn, rows)
             n, width = n + len(rows), rows.shape[1]
         if writer is None:
-            raise ParameterError(f"{manifest.title}: nothing could be drawn; {failures[0].error}")
+            raise ParameterError(f"{title}: nothing could be drawn; {failures[0].error}")
         writer.close()
     return Embedding(n, width, layer, tuple(failures), time.monotonic() - begin)
+
+
+def _parts(
+    src: str | Path | Manifest, kind: Kind | None, options: ReadOptions
+) -> tuple[Iterable[Sequence[Item]], Kind, str]:
+    """Return the items of a source in parts, their kind, and what to call them."""
+    if is_remote(src):
+        if kind is None:
+            raise ParameterError(f"{src}: is read a part at a time; name the kind of its files")
+        return _fetched(str(src), kind, options), kind, str(src)
+    if not isinstance(src, Manifest) and is_large(src, PART):
+        spool = list_in_parts(src, most=PART, kind=kind, options=options)
+        kinds = spool.kinds or (kind or "binary",)
+        if len(kinds) > 1:
+            raise ParameterError(
+                f"{src}: holds files of several kinds: {', '.join(kinds)}; name the kind, or part the files"
+            )
+        return spool, kinds[0], str(src)
+    manifest = src if isinstance(src, Manifest) else open_manifest(src, kind=kind, options=options)
+    starts = range(0, len(manifest.items), PART)
+    return (manifest.items[start : start + PART] for start in starts), manifest.kind, manifest.title
+
+
+def _fetched(url: str, kind: Kind, options: ReadOptions) -> Iterator[Sequence[Item]]:
+    with RemoteSource(url, kind=kind, options=options) as source:
+        yield from source
+
+
+@dataclass(frozen=True)
+class _EmbedPart:
+    """Draws and embeds the items of a part, in whatever process."""
+
+    views: tuple[Converter, ...]
+    arch: str
+    layer: str
+    windows: str | None
+    workers: int
+
+    def __call__(self, items: Sequence[Item]) -> tuple[list[Item], np.ndarray | None, tuple[Failure, ...]]:
+        """Return the items that were drawn, float32 (n_drawn, n_features) or None where none was, and the others."""
+        tiles = render(
+            cut_each(items, self.windows, kind=self.views[0].kind), self.views, workers=self.workers
+        )
+        if not len(tiles.drawn):
+            return [], None, tiles.failures
+        frozen = _frozen(self.arch, self.layer)
+        rows = [layer_means(frozen, tiles, view) for view in range(len(tiles.views))]
+        return [tiles.items[index] for index in tiles.drawn], np.concatenate(rows, axis=1), tiles.failures
+
+
+@lru_cache(maxsize=1)
+def _frozen(arch: str, layer: str) -> Frozen:
+    return freeze(load_backbone(arch), (layer,))
 
 
 def chosen_layer(backbone: Backbone, layer: str | None) -> str:
@@ -216,4 +275,4 @@ class _Writer:
 
 def _text(name: str) -> str:
     """Return a name as UTF-8 can hold it; other bytes become escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return named(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

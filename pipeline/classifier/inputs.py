@@ -14,6 +14,7 @@ from phosphene.converters import (
     Binary,
     ParameterError,
     PhospheneError,
+    ReadError,
     Series,
     Signal,
     SignalError,
@@ -25,6 +26,7 @@ from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.parts import find_each
 from phosphene.datasets.sources import find_files, open_manifest
 from phosphene.datasets.tables import Found, check_labels, read_table
+from phosphene.pipeline.tiles.remote import RemoteSource, is_remote
 
 TAKEN = (
     "taken are a path, a folder, a signal, an array or tensor of numbers with rate_hz or step_s, a data frame of "
@@ -170,7 +172,8 @@ def input_parts(
         for some, failed in _listed(source, form, most):
             items += some
             failures += failed
-            if len(items) + len(failures) >= most:
+            # What was fetched is there only until the next is asked for.
+            if len(items) + len(failures) >= most or is_remote(source):
                 yield items, failures
                 items, failures = [], []
     if items or failures:
@@ -180,6 +183,13 @@ def input_parts(
 def _listed(
     source: str | Path, form: ArrayForm, most: int
 ) -> Iterator[tuple[Sequence[Item], Sequence[Failure]]]:
+    if is_remote(source):
+        try:
+            with RemoteSource(str(source), kind=form.kind, options=form.options) as fetched:
+                yield from ((items, ()) for items in fetched)
+        except ReadError as error:
+            yield (), [Failure(Item(Path(source)), str(error))]
+        return
     path, fragment = parse_address(source)
     if fragment or not path.exists():
         yield [Item(path, fragment=fragment, options=form.options)], ()  # one that is missing fails by name

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import os
 import pickle
 import signal
@@ -10,8 +11,9 @@ import sys
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -20,6 +22,8 @@ import cloudpickle
 from threadpoolctl import threadpool_limits
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
+
+_log = logging.getLogger("phosphene")
 
 READY = "ready"
 """What a worker says when it has loaded its function."""
@@ -35,6 +39,7 @@ GRACE_S = 2.0
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
+_MOST_DEATHS = 3  # of processes of a cluster that one task is blamed for: a node may die for another reason
 
 Where = Literal["anywhere", "apart", "here first"]
 T = TypeVar("T")
@@ -55,6 +60,10 @@ class Engine(Protocol):
     def workers(self) -> int:
         """How many tasks are done at once."""
 
+    @property
+    def per_task(self) -> int:
+        """How many processes a task of `stream` may start itself."""
+
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
     ) -> Iterator[tuple[T, R | TaskError]]:
@@ -70,6 +79,12 @@ class Engine(Protocol):
             `apart` keeps tasks that may kill their process out of this one, however few they are; `here first`
             does in this one what can be done before processes have started.
         """
+
+    def started(self, count: int) -> contextlib.AbstractContextManager[None]:
+        """Return what keeps processes from one call to the next, and starts them early for so many tasks."""
+
+    def stream(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield the results of large tasks, such as parts of thousands of items, in their order; an error ends it."""
 
 
 class LocalEngine:
@@ -94,24 +109,35 @@ class LocalEngine:
     def __init__(
         self, workers: int | None = None, *, limit_s: float = 600.0, threads: int | None = 1
     ) -> None:
-        self.workers = _checked(workers)
+        self.workers = self.per_task = _checked(workers)
         self.limit_s = limit_s
         self._start = functools.partial(_start_process, threads)
         self._early: deque[subprocess.Popen[bytes]] = deque()
+        self._idle: list[_Worker] | None = None  # of the last call; None where they are not kept
 
     @contextlib.contextmanager
     def started(self, count: int) -> Iterator[None]:
-        """Start the processes that this many tasks will need, so that they load while the tasks are planned."""
+        """Start the processes that this many tasks will need, so that they load while the tasks are planned.
+
+        Those of one call are kept for the next one of the same function.
+        """
         if self.workers > 1 and count >= FEW:
             self._early.extend(self._start() for _ in range(self.workers))
+        self._idle = []
         try:
             yield
         finally:
+            _stop(self._idle)
+            self._idle = None
             for process in self._early:  # they have done nothing yet
                 process.kill()
                 process.wait()
                 _close_pipes(process)
             self._early.clear()
+
+    def stream(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield the results of large tasks, each done in this process, which starts others for what is small in it."""
+        return map(function, tasks)
 
     def _process(self) -> "subprocess.Popen[bytes]":
         """Return one of the processes that were started early, or a new one."""
@@ -138,7 +164,7 @@ class LocalEngine:
     def _in_processes(self, function: Any, chunks: Sequence[Sequence[Any]], count: int) -> Iterator[Any]:
         waiting = deque(map(list, chunks))
         payload = cloudpickle.dumps(function)
-        pool = [_Worker(self._process(), payload) for _ in range(min(self.workers, len(chunks)))]
+        pool = self._pool(payload, min(self.workers, len(chunks)))
         try:
             while count:
                 for worker in pool:
@@ -156,8 +182,18 @@ class LocalEngine:
                     elif worker.results:
                         count -= 1
                         yield worker.tasks.popleft(), worker.results.popleft()
+            if self._idle is not None:
+                self._idle, pool = self._idle + pool, []
         finally:
             _stop(pool)
+
+    def _pool(self, payload: bytes, count: int) -> "list[_Worker]":
+        """Return workers that have the function: those of the last call, and new ones."""
+        same = [worker for worker in self._idle or () if worker.payload == payload]
+        if self._idle is not None:
+            _stop([worker for worker in self._idle if worker not in same])
+            self._idle = same[count:]
+        return same[:count] + [_Worker(self._process(), payload) for _ in range(count - len(same))]
 
     def _heard(self, pool: "list[_Worker]") -> "list[_Worker]":
         """Wait for news of workers, and return those that have some; end those that take too long."""
@@ -176,7 +212,8 @@ class _Worker:
     """A worker process, and the tasks that it was given and has not done."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", payload: bytes) -> None:
-        self.process, self.tasks, self.results = process, deque[Any](), deque[Any]()
+        self.process, self.payload = process, payload
+        self.tasks, self.results = deque[Any](), deque[Any]()
         self.since, self.over_s, self.is_dead, self._loaded = float("inf"), 0.0, False, False
         self.replies = Connection(os.dup(process.stdout.fileno()), writable=False)  # type: ignore[union-attr]
         self._pipe = Connection(os.dup(process.stdin.fileno()), readable=False)  # type: ignore[union-attr]
@@ -265,6 +302,8 @@ def _module_path() -> list[str]:
 class RayEngine:
     """A Ray cluster, or Ray on this machine; every node must see the files under the same paths.
 
+    Nothing is kept in Ray: a node that dies costs what it was doing, which another does again.
+
     Parameters
     ----------
     workers
@@ -276,6 +315,8 @@ class RayEngine:
         Ray is not installed.
     """
 
+    per_task = 1
+
     def __init__(self, workers: int | None = None) -> None:
         self.workers = _checked(workers)
         try:
@@ -284,43 +325,136 @@ class RayEngine:
             raise MissingExtra("the Ray engine needs Ray: pip install 'phosphene[ray]'") from error
         self._ray: Any = ray
 
+    @contextlib.contextmanager
+    def started(self, count: int = 0) -> Iterator[None]:
+        """Start Ray where no cluster is connected: that of `RAY_ADDRESS`, or on this machine."""
+        del count
+        ray = self._ray
+        if ray.is_initialized():
+            yield
+            return
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        own = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self.workers, "include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level="ERROR", **own)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
     def map(
         self, function: Callable[[T], R], chunks: Sequence[Sequence[T]], *, where: Where = "anywhere"
     ) -> Iterator[tuple[T, R | TaskError]]:
         """Yield each task with its result, in the order in which the chunks are done; never in this process."""
         del where
-        ray = self._ray
-        mine = not ray.is_initialized()
-        if mine:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            ray.init(
-                num_cpus=self.workers, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-            )
-        try:
+        with self.started():
             yield from self._outcomes(function, chunks)
-        finally:
-            if mine:
-                ray.shutdown()
+
+    def stream(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
+        """Yield the results of large tasks in their order: of one core each, or one GPU where the cluster has some."""
+        with self.started():
+            yield from self._results(function, iter(tasks))
 
     def _outcomes(self, function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:
-        """Yield outcomes; the tasks of a chunk whose process died are done again one by one."""
+        """Yield outcomes; the tasks of a chunk whose process died are done again one by one, some times."""
         remote = self._ray.remote(max_retries=0)(_attempt_all)
-        waiting = deque(map(list, chunks))
-        running: dict[Any, list[Any]] = {}
+        shared = self._ray.put(function)
+        waiting = deque((list(chunk), 0) for chunk in chunks)
+        running: dict[Any, tuple[list[Any], int]] = {}
         while waiting or running:
-            while waiting and len(running) < 4 * self.workers:
-                chunk = waiting.popleft()
-                running[remote.remote(function, chunk)] = chunk
+            while waiting and len(running) < 4 * self._n_cpus():
+                chunk, n_deaths = waiting.popleft()
+                running[remote.remote(shared, chunk)] = chunk, n_deaths
             done, _ = self._ray.wait(list(running))
             for reference in done:
-                chunk = running.pop(reference)
+                chunk, n_deaths = running.pop(reference)
                 try:
                     yield from zip(chunk, self._ray.get(reference), strict=True)
-                except (self._ray.exceptions.WorkerCrashedError, self._ray.exceptions.OutOfMemoryError):
-                    if len(chunk) == 1:
+                except self._ray.exceptions.RayTaskError:
+                    raise
+                except self._ray.exceptions.RayError:  # of its process, its node, or of what held its result
+                    if len(chunk) == 1 and n_deaths + 1 >= _MOST_DEATHS:
                         yield chunk[0], TaskError(_DIED)
                     else:
-                        waiting.extend([task] for task in chunk)
+                        waiting.extend(([task], n_deaths + (len(chunk) == 1)) for task in chunk)
+
+    def _results(self, function: Any, tasks: Iterator[Any]) -> Iterator[Any]:
+        """Yield results; a task whose process or node died is done again, some times."""
+        ray, running = self._ray, deque[tuple[Any, Any, int]]()
+        n_gpus = int(ray.cluster_resources().get("GPU", 0))
+        shared = ray.put(function)
+        pool = _Actors(ray, shared, n_gpus) if n_gpus else _Tasks(ray, shared)
+        most = 2 * (n_gpus or self._n_cpus())
+        while True:
+            while len(running) < most and (some := list(islice(tasks, 1))):
+                running.append((some[0], pool.start(some[0]), 0))
+            if not running:
+                return
+            task, reference, n_deaths = running.popleft()
+            try:
+                result, logged = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from None
+            except ray.exceptions.RayError as error:
+                if n_deaths + 1 >= _MOST_DEATHS:
+                    raise PhospheneError(
+                        f"a part was given up: {n_deaths + 1} processes died of it"
+                    ) from error
+                running.appendleft((task, pool.start(task), n_deaths + 1))
+                continue
+            for level, text in logged:
+                _log.log(level, "%s", text)
+            yield result
+
+    def _n_cpus(self) -> int:
+        return max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+
+
+class _Tasks:
+    """Large tasks on one core each."""
+
+    def __init__(self, ray: Any, function: Any) -> None:
+        self._remote, self._function = ray.remote(max_retries=0)(_logged), function
+
+    def start(self, task: Any) -> Any:
+        """Return where the result will be."""
+        return self._remote.remote(self._function, task)
+
+
+class _Actors:
+    """Large tasks in turn on actors with a GPU each, which load a network once; one that died is started anew."""
+
+    def __init__(self, ray: Any, function: Any, count: int) -> None:
+        self._class = ray.remote(num_gpus=1, max_restarts=-1)(_Actor)
+        self._turns = cycle([self._class.remote(function) for _ in range(count)])
+
+    def start(self, task: Any) -> Any:
+        """Return where the result will be."""
+        return next(self._turns).do.remote(task)
+
+
+class _Actor:
+    """Does tasks one after the other."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def do(self, task: Any) -> Any:
+        """Return the result of a task, and what was logged."""
+        return _logged(self._function, task)
+
+
+def _logged(function: Callable[[T], R], task: T) -> tuple[R, list[tuple[int, str]]]:
+    """Return the result of a task, and what the library logged meanwhile, which is told where the results go."""
+    kept, level = list[tuple[int, str]](), _log.level
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: kept.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    try:
+        return function(task), kept
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(level)
 
 
 def make_engine(engine: Literal["local", "ray"] | Engine, workers: int | None) -> Engine:

@@ -5,9 +5,10 @@ done once, and the rest goes to an engine. An item that fails, kills its process
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ from .store import Codec, Output, StoreError, tile_key, write_bytes
 
 _log = logging.getLogger("phosphene")
 MOST_IN_CHUNK = 64
+_MOST_LAST = 1 << 15  # files of one note that are told apart
 _HASHED_AT_A_TIME = 32  # small files take less time to hash than a thread takes to ask for one more
 
 Keys = tuple[str, ...]
@@ -114,7 +116,7 @@ def map_items(
     store: ResultStore,
     *,
     engine: Engine,
-    progress: bool = True,
+    progress: "bool | RunReport" = True,
     where: Where | None = None,
     ending: tuple[type[PhospheneError], ...] = (),
 ) -> tuple[dict[int, Failure], int]:
@@ -131,7 +133,7 @@ def map_items(
     engine
         Who works.
     progress
-        Show a bar on standard error: a line a minute where that is no terminal.
+        Show a bar on standard error: a line a minute where that is no terminal; or the report of a longer run.
     where
         As for engines; None keeps what an earlier run left over, and large files, out of this process.
     ending
@@ -158,19 +160,19 @@ def map_items(
     attempt = _Attempt(function, store.codec, (StoreError, *ending))
     outcomes = engine.map(attempt, chunks(tasks, engine.workers), where=where)
     n_computed = 0
-    noted: dict[str, list[Item]] = defaultdict(list)
-    for task, outcome in with_bar(outcomes, len(tasks), progress):
-        done = Done((), outcome.why) if isinstance(outcome, TaskError) else outcome
-        if isinstance(done.error, PhospheneError):
-            raise done.error
-        n_computed += len(done.values)
-        for text in done.notes:
-            noted[text].append(task.item)
-        if done.error is not None:
-            for index in equal[task.index]:  # under the name of each
-                errors[index] = done.error.replace(str(task.item.path), str(planned[index].item.path))
-        store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
-    log_notes(noted)
+    with RunReport.of(progress, len(tasks)) as report:
+        report.update(0 if isinstance(progress, bool) else len(planned) - len(tasks))
+        for task, outcome in outcomes:
+            report.update()
+            done = Done((), outcome.why) if isinstance(outcome, TaskError) else outcome
+            if isinstance(done.error, PhospheneError):
+                raise done.error
+            n_computed += len(done.values)
+            report.note(done.notes, task.item)
+            if done.error is not None:
+                for index in equal[task.index]:  # under the name of each
+                    errors[index] = done.error.replace(str(task.item.path), str(planned[index].item.path))
+            store.take(task.index, planned[task.index].keys, done.values, failed=done.error is not None)
     failures = {}
     for index, error in sorted(errors.items()):
         item = planned[index].item  # the text starts with the path at fault
@@ -225,19 +227,59 @@ def _without_notes(results: Iterable[Any], notes: list[str]) -> Iterator[Any]:
             yield result
 
 
-def log_notes(by_text: Mapping[str, Sequence[Item]]) -> None:
-    """Log what was noted of files: each note once, with the number of its files and one of them.
+class RunReport:
+    """Progress of a run on standard error, and what was noted of its files: each note once, logged at the end.
+
+    Parameters
+    ----------
+    total
+        Items of the run.
+    shown
+        Whether there is a bar, once it takes more than a second.
 
     Examples
     --------
-    >>> log_notes({})
+    >>> with RunReport(1, shown=False) as report:
+    ...     report.update()
     """
-    for text, items in sorted(by_text.items(), key=lambda pair: -len(pair[1])):
-        paths = list(dict.fromkeys(item.path for item in items))
-        if len(paths) == 1:
-            _log.warning("%s: %s", paths[0], text)
-        else:
-            _log.warning("%s files: %s (such as %s)", f"{len(paths):,}", text, paths[0])
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self._bar = Progress(total=total, unit="item", delay=1.0, shown=shown, leave=False)
+        self._counts, self._examples = Counter[str](), dict[str, Path]()
+        self._last: dict[str, set[Path]] = defaultdict(set)
+
+    @classmethod
+    def of(cls, progress: "bool | RunReport", total: int) -> "AbstractContextManager[RunReport]":
+        """Return a report of one part of a run: the one that there is already, which is not ended with it."""
+        return cls(total, shown=progress) if isinstance(progress, bool) else nullcontext(progress)
+
+    def update(self, n: int = 1) -> None:
+        """Count items that are done."""
+        self._bar.update(n)
+
+    def note(self, texts: Iterable[str], item: Item) -> None:
+        """Count a file with notes, of whose items each may have them; a file of long ago counts anew."""
+        for text in texts:
+            last = self._last[text]
+            if item.path not in last:
+                self._counts[text] += 1
+                self._examples.setdefault(text, item.path)
+                if len(last) >= _MOST_LAST:
+                    last.clear()
+                last.add(item.path)
+
+    def __enter__(self) -> "RunReport":
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._bar.close()
+        if kind is not None:
+            return
+        for text, count in self._counts.most_common():
+            if count == 1:
+                _log.warning("%s: %s", self._examples[text], text)
+            else:
+                _log.warning("%s files: %s (such as %s)", f"{count:,}", text, self._examples[text])
 
 
 def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
@@ -255,14 +297,6 @@ def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
         by_file[task.item.path].append(task)
     ordered = [task for group in by_file.values() for task in group]
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
-
-
-def with_bar(outcomes: Iterable[T], total: int, progress: bool) -> Iterator[T]:
-    """Pass outcomes on, with progress on standard error once it takes more than a second."""
-    with Progress(total=total, unit="item", delay=1.0, shown=progress, leave=False) as bar:
-        for outcome in outcomes:
-            bar.update()
-            yield outcome
 
 
 def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:

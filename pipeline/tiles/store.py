@@ -24,6 +24,7 @@ import numpy as np
 from isal import isal_zlib
 
 from phosphene.converters import Fragment, PhospheneError
+from phosphene.converters.core.facts import cache_folder
 from phosphene.converters.core.files import atomic_write
 
 KEY_NAME = "phosphene-key"
@@ -176,10 +177,8 @@ class Store(Generic[V]):
 
 
 def default_folder() -> Path:
-    """Return where tiles are kept: `$PHOSPHENE_CACHE`, else `phosphene` in the user's cache folder."""
-    named = os.environ.get("PHOSPHENE_CACHE")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(named) if named else Path(cache) / "phosphene") / "tiles"
+    """Return where tiles are kept: `tiles` in the cache folder."""
+    return cache_folder() / "tiles"
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """A part at a time, the same items are listed as all at once."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from phosphene.converters import ReadError
-from phosphene.datasets.parts import find_each
+from phosphene.converters import Fragment, ReadError
+from phosphene.datasets import Item
+from phosphene.datasets.parts import ItemSpool, find_each, list_in_parts
 from phosphene.datasets.sources import find_files
 
 
@@ -105,3 +107,37 @@ def test_a_large_table_most_of_whose_files_are_missing_is_refused(large_table):
         file.unlink()
     with pytest.raises(ReadError, match=r"meta\.csv: line 2: .*no such file"):
         listed(large_table, 3, kind="series")
+
+
+def told(item):
+    return (str(item), item.label, item.split, item.kind)
+
+
+@pytest.mark.parametrize("most", [4, 100])
+@pytest.mark.parametrize("split", [("",), ("train/", "test/")])
+def test_items_of_a_large_folder_have_the_labels_and_splits_of_its_folders(tmp_path, most, split):
+    for number in range(9):
+        series(tmp_path / "raw" / f"{split[number % len(split)]}{'ab'[number % 2]}" / f"{number}.csv", number)
+    (tmp_path / "raw" / "README").write_text("What this is.\n")
+    (tmp_path / "raw" / "out").mkdir()
+    series(tmp_path / "raw" / "out" / "x.csv")
+    how = {"beside": tmp_path / "raw" / "out"}
+    spool = list_in_parts(tmp_path / "raw", most=most, **how)
+    whole = find_files(tmp_path / "raw", **how)
+    for _ in range(2):  # it is read again and again
+        assert [told(item) for part in spool for item in part] == [told(item) for item in whole]
+    assert (len(spool), spool.classes, spool.kinds) == (9, ("a", "b"), ("series",))
+    assert max(map(len, spool)) <= most
+
+
+def test_a_spool_gives_items_back_as_they_were(tmp_path):
+    items = [
+        Item(Path(os.fsdecode(b"caf\xe9.csv")), "dög", kind="series"),
+        Item(Path("a.wav"), None, Fragment("t", 0.5, 2.25), "train", "3", "g", kind="audio", extent=7.5),
+    ]
+    spool = ItemSpool()
+    spool.add(items[:1])
+    spool.add(items[1:])
+    found = [item for part in spool for item in part]
+    assert found == items
+    assert [(item.kind, item.extent) for item in found] == [("series", None), ("audio", 7.5)]

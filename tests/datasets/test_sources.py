@@ -476,7 +476,9 @@ def test_each_file_is_opened_once(tmp_path, monkeypatch, opened, find):
     ):
         opened.clear()
         found = find(src)
-        assert set(opened.values()) == {1}
+        counts = [n for name, n in opened.items() if name.startswith(str(tmp_path))]
+        assert set(counts) <= {1}
+        assert counts or src.is_file()  # of one that was listed with its folder the first bytes may be known
         opened.clear()
         cut_each(getattr(found, "items", found), None)
         assert not (opened and find is find_files)

@@ -120,6 +120,20 @@ def test_predict_takes_no_more_memory_for_more_files(spent, source, model, many_
     assert growth_kb < MOST_GROWTH_KB
 
 
+@pytest.mark.parametrize("form", ["png", "parquet"])
+def test_convert_takes_no_more_memory_for_more_files(spent, form, many_files, tmp_path):
+    most_kb = {}
+    for count in (FEW, MANY):
+        result, most_kb[count] = spent(
+            "convert", many_files / str(count), tmp_path / str(count), "--as", "gasf(size=32)", "--to", form
+        )
+        assert result["converted"] == count
+    growth_kb = most_kb[MANY] - most_kb[FEW]
+    print(f"{form}: {most_kb[FEW] / 1024:.0f} MiB of {FEW} files, {growth_kb / 1024:.1f} more of {MANY}")
+    assert growth_kb < MOST_GROWTH_KB
+    shutil.rmtree(tmp_path)
+
+
 def test_two_hours_of_sound_in_windows(spent, two_hours, tmp_path):
     result, most_kb = spent("convert", two_hours, tmp_path / "out", "--as", "mel")
     assert result["converted"] == 1440

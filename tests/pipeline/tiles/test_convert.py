@@ -17,7 +17,8 @@ import soundfile
 
 from phosphene.converters import ParameterError, default_views, make, parse_views, read
 from phosphene.datasets.sources import open_manifest
-from phosphene.pipeline.tiles import convert as formats
+from phosphene.pipeline.tiles import convert as module
+from phosphene.pipeline.tiles import forms as formats
 from phosphene.pipeline.tiles import store
 from phosphene.pipeline.tiles.convert import convert
 from phosphene.pipeline.tiles.store import StoreError, key_of
@@ -263,9 +264,9 @@ sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" e
 from phosphene.converters import make
 from phosphene.pipeline.tiles import convert as module
 src, out = sys.argv[1:]
-kept = module._items(src, module.Path(out), None, module.DEFAULTS)
+kept = module._listed(src, module.Path(out), None, module.DEFAULTS)
 listed = len([path for path in opened if str(path) == src])
-module._items = lambda *_: kept
+module._listed = lambda *_: kept
 done = module.convert(src, out, views=[make("gasf", size=32)], progress=False)
 assert done.converted == 1, done
 print(listed, len([path for path in opened if str(path) == src]) - listed)
@@ -344,3 +345,43 @@ def test_drawn_on_a_device_images_are_within_a_grey_level(tmp_path):
         (file,) = convert(path, tmp_path / str(device), views=view, device=device).files
         drawn.append(np.array(PIL.Image.open(file)))
     assert np.abs(drawn[0].astype(int) - drawn[1]).max() <= 1
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in below(folder)}
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_a_large_folder_is_converted_a_part_at_a_time_with_the_same_results(src, tmp_path, form, monkeypatch):
+    for number in range(4):
+        rows = "".join(f"{np.sin(k / 5 + number):.4f}\n" for k in range(60))
+        (src / "dog" / f"{number}.csv").write_text(rows)
+    (src / "cat" / "0.bin").write_bytes(b"")
+    views = {"binary": GRID, "series": (make("gasf", size=16),)}
+    monkeypatch.setattr(formats, "PER_SHARD", 3)
+    whole = convert(src, tmp_path / "whole", views=views, to=form)
+    monkeypatch.setattr(module, "PART", 3)
+    parts = convert(src, tmp_path / "parts", views=views, to=form)
+    assert pictures(tmp_path / "parts", form) == pictures(tmp_path / "whole", form)
+    assert (parts.converted, parts.reused, len(parts.failed)) == (9, 0, 1)
+    assert parts.failed == whole.failed
+    assert sorted(file.relative_to(parts.out).as_posix() for file in parts.files) == below(parts.out)
+    again = convert(src, tmp_path / "parts", views=views, to=form)
+    assert (again.converted, again.reused, again.names) == (0, 9, parts.names)
+    if form == "png":
+        assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    if form == "webdataset":
+        with tarfile.open(parts.files[0]) as tar:
+            classes = {m.name: tar.extractfile(m).read() for m in tar if m.name.endswith(".cls")}
+        assert set(classes.values()) == {b"0"}, "cat, of two classes that are in different parts"
+
+
+def test_a_note_on_files_of_several_parts_is_told_once(src, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "PART", 2)
+    for number in range(5):
+        rows = "".join(f"{'' if k == 7 else np.sin(k / 5 + number)}\n" for k in range(60))
+        (src / "cat" / f"{number}.csv").write_text(f"a\n{rows}")
+    convert(src / "cat", tmp_path / "out", views={"series": (make("gasf", size=16),), "binary": GRID})
+    noted = [message for message in caplog.messages if "missing" in message]
+    assert len(noted) == 1
+    assert noted[0].startswith("5 files: ")

@@ -268,3 +268,18 @@ def test_processes_started_early_are_used_and_those_left_over_are_ended():
     assert all(process.poll() is not None for process in left)
     with engine.started(63):
         assert not engine._early
+
+
+def test_processes_are_kept_for_the_next_tasks_of_the_same_function():
+    engine = LocalEngine(2)
+    work, other = worker_that("nothing"), worker_that("raises")
+
+    def pids(function):
+        return {done[1] for _, done in engine.map(function, TASKS) if not isinstance(done, TaskError)}
+
+    with engine.started(0):
+        first = pids(work)
+        assert pids(work) <= first
+        assert not pids(other) & first
+    assert not children()
+    assert not pids(work) & first
