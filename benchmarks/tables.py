@@ -290,6 +290,14 @@ def backbones_origin_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def scale_table() -> str:
+    """Return the table of steps over folders of several sizes: one row a step and size."""
+    lines = ["| step | files | seconds | CPU seconds | peak MiB | commit |", "|---|---|---|---|---|---|"]
+    names = ("step", "n_files", "seconds", "cpu_s", "peak_mib", "commit")
+    lines += [_cells([row[name] for name in names]) for row in _rows("scale")]
+    return "\n".join(lines) + "\n"
+
+
 TABLES = {
     "accuracy": accuracy_table,
     "rockets": rockets_table,
@@ -302,6 +310,7 @@ TABLES = {
     "converters": converters_table,
     "backbones": backbones_table,
     "backbones_origin": backbones_origin_table,
+    "scale": scale_table,
 }
 
 
