@@ -1,13 +1,14 @@
 """What small text files were found to be, kept between runs by their content: sniffing takes longer than all else.
 
-A fact is never stale: it is found by the bytes of a file, its suffix, how it is read, and the code that decides. Only
-facts that depend on nothing else are kept: of files in UTF-8 that are no table of items and hold one item.
+A fact is never stale: it is found by the bytes of a file, its name without numbers, how it is read, and the code that
+decides. Only facts that depend on nothing else are kept: of files in UTF-8 that are no table and hold one item.
 """
 
 import contextlib
 import functools
 import hashlib
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class KindFacts:
         if suffix not in SUFFIXES or len(head) >= HEAD_BYTES or b"\0" in head:
             return None
         digest = self._seed.copy()
-        digest.update(suffix.encode() + b"|" + head)
+        # What a name says counts, too (`X_train.txt`), but not its number.
+        words = re.sub(r"\d+", "0", path.stem)
+        digest.update(f"{suffix}|{words}|".encode("utf-8", "surrogateescape") + head)
         return digest.digest()[:16]
 
     def find(self, key: bytes | None) -> str | None:

@@ -48,17 +48,18 @@ def test_nothing_is_kept_of_other_files(path, head):
     assert KindFacts("").key(Path(path), head) is None
 
 
-def test_keys_differ_by_bytes_suffix_options_and_code(tmp_path, monkeypatch):
+def test_keys_differ_by_bytes_name_options_and_code(tmp_path, monkeypatch):
     keys = [
-        KindFacts("", tmp_path).key(Path("a.csv"), b"1"),
+        KindFacts("", tmp_path).key(Path("a1.csv"), b"1"),
+        KindFacts("", tmp_path).key(Path("a1_train.csv"), b"1"),  # a name may say what rows are
         KindFacts("", tmp_path).key(Path("b.csv"), b"2"),
         KindFacts("", tmp_path).key(Path("b.txt"), b"1"),
         KindFacts("label=1", tmp_path).key(Path("b.csv"), b"1"),
     ]
-    assert KindFacts("", tmp_path).key(Path("other/b.CSV"), b"1") == keys[0]
+    assert KindFacts("", tmp_path).key(Path("other/a2.CSV"), b"1") == keys[0]
     monkeypatch.setattr(module, "_code_digest", lambda: "other code")
     keys.append(KindFacts("", tmp_path).key(Path("a.csv"), b"1"))
-    assert len(set(keys)) == 5
+    assert len(set(keys)) == 6
 
 
 @pytest.mark.parametrize("broken", ["no database", "a folder", "no folder"])
