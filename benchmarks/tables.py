@@ -98,6 +98,19 @@ def rockets_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def multivariate_table() -> str:
+    """Return the accuracies on series of several channels: one row a set, one column a method."""
+    rows = _rows("multivariate")
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    lines = [_cells(["set", "channels", "items", *methods]), "|---" * (3 + len(methods)) + "|"]
+    for name in dict.fromkeys(row["set"] for row in rows):
+        found = {row["method"]: row for row in rows if row["set"] == name}
+        first = next(iter(found.values()))
+        scores = [f"{float(found[method]['accuracy']):.3f}" for method in methods]
+        lines.append(_cells([name, first["channels"], f"{first['n_train']} + {first['n_test']}", *scores]))
+    return "\n".join(lines) + "\n"
+
+
 _HEADLINE = ("images", "images, random weights", "best baseline", "stacked", "majority")
 
 
@@ -301,6 +314,7 @@ def scale_table() -> str:
 TABLES = {
     "accuracy": accuracy_table,
     "rockets": rockets_table,
+    "multivariate": multivariate_table,
     "benchmark": benchmark_table,
     "methods": methods_table,
     "published": published_table,

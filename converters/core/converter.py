@@ -103,6 +103,11 @@ class Converter(ABC):
         return self
 
     @property
+    def family(self) -> str:
+        """Views of one family tell the same sort of thing: where weights of views are fitted, they share one."""
+        return self.name
+
+    @property
     def mixes_channels(self) -> bool:
         """Whether an image means the same however many channels the signal has."""
         return False

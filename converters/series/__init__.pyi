@@ -2,6 +2,7 @@ from .fields import GramianDifferenceField as GramianDifferenceField
 from .fields import GramianSummationField as GramianSummationField
 from .fields import MarkovTransitionField as MarkovTransitionField
 from .kind import SeriesReader as SeriesReader
+from .levels import ChannelLevels as ChannelLevels
 from .line import LinePlot as LinePlot
 from .recurrence import RecurrencePlot as RecurrencePlot
 from .rows import OverlappingWindows as OverlappingWindows

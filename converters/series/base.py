@@ -238,6 +238,11 @@ class SeriesConverter(Converter):
         """Four by four: a pattern means something else at another time."""
         return (4, 4)
 
+    @property
+    def family(self) -> str:
+        """`side by side` where channels lie in strips, `form` where each series has a range of its own."""
+        return "side by side" if self.channels == "stack" else "form"
+
     @abstractmethod
     def _draw(self, values: np.ndarray, canvas: np.ndarray) -> None:
         """Draw one channel of each of many series.
@@ -530,6 +535,11 @@ class RangedConverter(SeriesConverter):
                 f"{type(self).__name__}.value_range must be a lowest and a higher number for each channel, "
                 f"got {self.value_range}"
             )
+
+    @property
+    def family(self) -> str:
+        """`height` where all series have one range: how high a value lies is seen."""
+        return "height" if super().family == "form" and self.value_range != "item" else super().family
 
     def resolve(self, signals: Sequence[Signal]) -> Self:
         """Put numbers in the place of `training`: the range of these training items."""

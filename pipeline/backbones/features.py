@@ -1,7 +1,7 @@
 """Features of a frozen network: its maps at several layers, pooled, and the pixels themselves, for tiles of items."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -142,16 +142,29 @@ class Features:
         """Whether the pixels are among them."""
         return any(layer == PIXELS for _, layer, _ in self.blocks)
 
-    def select(self, indices: np.ndarray, weights: Mapping[PooledLayer, float]) -> "FeatureBlocks":
+    def of_views(self, views: Sequence[int]) -> "Features":
+        """Return the features of some views."""
+        return Features(
+            self.indices, {block: values for block, values in self.blocks.items() if block[0] in views}
+        )
+
+    def select(
+        self,
+        indices: np.ndarray,
+        weights: Mapping[PooledLayer, float],
+        views: Mapping[int, float] | None = None,
+    ) -> "FeatureBlocks":
         """Return the blocks of some items, of all views, for weighted layers.
 
-        The weight of a layer is divided equally among the views; one without cells is pooled as a whole.
+        The weight of a layer is divided among the views by theirs, or equally where none are given; a view without
+        cells is pooled as a whole.
         """
         of_block: dict[Block, float] = {}
         for layer, weight in weights.items():
             found = self._of_layer(layer)
             for block in found:
-                of_block[block] = of_block.get(block, 0.0) + weight / len(found)
+                share = views[block[0]] if views else 1 / len(found)
+                of_block[block] = of_block.get(block, 0.0) + weight * share
         rows = np.searchsorted(self.indices, indices)
         chosen = [block for block in self.blocks if block in of_block]
         pixels = tuple(index for index, (_, name, _) in enumerate(chosen) if name == PIXELS)

@@ -11,10 +11,16 @@ from typing import TypeVar
 
 import numpy as np
 
-from phosphene.converters import Audio, Converter, ParameterError, Signal, parse_views
+from phosphene.converters import Audio, Converter, ParameterError, Series, Signal, parse_views
+from phosphene.converters.series.base import SMALLEST_CELL
 from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model, Outputs, Project
 
 LEVEL_VIEW = "mel(reference=full_scale)"
+CHANNEL_VIEWS = (
+    "windows(size={0},length=1,channels=stack,value_range=training),"
+    "windows(size={0},length=1,channels=stack,input=differences,value_range=training)"
+)
+CHANNEL_LEVELS = "levels(size=112,value_range=training)"
 LEAST_GAIN = 0.5
 _LEAST_OF_CLASS = 4
 _FOLDS = 4
@@ -49,6 +55,28 @@ def level_views(
     if level_gain(np.array(levels), np.array(classes), np.array(groups)) < LEAST_GAIN:
         return ()
     return parse_views(LEVEL_VIEW, kind="audio")
+
+
+def channel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Return the views of series that all have several channels, else nothing.
+
+    All channels side by side over the same time, of values and of differences, as far as their strips fit, and the
+    levels of each. In the other views a channel has one small image among others, where its level is lost.
+
+    Examples
+    --------
+    >>> from phosphene.converters import Series
+    >>> [view.name for view in channel_views([Series(np.zeros((3, 9))), Series(np.ones((3, 7)))])]
+    ['windows', 'windows', 'levels']
+    >>> channel_views([Series(np.zeros(9))])
+    ()
+    """
+    counts = [len(one.values) for one in signals if isinstance(one, Series)]
+    if not counts or len(counts) < len(signals) or min(counts) < 2:
+        return ()
+    size = next((size for size in (112, 224) if max(counts) * SMALLEST_CELL <= size), None)
+    strips = [CHANNEL_VIEWS.format(size)] if size else []
+    return parse_views(",".join([*strips, CHANNEL_LEVELS]), kind="series")
 
 
 def levels_db(sound: Audio) -> tuple[float, float]:

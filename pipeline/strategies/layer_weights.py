@@ -5,14 +5,18 @@ photographs (Yosinski et al. 2014, "How transferable are features in deep neural
 https://arxiv.org/abs/1411.1792). So layers are weighted anew for every data set, by leave-group-out cross-validation on
 its training items. To weight them is steadier than to choose one: of many candidates the best on a few items is the
 luckiest.
+
+Views count equally, but those of series with several channels: whether the height of a channel tells classes apart, or
+its form alone, differs from data set to data set. There families of views are weighted in the same way.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from phosphene.converters import Converter
 from phosphene.pipeline.backbones.features import PIXELS, Features, PooledLayer, Pooling
 
 from .ridge import GroupRidge, class_indicators, inner_products
@@ -27,6 +31,11 @@ TOLERANCE = 0.03
 errors on left-out training items of 24 series sets fell a little; still less would leave the luckiest one alone."""
 LEAST_WEIGHT = 0.01
 """Layers of less are left out: they cost time and change nothing."""
+
+WEIGHTED_BESIDE = "levels"
+"""Views are weighted by families where one is of this family, which is drawn of several channels alone. On left-out
+training items of four sets, a few items each learned from, the mean accuracy was 0.812 with weighted families, 0.791
+with equal weights of all views, and 0.794 with the views that series of one channel have."""
 
 LayerWeights = dict[PooledLayer, float]
 
@@ -43,15 +52,39 @@ class WeightedLayers:
         The same of the candidate of the least error: fewer layers, where features of all would take too much room.
     oof_accuracy
         Of every layer alone, out of fold, by the better way of pooling.
+    views
+        Weights of the views by their indices, which sum to 1; None where all weigh the same.
     """
 
     weights: LayerWeights
     best: LayerWeights
     oof_accuracy: dict[str, float]
+    views: dict[int, float] | None = None
+
+
+def view_families(views: Sequence[Converter]) -> list[list[int]]:
+    """Return the indices of the views of each family to be weighted; one family of all where views weigh the same.
+
+    Examples
+    --------
+    >>> from phosphene.converters import parse_views
+    >>> view_families(parse_views("line,gadf")), view_families(parse_views("line,levels,gadf"))
+    ([[0, 1]], [[0, 2], [1]])
+    """
+    if not any(view.family == WEIGHTED_BESIDE for view in views):
+        return [list(range(len(views)))]
+    names = [view.family for view in views]
+    return [[i for i, name in enumerate(names) if name == family] for family in dict.fromkeys(names)]
 
 
 def fit_layer_weights(
-    features: Features, layers: Sequence[str], indices: np.ndarray, targets: np.ndarray, groups: np.ndarray
+    features: Features,
+    layers: Sequence[str],
+    indices: np.ndarray,
+    targets: np.ndarray,
+    groups: np.ndarray,
+    *,
+    families: Sequence[Sequence[int]] = (),
 ) -> WeightedLayers:
     """Weight layers by how well left-out training items are predicted with them.
 
@@ -68,6 +101,8 @@ def fit_layer_weights(
         int (n,), training items.
     targets, groups
         As for `fit_head`, of these items.
+    families
+        Indices of the views of each family, which get weights too where there are several.
 
     Examples
     --------
@@ -82,7 +117,7 @@ def fit_layer_weights(
     ways: tuple[Pooling, ...] = ("whole", "cells") if features.has_cells else ("whole",)
     pixels: list[PooledLayer] = [(PIXELS, "whole")] if features.has_pixels else []
     pooled = [*pixels, *itertools.product(layers, ways)]
-    kernels = {layer: _kernel(features, indices, layer) for layer in pooled}
+    kernels = _kernels(features, indices, pooled)
     candidates = [
         candidate
         for way in ways
@@ -92,9 +127,32 @@ def fit_layer_weights(
     errors = np.array([validate(_weighted_sum(kernels, candidate))[0] for candidate in candidates])
     alone = {layer: validate(kernel)[1] for layer, kernel in kernels.items()}
     accuracy = {name: max(of for (other, _), of in alone.items() if other == name) for name, _ in pooled}
-    return WeightedLayers(
-        _average(candidates, _candidate_weights(errors)), candidates[int(errors.argmin())], accuracy
+    weights = _average(candidates, _candidate_weights(errors))
+    views = _view_weights(features, indices, weights, families, validate) if len(families) > 1 else None
+    return WeightedLayers(weights, candidates[int(errors.argmin())], accuracy, views)
+
+
+def _view_weights(
+    features: Features,
+    indices: np.ndarray,
+    weights: LayerWeights,
+    families: Sequence[Sequence[int]],
+    validate: "_CrossValidation",
+) -> dict[int, float]:
+    """Weight families of views: candidates are all unions of families, each of which counts equally in them."""
+    kernels = [
+        _weighted_sum(_kernels(features.of_views(family), indices, weights), weights) for family in families
+    ]
+    numbers = range(len(families))
+    unions = [union for size in numbers for union in itertools.combinations(numbers, size + 1)]
+    errors = np.array(
+        [validate(np.mean([kernels[number] for number in union], axis=0))[0] for union in unions]
     )
+    shares = dict.fromkeys(numbers, 0.0)
+    for union, weight in zip(unions, _candidate_weights(errors), strict=True):
+        for number in union:
+            shares[number] += float(weight) / len(union)
+    return {view: shares[number] / len(family) for number, family in enumerate(families) for view in family}
 
 
 def _runs(layers: Sequence[str]) -> list[Sequence[str]]:
@@ -132,6 +190,12 @@ def _average(candidates: Sequence[LayerWeights], weights: np.ndarray) -> LayerWe
 
 def _weighted_sum(kernels: dict[PooledLayer, np.ndarray], weights: LayerWeights) -> np.ndarray:
     return np.asarray(sum(weight * kernels[layer] for layer, weight in weights.items()))
+
+
+def _kernels(
+    features: Features, indices: np.ndarray, layers: Iterable[PooledLayer]
+) -> dict[PooledLayer, np.ndarray]:
+    return {layer: _kernel(features, indices, layer) for layer in layers}
 
 
 def _kernel(features: Features, indices: np.ndarray, layer: PooledLayer) -> np.ndarray:

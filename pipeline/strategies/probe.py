@@ -27,7 +27,7 @@ from phosphene.pipeline.tiles.progress import Progress
 from phosphene.pipeline.tiles.render import Tiles
 
 from .estimator import Estimator, Fit, Model, Outputs, Project, joined, model_bytes, scattered, without_prefix
-from .layer_weights import WeightedLayers, fit_layer_weights
+from .layer_weights import WeightedLayers, fit_layer_weights, view_families
 from .ridge import subsample_groups
 from .ridge_head import FeatureScaling, LinearHead, fit_head
 
@@ -176,7 +176,10 @@ class ProbeEstimator(Estimator):
         pooled_layers = tuple(weights)
         tables = self._features(pooled_layers)
         learned = [np.flatnonzero(np.isin(indices, table.indices)) for table in tables]
-        parts = [table.select(indices[rows], weights) for table, rows in zip(tables, learned, strict=True)]
+        parts = [
+            table.select(indices[rows], weights, weighted.views)
+            for table, rows in zip(tables, learned, strict=True)
+        ]
         blocks = [
             np.concatenate(same) if len(same) > 1 else same[0]
             for same in zip(*(part.blocks for part in parts), strict=True)
@@ -191,6 +194,9 @@ class ProbeEstimator(Estimator):
             "layer_weights": {f"{layer} {way}": round(share, 3) for (layer, way), share in weights.items()},
             "oof_accuracy": weighted.oof_accuracy,
         }
+        if weighted.views:
+            specs = [view.spec for view in self.tiles.views]
+            notes["view_weights"] = {specs[view]: round(share, 3) for view, share in weighted.views.items()}
         probe = Probe(Extractor(self.backbone, pooled_layers), fit.head)
         return Fit(probe, fit.oof_indices[own], fit.oof_log_proba[own], model_bytes(probe), notes)
 
@@ -212,8 +218,9 @@ class ProbeEstimator(Estimator):
             some = None if self._few else self._extract(self._all_layers, self.tiles, indices[rows])
             features = some or self._features(())[0]
             self._weighted[key] = fit_layer_weights(
-                features, self.backbone.layers, indices[rows], targets[rows], groups[rows]
-            )
+                features, self.backbone.layers, indices[rows], targets[rows], groups[rows],
+                families=view_families(self.tiles.views),
+            )  # fmt: skip
         return self._weighted[key]
 
     def _features(self, pooled_layers: tuple[PooledLayer, ...]) -> list[Features]:

@@ -121,6 +121,13 @@ def test_the_picture_itself_is_a_source(backbone, tiles):
     assert rows.blocks[2][0] == pytest.approx(bigram.ravel(), abs=1e-5)
 
 
+def test_weights_of_views_divide_those_of_layers(extractor, tiles):
+    features = view_features(extractor, tiles, progress=False)
+    rows = features.select(features.indices, {(extractor.layers[1], "whole"): 1.0}, {0: 0.25, 1: 0.75})
+    assert rows.weights == [0.25, 0.75]
+    assert {block[0] for block in features.of_views([1]).blocks} == {1}
+
+
 def test_a_view_without_cells_gives_one_block_for_both_ways_of_pooling(extractor, tiles):
     features = view_features(extractor, tiles, progress=False)
     layer = extractor.layers[1]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from phosphene.converters import Series, default_views
 from phosphene.pipeline.backbones.features import PIXELS, Features
-from phosphene.pipeline.strategies.layer_weights import PIXELS_WEIGHT, fit_layer_weights
+from phosphene.pipeline.classifier.per_split import channel_views
+from phosphene.pipeline.strategies.layer_weights import PIXELS_WEIGHT, fit_layer_weights, view_families
 
 
 def _mix(targets, groups=None, pixels=None, **stages):
@@ -97,3 +99,30 @@ def test_networks_of_any_depth_can_be_weighed(count):
     weighted = _mix(targets, **{f"stage{number}": _stage(rng, targets, 1) for number in range(count)})
     assert sum(weighted.weights.values()) == pytest.approx(1)
     assert len(weighted.oof_accuracy) == count
+
+
+def _families(targets, *strengths, families):
+    """Weigh views, each of one layer."""
+    rng, rows = np.random.default_rng(7), np.arange(len(targets))
+    views = {
+        (view, "one", "whole"): _stage(rng, targets, s).astype(np.float32) for view, s in enumerate(strengths)
+    }
+    return fit_layer_weights(Features(rows, views), ["one"], rows, targets, rows, families=families)
+
+
+def test_families_of_views_weigh_as_much_as_they_tell():
+    targets = np.repeat([0, 1], 40)
+    weighted = _families(targets, 2, 0, 2, families=[[0, 2], [1]])
+    assert weighted.views[0] == weighted.views[2] > 0.45
+    assert sum(weighted.views.values()) == pytest.approx(1)
+    assert _families(targets, 0, 2, 0, families=[[0, 2], [1]]).views[1] > 0.9
+
+
+def test_views_of_one_family_have_no_weights():
+    assert _families(np.repeat([0, 1], 10), 1, 1, families=[[0, 1]]).views is None
+
+
+def test_a_single_channel_has_no_families_to_weigh():
+    assert len(view_families(default_views("series"))) == 1
+    with_channels = (*default_views("series"), *channel_views([Series(np.zeros((3, 20)))]))
+    assert sorted(map(len, view_families(with_channels))) == [1, 2, 3, 4]
