@@ -144,6 +144,8 @@ def heard(start_s: float, stop_s: float, *, duration_s: float, fill: Fill) -> li
 _HIGHEST_HZ = 20_000.0
 _RECORDED_FOR_PEOPLE_HZ = 48_000.0  # a higher rate is chosen for what lies above the hearing of people
 _BLOCK_S = 0.01  # to which the loudest part is found
+_TRIM_BLOCK_S = 0.02
+_SILENCE = 1e-3  # power, as a share of the loudest: 30 dB below
 
 
 class SoundConverter(Converter):
@@ -171,7 +173,9 @@ class SoundConverter(Converter):
     duration_s
         What the columns cover together: of longer sound a part is kept, shorter sound is filled. None is all.
     keep
-        Which part of longer sound: its `start`, its `middle`, its `end`, or its `loudest`, the one of most energy.
+        Which part of longer sound: its `start`, its `middle`, its `end`, or its `loudest`, the one of most energy. Or
+        `trimmed`, without a `duration_s`: each sound without silence at its ends, which is more than 30 dB below its
+        loudest 20 ms, over all columns, so that a word is as long however fast it is spoken.
     fill
         What follows shorter sound: `silence`, or the sound again.
 
@@ -196,7 +200,7 @@ class SoundConverter(Converter):
     floor_db: Annotated[float, Between(-200, -1)] = -80.0
     channel: ChannelChoice = "mean"
     duration_s: Annotated[float, Between(above=0, high=86400)] | None = None
-    keep: Literal["start", "middle", "end", "loudest"] = "start"
+    keep: Literal["start", "middle", "end", "loudest", "trimmed"] = "start"
     fill: Fill = "silence"
 
     def __post_init__(self) -> None:
@@ -207,10 +211,19 @@ class SoundConverter(Converter):
                 f"{owner}.high_hz must be above low_hz {self.low_hz:g}, got {self.high_hz!r}"
             )
 
+        if self.keep == "trimmed" and self.duration_s is not None:
+            owner = type(self).__name__
+            raise ParameterError(
+                f"{owner}.duration_s must be none with keep=trimmed, got {self.duration_s!r}"
+            )
+
     @property
     def cells(self) -> tuple[int, int]:
-        """Four rows: a pattern means something else at another pitch, and the same at another time."""
-        return (4, 1)
+        """Four rows: a pattern means something else at another pitch, and the same at another time.
+
+        Four by four where sounds are stretched, whose beginnings and ends lie one above the other.
+        """
+        return (4, 4) if self.keep == "trimmed" else (4, 1)
 
     @property
     def mixes_channels(self) -> bool:
@@ -226,7 +239,7 @@ class SoundConverter(Converter):
         if audible and self._open_above:
             tops_hz = [self._high_hz(sound) for sound in audible]
             changes["high_hz"] = float(np.percentile(tops_hz, 5, method="lower"))
-        if sounds and self.duration_s is None:
+        if sounds and self.duration_s is None and self.keep != "trimmed":
             lengths_s = [sound.duration_s for sound in sounds]
             changes["duration_s"] = min(float(np.percentile(lengths_s, 95, method="higher")), 86400.0)
         if peaks and self.reference == "full_scale" and self.gain_db is None:
@@ -246,12 +259,17 @@ class SoundConverter(Converter):
 
     def _wanted(self, signal: Audio) -> int:
         """Return how many samples are drawn."""
+        if self.keep == "trimmed":
+            start, stop = trim(signal.samples, block=max(1, round(_TRIM_BLOCK_S * signal.rate_hz)))
+            return stop - start
         if self.duration_s is None:
             return int(signal.samples.shape[1])
         return max(1, round(self.duration_s * signal.rate_hz))
 
     def _first(self, signal: Audio) -> int:
         """Return which sample is drawn first."""
+        if self.keep == "trimmed":
+            return trim(signal.samples, block=max(1, round(_TRIM_BLOCK_S * signal.rate_hz)))[0]
         wanted = self._wanted(signal)
         over = max(0, int(signal.samples.shape[1]) - wanted)
         if over and self.keep == "loudest":
@@ -268,6 +286,24 @@ class SoundConverter(Converter):
             )
         whole = self.low_hz >= _HIGHEST_HZ or signal.rate_hz > _RECORDED_FOR_PEOPLE_HZ
         return self.high_hz or (half_hz if whole else min(half_hz, _HIGHEST_HZ))
+
+
+def trim(samples: np.ndarray, *, block: int) -> tuple[int, int]:
+    """Return the first sample of (channels, n) that is not silent, and the one behind the last, to `block` samples.
+
+    Examples
+    --------
+    >>> trim(np.array([[0.0, 0.0, 0.01, 0.0, 0.5, 0.6, 0.0, 0.3, 0.0, 0.0, 0.0]]), block=2)
+    (4, 8)
+    >>> trim(np.zeros((1, 5)), block=2)
+    (0, 5)
+    """
+    starts = np.arange(0, samples.shape[1], block)
+    energy = np.add.reduceat(np.square(samples, dtype=np.float64).sum(axis=0), starts)
+    # The last block may be shorter.
+    power = energy / np.diff(np.append(starts, samples.shape[1]))
+    sounding = np.flatnonzero(power >= power.max() * _SILENCE)
+    return int(starts[sounding[0]]), min(int(starts[sounding[-1]]) + block, samples.shape[1])
 
 
 def loudest_start(samples: np.ndarray, length: int, *, block: int) -> int:

@@ -22,6 +22,11 @@ CHANNEL_VIEWS = (
 )
 CHANNEL_LEVELS = "levels(size=112,value_range=training)"
 LEAST_GAIN = 0.5
+WORD_VIEW = "mel(size=112,keep=trimmed,window_s=0.025,n_mels=24)"
+"""So few bands that harmonics, which tell the speaker, melt into the formants, which tell the word. Of synthetic spoken
+digits, learned from four voices, those of eight others were right at 0.966 instead of 0.898."""
+LONGEST_WORD_S = 2.5
+LEAST_UNEVEN = 1.5
 _LEAST_OF_CLASS = 4
 _FOLDS = 4
 
@@ -55,6 +60,30 @@ def level_views(
     if level_gain(np.array(levels), np.array(classes), np.array(groups)) < LEAST_GAIN:
         return ()
     return parse_views(LEVEL_VIEW, kind="audio")
+
+
+def word_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Return the view of short sounds of uneven lengths, such as words, else nothing.
+
+    Each sound is drawn without silence at its ends, and all over the same columns, so that one spoken fast looks like
+    one spoken slowly. Sounds are short where all but a twentieth last at most 2.5 s, uneven where the lengths that a
+    twentieth exceeds and falls short of differ by half or more.
+
+    Examples
+    --------
+    >>> words = [Audio(np.ones(count), 8000) for count in (4000, 5000, 9000)]
+    >>> [view.spec for view in word_views(words)]
+    ['mel(size=112,keep=trimmed,window_s=0.025,n_mels=24)']
+    >>> word_views(words[:1] * 3)
+    ()
+    """
+    lengths_s = [one.duration_s for one in signals if isinstance(one, Audio)]
+    if not lengths_s or len(lengths_s) < len(signals):
+        return ()
+    shorter_s, longer_s = np.percentile(lengths_s, [5, 95])
+    if longer_s > LONGEST_WORD_S or longer_s < LEAST_UNEVEN * shorter_s:
+        return ()
+    return parse_views(WORD_VIEW, kind="audio")
 
 
 def channel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:

@@ -27,7 +27,7 @@ from phosphene.pipeline.tiles.render import Tiles, render
 from .classifier import Classifier
 from .evaluation import Evaluation, OutOfFold, Predictions
 from .novelty import Novelty, choose_points
-from .per_split import EstimatorPerSplit, channel_views, level_views
+from .per_split import EstimatorPerSplit, channel_views, level_views, word_views
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
@@ -281,6 +281,7 @@ def fit_views(views: Sequence[Converter], windows: Windows | None) -> tuple[Conv
         view.replace(duration_s=windows.length)
         if "duration_s" in rules(type(view))
         and getattr(view, "duration_s", 0) is None
+        and getattr(view, "keep", "") != "trimmed"
         else view
         for view in views
     )
@@ -310,7 +311,5 @@ def _split_views(
         if more := level_views(learned, labels, list(items.values())):
             _log.warning("its classes differ in level: a view that keeps it is added, %s", more[0].spec)
             views += more
-        if more := channel_views(learned):
-            _log.info("its series have several channels: views of all of them are added")
-            views += more
+        views += word_views(learned) + channel_views(learned)
     return resolve_views(fit_views(views, cut.windows), learned)

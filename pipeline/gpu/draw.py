@@ -34,12 +34,13 @@ def _drawn(every: str, version: int = 2, **some: Callable[[Any], bool]) -> _Draw
 
 
 _SOUND = (
-    "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference gain_db duration_s keep fill "
+    "size window_s hop_s n_fft hop_length low_hz high_hz quantity reference gain_db duration_s fill "
     "pcen_time_s pcen_gain"
 )
 _SOME: dict[str, Callable[[Any], bool]] = {
     "floor_db": lambda value: value >= -120,  # below, the rounding of two transforms looks different
     "channel": lambda value: value != "stack",
+    "keep": lambda value: value != "trimmed",
 }
 _BY_NAME = {
     "gasf": _drawn("size channels input scaling"),
