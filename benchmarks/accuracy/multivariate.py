@@ -2,12 +2,13 @@
 
     python benchmarks/accuracy/multivariate.py [SET ...]
 
-Ours with the default views and the strategy `probe`; MiniRocket (aeon), for which series of unequal lengths are
-stretched to the longest; and a random forest on mean, standard deviation, lowest and highest value of each channel.
-Rows go to benchmarks/results/multivariate.csv, in the place of former ones; the seconds hold fitting and predicting,
-ours with an empty tile cache.
+Ours with the default views and the strategy `probe`, and with the views that series of one channel have; MiniRocket
+(aeon), for which series of unequal lengths are stretched to the longest; and a random forest on mean, standard
+deviation, lowest and highest value of each channel. Rows go to benchmarks/results/multivariate.csv, in the place of
+former ones; the seconds hold fitting and predicting, ours with an empty tile cache.
 """
 
+import functools
 import os
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import numpy as np
 from results import origin, rows_of, write_rows
 
 from phosphene.converters import Series
+from phosphene.converters.registry import kinds
 from phosphene.converters.series.levels import statistics
 
 SETS = ("BasicMotions", "JapaneseVowels")
@@ -53,12 +55,12 @@ def _load(name: str) -> tuple[SeriesList, np.ndarray, SeriesList, np.ndarray]:
     return list(train), np.array(labels), list(test), np.array(expected)
 
 
-def _images(train: SeriesList, labels: np.ndarray, test: SeriesList) -> np.ndarray:
+def _images(train: SeriesList, labels: np.ndarray, test: SeriesList, views: str | None = None) -> np.ndarray:
     import phosphene as ph
 
     with tempfile.TemporaryDirectory() as cache:
         os.environ["PHOSPHENE_CACHE"] = cache
-        recipe = ph.Recipe(strategy="probe")
+        recipe = ph.Recipe(views=views, strategy="probe")
         made = ph.train([Series(x) for x in train], labels, recipe, valid="none", progress=False)
         predictions = made.classifier.predict([Series(x) for x in test])
     return np.array([prediction.label for prediction in predictions])
@@ -90,6 +92,7 @@ def _forest(train: SeriesList, labels: np.ndarray, test: SeriesList) -> np.ndarr
 
 METHODS: dict[str, Callable[[SeriesList, np.ndarray, SeriesList], np.ndarray]] = {
     "images": _images,
+    "images, views of one channel": functools.partial(_images, views=kinds()["series"].views),
     "minirocket": _minirocket,
     "forest": _forest,
 }
