@@ -28,14 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Wrong use is an option that breaks its rule, a package that is not installed, and a SRC, DIR or FILE that is not
     there or not what the command takes; a file that cannot be read while others are is work that failed.
     """
-    options = make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        options = make_parser().parse_args(words)
         with _ended_by_signals(), contextlib.redirect_stdout(sys.stderr):  # what libraries print is no answer
             status, result, text = _run(options)
     except KeyboardInterrupt:
         message = "interrupted; what was finished is kept, run it again to go on"
         status, result, text = _failure(message, INTERRUPTED)
-    _write(sys.stdout, _as_json(result) if options.json else text)
+    _write(sys.stdout, _as_json(result) if "--json" in words else text)
     return status
 
 
