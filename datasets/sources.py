@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phosphene.converters import ParameterError, PhospheneError, ReadError
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.facts import KindFacts
 from phosphene.converters.core.files import (
     DEFAULTS,
@@ -577,7 +578,9 @@ def _rows_of(items: Sequence[Item]) -> str:
 
 def _why(error: Exception, path: Path) -> str:
     """Return what is wrong with a file; a fault of a reader costs that file only."""
-    return str(error) if isinstance(error, PhospheneError) else f"{path}: {type(error).__name__}: {error}"
+    return (
+        str(error) if isinstance(error, PhospheneError) else f"{path}: {type(error).__name__}: {short(error)}"
+    )
 
 
 def _below(folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from typing import IO, Literal
 
 import numpy as np
 
-from .errors import ReadError
+from .errors import ReadError, short
 from .files import HEAD_BYTES, Note, check_unpacked, read_head
 
 MISSING = frozenset(
@@ -304,7 +304,9 @@ def _unpacked(path: Path) -> IO[bytes]:
     except BaseException as error:
         plain.close()
         if isinstance(error, EOFError | zlib.error | OSError) and not isinstance(error, ReadError):
-            raise ReadError(f"{path}: is damaged or cut short ({error}); get the whole file") from error
+            raise ReadError(
+                f"{path}: is damaged or cut short ({short(error)}); get the whole file"
+            ) from error
         raise
     plain.flush()
     return plain

@@ -30,4 +30,4 @@ class MissingExtra(PhospheneError, ImportError):  # noqa: N818  (named for the u
 
 def short(error: Exception) -> str:
     """Return what a library says went wrong, on one line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return " ".join(str(error).split())[:300] or type(error).__name__

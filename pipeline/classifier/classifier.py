@@ -16,6 +16,7 @@ from phosphene.converters import (
     ReadOptions,
     from_config,
 )
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
@@ -461,7 +462,7 @@ class Classifier:
                 novelty=_novelty(config.get("novelty"), tensors),
             )
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, PhospheneError) as error:
-            raise ReadError(f"{folder}: not a whole classifier ({error}); train it again") from error
+            raise ReadError(f"{folder}: not a whole classifier ({short(error)}); train it again") from error
 
     def __repr__(self) -> str:
         views = ", ".join(view.spec for view in self.views)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from phosphene.converters import Converter, ParameterError, PhospheneError, ReadOptions, default_views
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import recognise
@@ -267,7 +268,7 @@ def _chooser(
         except PhospheneError as error:
             return str(error)
         except Exception as error:  # a fault of a reader costs this file only
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {short(error)}"
         return check_views(by_kind[found]) if found in by_kind else default_views(found)
 
     return choose

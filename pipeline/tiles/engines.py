@@ -22,6 +22,7 @@ import cloudpickle
 from threadpoolctl import threadpool_limits
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
+from phosphene.converters.core.errors import short
 
 _log = logging.getLogger("phosphene")
 
@@ -473,7 +474,7 @@ def attempt(function: Callable[[T], R], task: T) -> R | TaskError:
     try:
         return function(task)
     except Exception as error:  # an item's fault must not cost the others
-        return TaskError(f"{type(error).__name__}: {error}")
+        return TaskError(f"{type(error).__name__}: {short(error)}")
 
 
 def _here(function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:

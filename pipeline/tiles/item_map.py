@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from phosphene.converters import PhospheneError, ReadError
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
@@ -203,7 +204,7 @@ class _Attempt:
         except PhospheneError as failed:
             error = str(failed)
         except Exception as fault:  # a fault of the function is reported too
-            error = f"{type(fault).__name__}: {fault}"
+            error = f"{type(fault).__name__}: {short(fault)}"
         return Done(tuple(values), error, tuple(notes))
 
     def _results(self, task: ItemTask, notes: list[str]) -> Iterator[Any]:
@@ -309,7 +310,7 @@ def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:
     except PhospheneError as error:
         return str(error)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {short(error)}"
 
 
 def _stamp(path: Path) -> Stamp:

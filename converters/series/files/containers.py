@@ -240,7 +240,7 @@ class WfdbRecording:
             record = self.wfdb.rdrecord(self.record, sampfrom=start, sampto=stop, channels=self.channels)
         except Exception as error:  # what is wrong with the data shows only here
             raise ReadError(
-                f"{self.path}: its data cannot be read ({error}); get the whole record"
+                f"{self.path}: its data cannot be read ({short(error)}); get the whole record"
             ) from error
         return finite(record.p_signal.T, self.path), 1 / self.rate_hz, ()
 

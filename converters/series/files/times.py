@@ -279,7 +279,7 @@ def unit_by_size(times: np.ndarray) -> tuple[float, Note | None]:
     steps = steps[steps > 0]
     if not len(steps) or 1e9 <= times[0] < 1e10:  # seconds since 1970
         return 1.0, None
-    typical = float(np.median(steps))
+    typical = float(np.percentile(steps, 50, method="lower"))  # one of them, so that some are near it
     mean = float(steps[np.abs(steps - typical) <= 0.5 * typical].mean())
     if mean <= 5:
         return 1.0, None
