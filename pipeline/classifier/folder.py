@@ -7,8 +7,10 @@ nothing is ever unpickled.
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypeAliasType, TypedDict
 
 from phosphene.converters import ReadError
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import naming
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 LARGEST_CONFIG = 64 * 2**20
 """Bytes of a configuration; one of 10,000 classes takes a hundredth of it."""
 _CHECKSUM = "weights_sha256"
+LEFT_BEHIND_S = 60.0
+"""No save takes so long: what is older was left behind by one that was killed."""
+_LEFT_BEHIND = re.compile(r"\.[0-9a-f]{12}\.(part|old)$")
 
 _Strict = with_config(ConfigDict(strict=True, extra="allow"))
 _Real = Annotated[float, Field(allow_inf_nan=False)]
@@ -129,6 +135,7 @@ def write_folder(
     finally:
         shutil.rmtree(new, ignore_errors=True)
     _sync(folder.parent)
+    _sweep(folder)
 
 
 def _take_name(new: Path, folder: Path) -> None:
@@ -151,6 +158,15 @@ def _take_name(new: Path, folder: Path) -> None:
     for name in (WEIGHTS, CARD, CONFIG):
         (new / name).replace(folder / name)
     _sync(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what saves that were killed left beside a folder, now that it is whole; another may be saving still."""
+    for path in folder.parent.iterdir():
+        is_ours = path.name.startswith(f".{folder.name[:40]}.") and _LEFT_BEHIND.search(path.name)
+        with suppress(OSError):
+            if is_ours and time.time() - path.stat().st_mtime > LEFT_BEHIND_S:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def read_folder(folder: Path) -> "tuple[dict[str, Any], dict[str, torch.Tensor]]":
@@ -194,7 +210,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ReadError):
             raise
-        raise ReadError(f"{path}: not the configuration of a classifier ({error}); train it again") from error
+        raise ReadError(
+            f"{path}: not the configuration of a classifier ({short(error)}); train it again"
+        ) from error
     if written_by != FORMAT:
         remedy = "train it again" if written_by in range(FORMAT) else "update phosphene"
         raise ReadError(f"{path}: format {written_by!r}, this version reads {FORMAT}; {remedy}")
@@ -222,7 +240,7 @@ def _read_tensors(path: Path, checksum: str | None) -> "dict[str, torch.Tensor]"
     except ReadError:
         raise
     except (OSError, SafetensorError, ValueError) as error:
-        raise ReadError(f"{path}: the weights cannot be read ({error}); train it again") from error
+        raise ReadError(f"{path}: the weights cannot be read ({short(error)}); train it again") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise ReadError(f"{path}: {name} holds numbers that are not finite; train it again")

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import resource
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +160,12 @@ def _edit(key, value):
     return change
 
 
+def _of_another_network(folder):
+    """Name a network that the weights are not of."""
+    config = json.loads((folder / "config.json").read_text())
+    _edit("backbones", [one | {"name": "squeezenet1_1"} for one in config["backbones"]])(folder)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -171,6 +179,11 @@ def _edit(key, value):
         (_write("model.safetensors", "no tensors"), "their checksum differs"),
         (_edit("format", 99), r"config\.json: format 99, this version reads 3; update phosphene"),
         (_edit("views", [{"name": "gasf"}]), "not a whole classifier"),
+        (
+            _edit("views", [{"name": "unheard_of", "kind": "series", "parameters": {}}]),
+            "no converter of series signals is called 'unheard_of'",
+        ),
+        (_of_another_network, "not a whole classifier"),
         (_edit("model", {"sort": "other"}), "not a whole classifier"),
         (_edit("classes", None), "classes: .* not a whole classifier"),
         (_edit("classes", ["a", "b"]), r"2 classes, and weights of \{3\}"),
@@ -200,6 +213,8 @@ def test_a_damaged_folder_is_told_by_its_path(network, tmp_path, damage, message
     with pytest.raises(ReadError, match=message) as caught:
         Classifier.load(tmp_path / "model")
     assert str(caught.value).startswith(str(tmp_path / "model"))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_a_model_saved_in_format_3_gives_the_same_probabilities():
@@ -265,6 +280,19 @@ def test_a_save_that_was_killed_between_two_names_tells_where_the_old_one_is(sav
     folder.rename(tmp_path / ".model.0123.old")
     with pytest.raises(ReadError, match=r"it is whole as .*\.model\.0123\.old, rename that"):
         Classifier.load(folder)
+
+
+def test_what_killed_saves_left_behind_goes_with_the_next(saved, tmp_path):
+    names = {".model.0123456789ab.part": 500, ".model.0123456789ab.old": 500, ".model.ba9876543210.part": 0,
+             ".model.mine.part": 500, ".models.0123456789ab.part": 500}  # fmt: skip
+    for name, age_s in names.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    folder = saved[0].save(tmp_path / "model")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".model.ba9876543210.part", ".model.mine.part", ".models.0123456789ab.part", "model"]
+    Classifier.load(folder)
 
 
 def test_embed_gives_a_row_of_trained_features_for_each_item(saved, files):
