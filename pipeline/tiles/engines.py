@@ -98,6 +98,9 @@ class LocalEngine:
         work is done in this process.
     limit_s
         A task that takes longer is given up and its process ended.
+    limit_mb
+        A task that needs more memory fails, where the system can hold processes to that; None takes as much as the
+        machine has, so that the system need not choose which process it ends.
     threads
         What numeric libraries may use in each process; None leaves it to them.
 
@@ -108,11 +111,16 @@ class LocalEngine:
     """
 
     def __init__(
-        self, workers: int | None = None, *, limit_s: float = 600.0, threads: int | None = 1
+        self,
+        workers: int | None = None,
+        *,
+        limit_s: float = 600.0,
+        limit_mb: int | None = None,
+        threads: int | None = 1,
     ) -> None:
         self.workers = self.per_task = _checked(workers)
         self.limit_s = limit_s
-        self._start = functools.partial(_start_process, threads)
+        self._start = functools.partial(_start_process, threads, limit_mb or _machine_mb())
         self._early: deque[subprocess.Popen[bytes]] = deque()
         self._idle: list[_Worker] | None = None  # of the last call; None where they are not kept
 
@@ -280,11 +288,19 @@ def _stop(pool: "Sequence[_Worker]") -> None:
             worker.end(patient_until)
 
 
-def _start_process(threads: int | None) -> "subprocess.Popen[bytes]":
+def _machine_mb() -> int:
+    """Return the memory of this machine, 0 where the system does not say."""
+    try:
+        return (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) >> 20
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _start_process(threads: int | None, limit_mb: int) -> "subprocess.Popen[bytes]":
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", "from phosphene.pipeline.tiles.engines import serve; serve()"],
+        [sys.executable, "-P", "-c", f"from phosphene.pipeline.tiles.engines import serve; serve({limit_mb})"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
 
@@ -523,15 +539,26 @@ class _Leaving:
             os._exit(0)
 
 
-def serve() -> None:
+def _hold_to(limit_mb: int) -> None:
+    """Let allocations fail beyond a limit, where the system can; what is mapped from files does not count."""
+    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, hard))
+
+
+def serve(limit_mb: int = 0) -> None:
     """Be a worker: take chunks of tasks from standard input, give a result a task on standard output.
 
-    Both are pipes to the process that started this one. It ends when the other side goes away, in whatever way, or asks
+    An allocation that takes the process beyond `limit_mb` fails; 0 is no limit. Both are pipes to the process that started this one. It ends when the other side goes away, in whatever way, or asks
     it to. What a library prints goes to standard error.
     """
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the parent ends its workers
+    if limit_mb:
+        _hold_to(limit_mb)
     inbox, outbox = _take_pipes()
     try:
         function = _load(inbox, outbox)

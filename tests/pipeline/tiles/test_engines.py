@@ -35,6 +35,8 @@ def worker_that(bad):
             clock.sleep(0.2)
         if task == 37 and bad == "hangs":
             clock.sleep(1000)
+        if task == 37 and bad == "takes memory":
+            return len(bytes(2 << 30))
         if task == 37 and bad == "raises":
             raise ValueError("no luck")
         print("a library that prints")
@@ -58,6 +60,13 @@ def test_a_bad_task_costs_itself_only(bad, why):
     assert outcomes.pop(37) == TaskError(why)
     assert all(result[0] == task for task, result in outcomes.items())
     assert os.getpid() not in {pid for _, pid in outcomes.values()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems hold no process to a limit of memory")
+def test_a_task_that_needs_too_much_memory_costs_itself_only():
+    outcomes = dict(LocalEngine(2, limit_mb=1024).map(worker_that("takes memory"), TASKS))
+    assert outcomes.pop(37) == TaskError("MemoryError: MemoryError")
+    assert all(result[0] == task for task, result in outcomes.items())
 
 
 def test_few_tasks_and_one_worker_stay_here():
