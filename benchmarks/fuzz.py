@@ -236,7 +236,7 @@ def words() -> Target:
     )
 
     def run(data: bytes) -> None:
-        parsers[data[0] % len(parsers)](data[1:].decode("utf-8", "surrogateescape").replace("\n", " "))
+        parsers[data[0] % len(parsers)](data[1:400].decode("utf-8", "surrogateescape").replace("\n", " "))
 
     return run
 

@@ -270,7 +270,7 @@ def parse_term(text: str, *, what: str) -> tuple[str, dict[str, str]]:
     values: dict[str, str] = {}
     for setting in split(inside, ",") if inside and inside.strip() else []:
         key, equals, value = (part.strip() for part in setting.partition("="))
-        if not equals:
+        if not equals or not key:
             raise ParameterError(f"{setting.strip()!r} in {text.strip()!r} must be key=value")
         if key in values:
             raise ParameterError(f"{key!r} is set twice in {text.strip()!r}")

@@ -369,14 +369,18 @@ class WindowedManifest:
         """
         kept = [item for item in items.tolist() if item not in failed]
         if not kept:
-            known = failed if isinstance(failed, Mapping) else {}
-            failures = [
-                Failure(self.manifest.items[item], known[item]) for item in items.tolist() if item in known
-            ]
-            n_files = len({failure.item.path for failure in failures})
-            why = f"; {describe_failures(failures, n_files)}" if failures else ""
+            why = self._why(items, failed)
             raise SignalError(f"{self.manifest.title}: not one of {len(items)} items could be used{why}")
         return np.flatnonzero(np.isin(self.source, kept))
+
+    def _why(self, items: np.ndarray, failed: Collection[int]) -> str:
+        """Say why those of some items failed that did, where that is known."""
+        known = failed if isinstance(failed, Mapping) else {}
+        failures = [
+            Failure(self.manifest.items[item], known[item]) for item in items.tolist() if item in known
+        ]
+        n_files = len({self.manifest.items[item].path for item in items.tolist()})
+        return f"; {describe_failures(failures, n_files)}" if failures else ""
 
     def training_set(self, split: Split, *, failed: Collection[int] = ()) -> TrainingSet:
         """Return the windows to learn from, without items that failed and those whose class nobody knows.
@@ -392,8 +396,9 @@ class WindowedManifest:
         items = self.source[indices]
         missing = sorted(set(self.manifest.classes) - set(labels[items]))
         if missing:
+            why = self._why(np.flatnonzero(labels == missing[0]), failed)
             raise SignalError(
-                f"{self.manifest.title}: no item to learn {missing[0]!r} from in split {split.name!r}; "
+                f"{self.manifest.title}: no item to learn {missing[0]!r} from in split {split.name!r}{why}; "
                 "add items or change the split"
             )
         targets = np.searchsorted(np.array(self.manifest.classes), labels[items].astype(str))

@@ -78,7 +78,7 @@ def _parse_one(text: str, kind: Kind) -> Augmentation:
     owner = known[name]
     fields = rules.rules(owner)
     unknown = next((key for key in values if key not in fields), None)
-    if unknown:
+    if unknown is not None:
         raise ParameterError(f"{owner.__name__} has no parameter {unknown!r}; it has {', '.join(fields)}")
     return owner(**{key: rules.parse(fields[key], value) for key, value in values.items()})
 

@@ -204,7 +204,9 @@ class _Attempt:
         except PhospheneError as failed:
             error = str(failed)
         except MemoryError as lack:
-            error = f"needs more memory than there is ({short(lack)}); cut it into windows, or use fewer workers"
+            error = (
+                f"needs more memory than there is ({short(lack)}); cut it into windows, or use fewer workers"
+            )
         except Exception as fault:  # a fault of the function is reported too
             error = f"{type(fault).__name__}: {short(fault)}"
         return Done(tuple(values), error, tuple(notes))

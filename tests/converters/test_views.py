@@ -32,6 +32,7 @@ def test_every_kind_has_default_views(kind):
         ("gasf(size=64", "'gasf(size=64' is no view; write NAME or NAME(key=value,...)"),
         ("gasf)", "'gasf)' is no view; write NAME or NAME(key=value,...)"),
         ("gasf(64)", "'64' in 'gasf(64)' must be key=value"),
+        ("gasf(=64)", "'=64' in 'gasf(=64)' must be key=value"),
         ("gasf(size=64,size=32)", "'size' is set twice in 'gasf(size=64,size=32)'"),
         (
             "gasf(size=big)",

@@ -153,6 +153,7 @@ def test_a_range_of_bytes_is_zero_and_the_rest_is_as_it_was():
     [
         ("mumble", "no augmentation of audio signals is called 'mumble'; there are frequency_mask, gain"),
         ("gain(most=3)", "Gain has no parameter 'most'; it has most_db"),
+        ("gain(=)", "'=' in 'gain(=)' must be key=value"),
         ("gain(most_db=loud)", "Gain.most_db must be a number >= 0 and <= 60, got 'loud'"),
         ("gain(", "'gain(' is no augmentation; write NAME or NAME(key=value,...)"),
     ],

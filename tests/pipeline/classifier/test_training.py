@@ -1,5 +1,6 @@
 """Training and cross-validation on small files made for it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,17 @@ def test_a_class_with_nothing_to_learn_from_is_named(series):
     )
     with pytest.raises(SignalError, match="no item to learn 'normal' from in split 'test'"):
         train(replace(manifest, items=items), PROBE, progress=False)
+
+
+def test_a_class_of_which_nothing_can_be_read_is_told_with_the_reason(series, tmp_path):
+    shutil.copytree(series, tmp_path / "raw")
+    for path in (tmp_path / "raw" / "normal").iterdir():
+        path.write_text("time,a\n0,1\n1,oops\n")
+    with pytest.raises(SignalError) as caught:
+        train(tmp_path / "raw", PROBE, progress=False)
+    assert "no item to learn 'normal' from" in str(caught.value)
+    assert "oops" in str(caught.value)
+    assert f"such as {tmp_path / 'raw' / 'normal'}" in str(caught.value)
 
 
 def test_claims_are_judged_by_the_area_under_the_curve(series):
