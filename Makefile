@@ -2,6 +2,7 @@
 # make test    sets everything up, then runs the tests
 # make gallery pictures of what every converter draws, in gallery/
 # make docs    the site of the documentation, in build/site
+# make sbom    a software bill of materials of all that is installed, in sbom.json
 # make check   format, lint and types
 #
 # All of it lives in $(VENV). The first run installs; later runs need no network until pyproject.toml changes.
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
 TYPES := build/types/phosphene
 
-.PHONY: demo gallery test test-slow docs check format install types clean
+.PHONY: demo gallery test test-slow sbom docs check format install types clean
 
 demo: install
 	$(BIN)/phosphene demo --out $(OUT)
@@ -28,6 +29,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+sbom: install
+	$(BIN)/python benchmarks/supply.py sbom --out sbom.json
 
 docs: install types
 	$(BIN)/python -m mkdocs build --strict

@@ -551,7 +551,7 @@ def _hold_to(limit_mb: int) -> None:
 def serve(limit_mb: int = 0) -> None:
     """Be a worker: take chunks of tasks from standard input, give a result a task on standard output.
 
-    An allocation that takes the process beyond `limit_mb` fails; 0 is no limit. Input and output are pipes to the process
+    An allocation that takes the process beyond `limit_mb` fails; 0 is none. Input and output are pipes to the process
     that started this one. It ends when the other side goes away, in whatever way, or asks it to. What a library prints
     goes to standard error.
     """
