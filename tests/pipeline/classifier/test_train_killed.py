@@ -68,7 +68,7 @@ def kill(pid):
 
 def predictions(folder, raw):
     done = Classifier.load(folder).predict(sorted(raw.glob("*/*.csv"))[::5], workers=1)
-    return [prediction.probabilities for prediction in done.answers]
+    return [prediction.probabilities for prediction in done]
 
 
 @pytest.mark.slow
