@@ -100,7 +100,8 @@ class LocalEngine:
         A task that takes longer is given up and its process ended.
     limit_mb
         A task that needs more memory fails, where the system can hold processes to that; None takes as much as the
-        machine has, so that the system need not choose which process it ends.
+        machine has, so that the system need not choose which process it ends; for one worker, which may draw on a GPU
+        whose driver maps more than that, no limit.
     threads
         What numeric libraries may use in each process; None leaves it to them.
 
@@ -120,7 +121,9 @@ class LocalEngine:
     ) -> None:
         self.workers = self.per_task = _checked(workers)
         self.limit_s = limit_s
-        self._start = functools.partial(_start_process, threads, limit_mb or _machine_mb())
+        self._start = functools.partial(
+            _start_process, threads, limit_mb or (_machine_mb() if self.workers > 1 else 0)
+        )
         self._early: deque[subprocess.Popen[bytes]] = deque()
         self._idle: list[_Worker] | None = None  # of the last call; None where they are not kept
 
