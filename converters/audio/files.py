@@ -324,7 +324,7 @@ def read_ffmpeg(path: Path, what: str, fragment: Fragment | None) -> tuple[np.nd
         ) from error
     try:
         # Titles of other encodings are an error before PyAV 19, which knows no such option.
-        old = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+        old: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
         with av.open(str(path), **old) as container:
             return _decoded(path, what, container, fragment)
     except ReadError:
