@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from phosphene.converters import Image, ParameterError, ReadError, Region, SignalError, Span
 from phosphene.datasets.manifest import Item
@@ -15,17 +14,9 @@ from phosphene.pipeline.classifier.evaluation import Prediction
 
 from .attribution import attribute, contrast
 from .grid import Grid
-from .removal import ask, remove
+from .removal import ask
+from .search import Found, Kept, search
 
-AREAS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
-"""Shares of a signal that regions may cover. The classifier is asked which: its probability should be high for the
-regions alone, and low without them."""
-ENOUGH = 0.9
-"""The least area is taken that comes this near to the largest difference between the two."""
-MOST_ASKED = 400
-"""Windows drawn to find that out; regions of longer items cover a fifth."""
-SMOOTH_COLUMNS = 1 / 150
-"""Width of the Gaussian that evidence is smoothed by before regions are cut, as a share of the signal."""
 TRIMMED = 0.03
 """Share of its evidence that may lie beyond either end of a region: thin tails are left out."""
 LEAST_WEIGHT = 0.01
@@ -122,8 +113,16 @@ class Explanation:
     evidence
         float64 (n_views, n_rows, n_columns): what each view says about each cell, in units of log-odds of the class;
         below 0 it speaks against.
+    importance
+        float64 (n_rows, n_columns): the share of a cell in all that speaks for the class, the mean of what the maps say
+        and of what happens without it and those around it.
     mask
         bool (n_rows, n_columns): the cells of all regions.
+    sufficient
+        The smallest cells found for which alone the class is as probable as for the whole signal, and its probability;
+        where none are, those for which it is most probable.
+    queries
+        Signals that the classifier was asked about.
     views, images, maps
         The views by name, and of the window that speaks most for the class its images and the evidence of each pixel.
 
@@ -143,7 +142,10 @@ class Explanation:
     notes: tuple[str, ...] = field(repr=False)
     grid: Grid = field(repr=False)
     evidence: np.ndarray = field(repr=False)
+    importance: np.ndarray = field(repr=False)
     mask: np.ndarray = field(repr=False)
+    sufficient: Kept = field(repr=False)
+    queries: int = field(repr=False)
     views: tuple[str, ...] = field(repr=False)
     images: tuple[Image, ...] = field(repr=False)
     maps: tuple[np.ndarray, ...] = field(repr=False)
@@ -164,6 +166,9 @@ class Explanation:
             "regions": [region.fields for region in self.regions],
             "probability_of_regions_alone": self.alone,
             "probability_without_regions": self.without,
+            "sufficient_share": round(float(self.sufficient.mask.mean()), 4),
+            "probability_of_sufficient": self.sufficient.alone,
+            "queries": self.queries,
             "notes": list(self.notes),
         }
 
@@ -229,14 +234,25 @@ def _explained(classifier: Classifier, prediction: Prediction, label: str, most:
     grid = Grid.of(item.read(classifier.kind), _start(item))
     windows, _ = cut([item], classifier.windows, classifier.kind)
     evidence, images, maps = _evidence(classifier, windows, grid, target, contrast(log_proba, target))
-    areas = AREAS if 2 * len(windows) * len(AREAS) <= MOST_ASKED else AREAS[3:4]
-    mask, alone, without = _choose(classifier, grid, evidence.sum(axis=0), areas, target)
+    found = search(
+        grid,
+        evidence.sum(axis=0),
+        lambda signals: _log_odds(ask(classifier, signals), target),
+        n_windows=len(windows),
+    )
     views = tuple(view.spec for view in classifier.views)
-    regions = tuple(_regions(grid, evidence, mask, views)[:most])
+    regions = tuple(_regions(grid, evidence, found, views)[:most])
     return Explanation(
-        item, label, float(np.exp(log_proba[target])), regions, alone, without, prediction.notes,
-        grid, evidence, mask, views, images, maps,
+        item, label, float(np.exp(log_proba[target])), regions, found.regions.alone, found.without,
+        prediction.notes, grid, evidence, found.importance, found.regions.mask, found.sufficient, found.queries,
+        views, images, maps,
     )  # fmt: skip
+
+
+def _log_odds(log_proba: np.ndarray, target: int) -> np.ndarray:
+    """Return the log-odds of a class, float64 (n,), of float64 (n, n_classes)."""
+    others = np.logaddexp.reduce(np.delete(log_proba, target, axis=1), axis=1)
+    return np.asarray(log_proba[:, target] - others)
 
 
 def _start(item: Item) -> float:
@@ -268,45 +284,17 @@ def _evidence(
     return evidence / np.maximum(covered, 1), *shown
 
 
-def _choose(
-    classifier: Classifier, grid: Grid, evidence: np.ndarray, areas: Sequence[float], target: int
-) -> tuple[np.ndarray, float, float]:
-    """Return the cells of the regions, and the probability of the class for them alone and without them."""
-    masks = [top_cells(evidence, area) for area in areas]
-    signals = [remove(grid, part) for mask in masks for part in (~mask, mask)]
-    proba = np.exp(ask(classifier, signals)[:, target]).reshape(-1, 2)
-    gain = np.nan_to_num(proba[:, 0] - proba[:, 1], nan=-1.0)
-    index = int(np.argmax(gain >= gain.max() - (1 - ENOUGH) * abs(gain.max())))
-    return masks[index], float(proba[index, 0]), float(proba[index, 1])
-
-
-def top_cells(evidence: np.ndarray, area: float) -> np.ndarray:
-    """Return the cells of most evidence, smoothed along the signal: bool, a share `area` of all or fewer.
-
-    Examples
-    --------
-    >>> top_cells(np.array([[0.0, 1.0, 3.0, -1.0]]), 0.5).tolist()
-    [[False, True, True, False]]
-    """
-    columns = evidence.shape[1] * SMOOTH_COLUMNS
-    smooth = ndimage.gaussian_filter(evidence, (0.7 if len(evidence) > 1 else 0.0, columns))
-    count = max(1, round(area * smooth.size))
-    least = np.partition(smooth, smooth.size - count, axis=None)[smooth.size - count]
-    return np.asarray((smooth >= least) & (smooth > 0))
-
-
-def _regions(
-    grid: Grid, evidence: np.ndarray, mask: np.ndarray, views: Sequence[str]
-) -> list[WeightedRegion]:
-    total = float(np.maximum(evidence.sum(axis=0), 0).sum()) or 1.0
-    found = []
-    for rows, columns in grid.regions(mask):
-        part = evidence[:, rows, columns] * mask[rows, columns]
-        of_view, both = part.sum(axis=(1, 2)), part.sum(axis=0)
-        inner = rows if len(both) < 2 else _trimmed(both.sum(axis=1), rows)
-        where = grid.region(inner, _trimmed(both.sum(axis=0), columns))
-        found.append(WeightedRegion(float(of_view.sum() / total), views[int(of_view.argmax())], where))
-    return sorted((one for one in found if one.weight >= LEAST_WEIGHT), key=lambda one: -one.weight)
+def _regions(grid: Grid, evidence: np.ndarray, found: Found, views: Sequence[str]) -> list[WeightedRegion]:
+    total = float(np.maximum(found.importance, 0).sum()) or 1.0
+    some = []
+    for rows, columns in grid.regions(found.regions.mask):
+        inside = found.regions.mask[rows, columns]
+        of_view = (evidence[:, rows, columns] * inside).sum(axis=(1, 2))
+        part = found.importance[rows, columns] * inside
+        inner = rows if len(part) < 2 else _trimmed(part.sum(axis=1), rows)
+        where = grid.region(inner, _trimmed(part.sum(axis=0), columns))
+        some.append(WeightedRegion(float(part.sum() / total), views[int(of_view.argmax())], where))
+    return sorted((one for one in some if one.weight >= LEAST_WEIGHT), key=lambda one: -one.weight)
 
 
 def _trimmed(evidence: np.ndarray, cells: slice) -> slice:

@@ -17,8 +17,9 @@ import torch
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.strategies.build import load_model
 
-from .explanation import Explanation, top_cells
+from .explanation import Explanation
 from .removal import ask, remove
+from .search import top_cells
 
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
 
@@ -68,8 +69,8 @@ def measure(
         Draws where the control is; None takes a new one with seed 0.
     """
     rng = rng or np.random.default_rng(0)
-    grid, evidence = explanation.grid, explanation.evidence.sum(axis=0)
-    masks = [top_cells(evidence, share) for share in shares]
+    grid = explanation.grid
+    masks = [top_cells(explanation.importance, share) for share in shares]
     others = [shifted(mask, rng) for mask in masks]
     signals = [grid.signal]
     for some in (masks, others):
@@ -127,8 +128,8 @@ def shuffled(classifier: Classifier, *, seed: int = 0) -> Classifier:
 
 
 def similarity(one: Explanation, other: Explanation) -> float:
-    """Return the rank correlation of the evidence of two explanations of one signal, from -1 to 1."""
+    """Return the rank correlation of the importance in two explanations of one signal, from -1 to 1."""
     from scipy.stats import spearmanr
 
-    found = spearmanr(one.evidence.sum(axis=0).ravel(), other.evidence.sum(axis=0).ravel())
+    found = spearmanr(one.importance.ravel(), other.importance.ravel())
     return float(found.statistic)

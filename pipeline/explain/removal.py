@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, PhospheneError, Series, Signal
 from phosphene.datasets.manifest import Item
@@ -18,12 +19,14 @@ from .grid import Grid
 FRAME_S = 0.046
 """Seconds of sound in a frame of the transform by which boxes are muted."""
 FRAMES_AT_A_TIME = 2048
+SOFT_ROWS, SOFT_COLUMNS = 2, 5
+"""Cells on either side of a border within which sound fades: hard edges in a spectrogram are things of their own."""
 
 
 def remove(grid: Grid, mask: np.ndarray) -> Signal:
     """Return the signal of a grid without some of its cells.
 
-    Sound is muted by its short-time Fourier transform, samples are replaced by a straight line between their
+    Sound is muted by its short-time Fourier transform and fades at the borders, samples are replaced by a straight line between their
     neighbours, events are dropped (two at least stay), bytes become zero.
 
     Parameters
@@ -75,19 +78,35 @@ def _muted(signal: Audio, grid: Grid, mask: np.ndarray) -> Audio:
     """Mute cells, some thousand frames at a time."""
     hop = 2 ** max(2, round(np.log2(FRAME_S * signal.rate_hz / 2)))
     n = signal.samples.shape[1]
+    gain = _faded(~mask)
     out = np.empty_like(signal.samples)
     for start in range(0, n, FRAMES_AT_A_TIME * hop):
         stop = min(n, start + FRAMES_AT_A_TIME * hop)
         first = max(0, start - 2 * hop)
         block = signal.samples[:, first : stop + 2 * hop]
-        out[:, start:stop] = _muted_block(block, first, hop, signal.rate_hz, grid, mask)[
+        out[:, start:stop] = _muted_block(block, first, hop, signal.rate_hz, grid, gain)[
             :, start - first : stop - first
         ]
     return replace(signal, samples=out)
 
 
+def _faded(kept: np.ndarray) -> np.ndarray:
+    """Return the gain of each cell, from 0 to 1: a triangular mean over the cells around.
+
+    Examples
+    --------
+    >>> _faded(np.array([[True] * 6 + [False] * 8])).round(2).tolist()
+    [[1.0, 0.97, 0.92, 0.83, 0.72, 0.58, 0.42, 0.28, 0.17, 0.08, 0.03, 0.0, 0.0, 0.0]]
+    """
+    gain = kept.astype(float)
+    for axis, reach in enumerate((SOFT_ROWS, SOFT_COLUMNS)):
+        weights = reach + 1.0 - np.abs(np.arange(-reach, reach + 1))
+        gain = ndimage.convolve1d(gain, weights / weights.sum(), axis=axis, mode="nearest")
+    return gain
+
+
 def _muted_block(
-    block: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, mask: np.ndarray
+    block: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, gain: np.ndarray
 ) -> np.ndarray:
     from scipy.signal import istft, stft
 
@@ -95,7 +114,7 @@ def _muted_block(
     hz, times_s, spectrum = stft(block, **form)
     rows = np.clip(np.searchsorted(grid.rows, hz, "right") - 1, 0, grid.shape[0] - 1)
     columns = np.clip(((times_s + first / rate_hz) / grid.columns[1]).astype(int), 0, grid.shape[1] - 1)
-    _, left = istft(spectrum * ~mask[np.ix_(rows, columns)], **form)
+    _, left = istft(spectrum * gain[np.ix_(rows, columns)], **form)
     return np.asarray(left[:, : block.shape[1]], np.float32)
 
 

@@ -10,11 +10,11 @@ import phosphene as ph
 from phosphene.converters import Binary, Fragment, ParameterError
 from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
 from phosphene.datasets.windows import Windows
-from phosphene.pipeline.explain.explanation import top_cells
 from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity
 from phosphene.pipeline.explain.grid import Grid
 from phosphene.pipeline.explain.plot import save_explanation
 from phosphene.pipeline.explain.removal import ask, remove
+from phosphene.pipeline.explain.search import search, top_cells
 
 VIEWS = {
     "audio": "mel(size=96)",
@@ -111,6 +111,47 @@ def test_regions_matter_more_than_others_of_their_size(classifiers, sound):
     assert found.insertion.shape == found.random_insertion.shape == (2,)
 
 
+def test_what_suffices_is_as_probable_as_the_whole(classifiers, sound):
+    explanation = sound[1]
+    enough = explanation.sufficient
+    assert enough.alone >= 0.98 * explanation.probability
+    assert enough.mask.mean() < 1
+    (log_proba,) = ask(classifiers("audio"), [remove(explanation.grid, ~enough.mask)])
+    target = classifiers("audio").classes.index(explanation.label)
+    assert np.exp(log_proba[target]) == pytest.approx(enough.alone, abs=1e-4)
+    assert explanation.result["sufficient_share"] == pytest.approx(enough.mask.mean(), abs=1e-3)
+    assert 20 < explanation.queries < 450
+
+
+def test_a_step_is_found_though_the_bridge_across_its_middle_changes_nothing():
+    """Removing samples inside a step leaves the step; its edges alone have effects, and are near each other."""
+    series = ph.Series(np.repeat([0.0, 1.0, 0.0], [100, 40, 160]))
+    grid = Grid.of(series)
+
+    def steepest(signals):
+        return np.array([20 * np.abs(np.diff(one.values[0])).sum() for one in signals])
+
+    found = search(grid, np.zeros(grid.shape), steepest)
+    columns = np.flatnonzero(found.regions.mask[0])
+    assert columns[0] <= 105
+    assert columns[-1] >= 135
+    assert (np.diff(columns) == 1).all()
+    assert found.sufficient.mask.mean() < 0.2
+
+
+def test_of_many_windows_little_is_asked():
+    grid = Grid.of(ph.Series(np.arange(90.0)))
+    asked = []
+
+    def ask_mean(signals):
+        asked.append(len(signals))
+        return np.array([one.values.mean() for one in signals])
+
+    found = search(grid, np.arange(90.0)[None], ask_mean, n_windows=100)
+    assert sum(asked) == found.queries == 3
+    assert found.importance.argmax() == 89
+
+
 def test_a_map_of_shuffled_weights_is_another_one(classifiers, sound):
     planted, explanation = sound
     again = ph.explain(classifiers("audio"), planted.signal, label=PLANTED)
@@ -159,8 +200,8 @@ def test_what_is_removed_is_gone_and_the_rest_stays():
     mask = np.zeros(grid.shape, bool)
     mask[:, 50:] = True
     left = remove(grid, mask).samples[0]
-    assert np.abs(left[9000:]).max() < 1e-3
-    assert left[:7000] == pytest.approx(sound.samples[0, :7000], abs=1e-3)
+    assert np.abs(left[9600:]).max() < 1e-3
+    assert left[:6400] == pytest.approx(sound.samples[0, :6400], abs=1e-3)
     file = ph.Series([0.0, 5.0, 5.0, 3.0])
     assert remove(Grid.of(file), np.array([[False, True, True, False]])).values.tolist() == [
         [0.0, 1.0, 2.0, 3.0]
