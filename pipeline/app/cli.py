@@ -229,6 +229,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_model(parser)
     _add_source(parser)
     _add_report(parser)
+    parser.add_argument(
+        "--explained", type=_not_negative, default=3, metavar="N",
+        help="--report: explain the predictions of so many of the items shown, some seconds each (3)",
+    )  # fmt: skip
     _add_workers(parser)
     _add_reading(parser, labelled=True)
 
@@ -442,6 +446,10 @@ def _place(text: str) -> Path | str:
 
 def _positive(text: str) -> int:
     return _whole(text, 1, 2**31 - 1)
+
+
+def _not_negative(text: str) -> int:
+    return _whole(text, 0, 2**31 - 1)
 
 
 def _seed(text: str) -> int:

@@ -246,6 +246,8 @@ def _explain(options: argparse.Namespace) -> Outcome:
         f"{done.item}: {done.label} {share(done.probability)}",
         table(["weight", "region", "view"], rows) if rows else "nothing speaks for it",
         f"probability of {done.label} for the regions alone {share(done.alone)}, without them {share(done.without)}",
+        f"least that was found to suffice: {share(done.sufficient.mask.mean())} of it, {share(done.sufficient.alone)}; "
+        f"{done.queries} queries",
         *done.notes,
     ]
     if options.out:
@@ -309,7 +311,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     if options.report:
         from phosphene.pipeline.report.classifier import write_report
 
-        write_report(options.report, classifier, done, title=options.src)
+        write_report(options.report, classifier, done, title=options.src, explained=options.explained)
         words += f"\n\nreport: {options.report}"
     return _outcome(result, words, done.failures)
 

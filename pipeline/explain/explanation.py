@@ -15,7 +15,7 @@ from phosphene.pipeline.classifier.evaluation import Prediction
 from .attribution import attribute, contrast
 from .grid import Grid
 from .removal import ask
-from .search import Found, Kept, search
+from .search import KeptCells, SearchResult, search
 
 TRIMMED = 0.03
 """Share of its evidence that may lie beyond either end of a region: thin tails are left out."""
@@ -144,7 +144,7 @@ class Explanation:
     evidence: np.ndarray = field(repr=False)
     importance: np.ndarray = field(repr=False)
     mask: np.ndarray = field(repr=False)
-    sufficient: Kept = field(repr=False)
+    sufficient: KeptCells = field(repr=False)
     queries: int = field(repr=False)
     views: tuple[str, ...] = field(repr=False)
     images: tuple[Image, ...] = field(repr=False)
@@ -284,7 +284,9 @@ def _evidence(
     return evidence / np.maximum(covered, 1), *shown
 
 
-def _regions(grid: Grid, evidence: np.ndarray, found: Found, views: Sequence[str]) -> list[WeightedRegion]:
+def _regions(
+    grid: Grid, evidence: np.ndarray, found: SearchResult, views: Sequence[str]
+) -> list[WeightedRegion]:
     total = float(np.maximum(found.importance, 0).sum()) or 1.0
     some = []
     for rows, columns in grid.regions(found.regions.mask):

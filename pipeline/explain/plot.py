@@ -78,6 +78,16 @@ def explanation_png(explanation: Explanation) -> bytes:
     return figure_png(figure)
 
 
+def signal_png(explanation: Explanation) -> bytes:
+    """Draw the raw signal with its regions alone."""
+    from matplotlib.figure import Figure
+
+    session = isinstance(explanation.grid.signal, MouseTrace)
+    figure = Figure(figsize=(7, 3.4 if session else 2), dpi=100, layout="constrained")
+    _draw_signal(figure.add_subplot(), explanation, explanation.regions[:MARKED])
+    return figure_png(figure)
+
+
 def _title(explanation: Explanation) -> str:
     name = (
         f"{explanation.item.path.name}#{explanation.item.fragment}"

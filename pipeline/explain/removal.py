@@ -26,8 +26,8 @@ SOFT_ROWS, SOFT_COLUMNS = 2, 5
 def remove(grid: Grid, mask: np.ndarray) -> Signal:
     """Return the signal of a grid without some of its cells.
 
-    Sound is muted by its short-time Fourier transform and fades at the borders, samples are replaced by a straight line between their
-    neighbours, events are dropped (two at least stay), bytes become zero.
+    Sound is muted by its short-time Fourier transform and fades at the borders, samples are replaced by a straight
+    line between their neighbours, events are dropped (two at least stay), bytes become zero.
 
     Parameters
     ----------

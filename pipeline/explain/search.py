@@ -50,7 +50,7 @@ SMOOTH_COLUMNS = 1 / 150
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class KeptCells:
     """Some cells of a signal, and the probability of the class for these alone.
 
     Parameters
@@ -66,7 +66,7 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class SearchResult:
     """What was found out by asking.
 
     Parameters
@@ -86,13 +86,13 @@ class Found:
     """
 
     importance: np.ndarray
-    regions: Kept
+    regions: KeptCells
     without: float
-    sufficient: Kept
+    sufficient: KeptCells
     queries: int
 
 
-def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) -> Found:
+def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) -> SearchResult:
     """Find what matters in a signal, and what suffices.
 
     Parameters
@@ -126,7 +126,7 @@ def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) ->
     regions, without = _regions(asked, importance, areas)
     if labels is not None and effects is not None:
         _eliminate(asked, labels, effects, whole)
-    return Found(importance, regions, without, asked.smallest(whole), len(asked.scores))
+    return SearchResult(importance, regions, without, asked.smallest(whole), len(asked.scores))
 
 
 class _Asked:
@@ -143,13 +143,13 @@ class _Asked:
         self.scores += scores.tolist()
         return scores
 
-    def smallest(self, whole: float) -> Kept:
+    def smallest(self, whole: float) -> KeptCells:
         """Return the smallest cells of all asked about that suffice, or else those of the highest score."""
         masks, scores = self.masks[1:], np.nan_to_num(self.scores[1:], nan=-np.inf)
         sizes = np.array([mask.mean() for mask in masks])
         enough = np.flatnonzero(scores >= whole)
         best = enough[np.argmin(sizes[enough])] if len(enough) else np.lexsort((sizes, -scores))[0]
-        return Kept(masks[best], float(expit(self.scores[1 + best])))
+        return KeptCells(masks[best], float(expit(self.scores[1 + best])))
 
 
 def _occlusion(asked: _Asked, labels: np.ndarray, effects: np.ndarray, whole: float) -> np.ndarray:
@@ -183,7 +183,7 @@ def _windows(labels: np.ndarray, width: int) -> list[np.ndarray]:
     return found
 
 
-def _regions(asked: _Asked, importance: np.ndarray, areas: Sequence[float]) -> tuple[Kept, float]:
+def _regions(asked: _Asked, importance: np.ndarray, areas: Sequence[float]) -> tuple[KeptCells, float]:
     """Return the cells of the regions, and the probability of the class without them."""
     masks = [top_cells(importance, area) for area in areas]
     if isinstance(asked.grid.signal, Series):
@@ -191,7 +191,7 @@ def _regions(asked: _Asked, importance: np.ndarray, areas: Sequence[float]) -> t
     alone, without = (expit(asked(some)) for some in (masks, [~mask for mask in masks]))
     gain = np.nan_to_num(alone - without, nan=-1.0)
     index = int(np.argmax(gain >= gain.max() - (1 - ENOUGH) * abs(gain.max())))
-    return Kept(masks[index], float(alone[index])), float(without[index])
+    return KeptCells(masks[index], float(alone[index])), float(without[index])
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:

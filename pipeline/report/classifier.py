@@ -1,19 +1,22 @@
 """The page of a classifier: how good it is, what it mistakes for what, how far to trust it, and what it is made of."""
 
 import base64
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from phosphene.converters import PhospheneError, from_config
+from phosphene.converters import ParameterError, PhospheneError, from_config
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.card import held_out_words, windows_words
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Evaluation, Prediction, class_scores
 from phosphene.pipeline.classifier.novelty import NOVEL
+from phosphene.pipeline.explain.explanation import Explanation, explain
+from phosphene.pipeline.explain.plot import MARKED, signal_png
 from phosphene.pipeline.tiles.pictures import draw_image, figure_png
 
 from .page import write_template
@@ -21,6 +24,8 @@ from .plots import Plot, calibration_curve, novelty_counts
 from .verdict import duration, number, percent, plain
 
 MOST_CASES, MOST_PAIRS, MOST_VIEWS = 6, 6, 3
+MOST_EXPLAINED = 3
+"""Items whose prediction is explained, the first that are shown; each takes some seconds."""
 MOST_CLASSES = 40
 """A confusion matrix of more is left out of the page; its largest mistakes are listed."""
 
@@ -39,12 +44,32 @@ class Case:
         Its log-loss, in words.
     images
         Each view, and a drawing of it with axes.
+    explanation
+        Where the prediction came from; None for those that are not explained.
     """
 
     title: str
     prediction: Prediction
     loss: str
     images: tuple[tuple[str, Plot], ...]
+    explanation: Explanation | None = None
+
+    @property
+    def regions(self) -> list[tuple[str, str]]:
+        """The weightiest regions and their weights."""
+        some = self.explanation.regions[:MARKED] if self.explanation else ()
+        return [(str(one), f"{one.weight:.0%}") for one in some]
+
+    @property
+    def signal(self) -> Plot:
+        """The raw signal with the regions marked."""
+        if self.explanation is None:
+            raise ParameterError("this item is not explained; raise `explained`")
+        where = "; ".join(name for name, _ in self.regions) or "nothing"
+        alt = plain(
+            f"The raw signal of {self.prediction.item}. For {self.explanation.label} speaks: {where}."
+        )
+        return _plot(signal_png(self.explanation), alt)
 
 
 def write_report(
@@ -54,6 +79,7 @@ def write_report(
     *,
     title: str,
     failures: Sequence[Failure] | None = None,
+    explained: int = MOST_EXPLAINED,
 ) -> Path:
     """Write the page of a classifier and of what it predicted for labelled items.
 
@@ -69,16 +95,25 @@ def write_report(
         The name of the data.
     failures
         Items that are not in the scores, and why; None for those of the evaluation.
+    explained
+        How many of the items shown are explained.
     """
     if failures is None:
         failures = evaluation.failures if evaluation else ()
+    mistakes = list(_mistakes(classifier, evaluation)) if evaluation else []
+    cases = list(_cases(classifier, evaluation)) if evaluation else []
+    of_item = _explanations(classifier, [*(case for _, case in mistakes), *cases], explained)
+    mistakes = [
+        (pair, replace(case, explanation=of_item.get(case.prediction.item))) for pair, case in mistakes
+    ]
+    cases = [replace(case, explanation=of_item.get(case.prediction.item)) for case in cases]
     context: dict[str, Any] = {
         "done": evaluation,
         "figures": list(figures_rows(evaluation)) if evaluation else [],
         "classes": class_scores(evaluation.scores) if evaluation else (),
         "curves": list(_curves(evaluation)) if evaluation else [],
-        "mistakes": list(_mistakes(classifier, evaluation)) if evaluation else [],
-        "cases": list(_cases(classifier, evaluation)) if evaluation else [],
+        "mistakes": mistakes,
+        "cases": cases,
         "novel": _novel(evaluation) if evaluation else [],
         "used": used_rows(classifier),
         "failures": failures,
@@ -177,6 +212,21 @@ def _case(classifier: Classifier, one: Prediction, title: str) -> Case:
     return Case(title, one, loss, tuple(_images(classifier, one.item)))
 
 
+def _explanations(classifier: Classifier, cases: Sequence[Case], most: int) -> dict[Item, Explanation]:
+    """Explain what was predicted for the first items that can be read."""
+    found: dict[Item, Explanation] = {}
+    for item, label in {case.prediction.item: case.prediction.best for case in cases}.items():
+        if len(found) == most:
+            break
+        with contextlib.suppress(PhospheneError):
+            found[item] = explain(classifier, item, label=label)
+    return found
+
+
+def _plot(png: bytes, alt: str) -> Plot:
+    return Plot(f"data:image/png;base64,{base64.b64encode(png).decode()}", alt)
+
+
 def _images(classifier: Classifier, item: Item) -> Iterator[tuple[str, Plot]]:
     """Yield views and the images of an item's first window with axes; none of what cannot be read any more."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -194,7 +244,7 @@ def _images(classifier: Classifier, item: Item) -> Iterator[tuple[str, Plot]]:
         axes = image.layout.axes()
         of = f", {axes[0].title} across and {axes[1].title} down" if axes else ""
         alt = plain(f"{window} as {view.spec}, {image.width} by {image.height} pixels{of}.")
-        yield view.spec, Plot(f"data:image/png;base64,{base64.b64encode(figure_png(figure)).decode()}", alt)
+        yield view.spec, _plot(figure_png(figure), alt)
 
 
 def _novel(done: Evaluation) -> list[Prediction]:

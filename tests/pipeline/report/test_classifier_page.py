@@ -66,8 +66,19 @@ def test_mistakes_and_losses_are_shown_with_their_images(page, evaluated):
     assert f"{NASTY} taken for {first.best}" in page.headings
     drawn = [image for image in page.images if image["src"].startswith("data:image/png;base64,")]
     assert len(drawn) >= 7
-    assert all("gasf" in image["alt"] and "64 by 64 pixels" in image["alt"] for image in drawn)
+    shown = [image for image in drawn if not image["alt"].startswith("The raw signal of")]
+    assert all("gasf" in image["alt"] and "64 by 64 pixels" in image["alt"] for image in shown)
     assert page.text.count("nearest training items") >= 7
+
+
+def test_some_of_them_are_explained_in_raw_units(page, trained, evaluated, tmp_path):
+    signals = [image for image in page.images if image["alt"].startswith("The raw signal of")]
+    assert 1 <= len(signals) <= 6  # three items, each once as a mistake and once among the losses
+    assert re.search(r"speaks: samples \d+-\d+", signals[0]["alt"])
+    assert f"Why {evaluated.losses[0][0].best}: the regions of the raw signal" in page.text
+    none = Page(write_report(tmp_path / "r.html", trained[0].classifier, evaluated, title="t", explained=0))
+    assert not [image for image in none.images if image["alt"].startswith("The raw signal of")]
+    assert len(none.images) == len(page.images) - len(signals)
 
 
 def test_what_was_used(page):
