@@ -15,8 +15,7 @@ import phosphene as ph
 from phosphene.converters import converters
 from phosphene.datasets import make_synthetic
 from phosphene.datasets.synthetic import PLANTED, plant
-from phosphene.pipeline.explain.explanation import Explanation
-from phosphene.pipeline.explain.plot import save_explanation
+from phosphene.pipeline.explain.explanation import Explanation, save_explanation
 
 OUT = Path(__file__).parent / "pictures"
 

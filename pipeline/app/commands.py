@@ -230,8 +230,7 @@ def _with_failures(result: dict[str, Any], words: str, failures: "Failures") -> 
 
 def _explain(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.classifier import Classifier
-    from phosphene.pipeline.explain.explanation import explain
-    from phosphene.pipeline.explain.plot import save_explanation
+    from phosphene.pipeline.explain.explanation import explain, save_explanation
 
     if options.out:
         check_target(options.out, ".png", ".wav")

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from phosphene.converters import Image, ParameterError, ReadError, Region, SignalError, Span
+from phosphene.converters import Audio, Image, ParameterError, ReadError, SignalError
+from phosphene.converters.core.files import atomic_write
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.classifier import Classifier
@@ -14,83 +16,10 @@ from phosphene.pipeline.classifier.evaluation import Prediction
 
 from .attribution import attribute, contrast
 from .grid import Grid
-from .removal import ask
-from .search import KeptCells, SearchResult, search
-
-TRIMMED = 0.03
-"""Share of its evidence that may lie beyond either end of a region: thin tails are left out."""
-LEAST_WEIGHT = 0.01
-"""Regions of less are not named."""
-
-
-@dataclass(frozen=True)
-class WeightedRegion:
-    """A part of a signal that speaks for the class.
-
-    Parameters
-    ----------
-    weight
-        Its share of all that speaks for the class.
-    view
-        The view that has most of it.
-    region
-        Where it is: seconds and hertz, samples, events and positions on the screen, or bytes, in the file's own count.
-    """
-
-    weight: float
-    view: str
-    region: Region
-
-    def __str__(self) -> str:
-        """Say where it is, as a person would: `1.2-1.45 s, 800-1200 Hz`, `0x3a10-0x4c00 in .text`."""
-        bytes_ = self.region.of("bytes")
-        return _bytes_words(bytes_) if bytes_ else ", ".join(dict.fromkeys(map(_words, self.region.spans)))
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """What `--json` prints of it."""
-        about: dict[str, Any] = {"weight": round(self.weight, 4), "view": self.view}
-        spans = self.region.spans
-        for quantity in dict.fromkeys(span.quantity for span in spans):
-            some = self.region.of(quantity)
-            first, last = _KEYS.get(quantity, (f"start_{quantity}", f"stop_{quantity}"))
-            start, stop = min(span.start for span in some), max(span.stop for span in some)
-            whole = quantity in ("bytes", "sample", "event")
-            about |= {
-                first: int(start) if whole else round(start, 6),
-                last: int(stop) if whole else round(stop, 6),
-            }
-        names = list(dict.fromkeys(span.label for span in spans if span.label))
-        return about | ({_NAMES.get(spans[0].quantity, "channel"): ", ".join(names)} if names else {})
-
-
-_KEYS = {
-    "time": ("start_s", "stop_s"),
-    "frequency": ("low_hz", "high_hz"),
-    "sample": ("start_sample", "stop_sample"),
-    "event": ("start_event", "stop_event"),
-    "x": ("left_px", "right_px"),
-    "y": ("top_px", "bottom_px"),
-    "bytes": ("start_byte", "stop_byte"),
-}
-_NAMES = {"bytes": "section"}
-
-
-def _bytes_words(spans: Sequence[Span]) -> str:
-    """Say which bytes, and the sections that have most of them."""
-    parts = sorted((one for one in spans if one.label), key=lambda one: one.start - one.stop)
-    names = list(dict.fromkeys(one.label for one in parts))
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    inside = f" in {', '.join(names[:2])}{more}" if names else ""
-    return f"{int(spans[0].start):#x}-{int(spans[-1].stop):#x}{inside}"
-
-
-def _words(span: Span) -> str:
-    name = f" of {span.label}" if span.label and span.quantity == "sample" else ""
-    if span.quantity in ("sample", "event"):
-        return f"{span.quantity}s {int(span.start)}-{int(span.stop) - 1}{name}"
-    quantity = f"{span.quantity} " if span.quantity in ("x", "y") else ""
-    return f"{quantity}{span.start:.4g}-{span.stop:.4g} {span.unit}"
+from .plot import evidence_png
+from .regions import WeightedRegion, weighted_regions
+from .removal import ask, remove
+from .search import KeptCells, search
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +84,11 @@ class Explanation:
         count = len(self.regions)
         plural = "" if count == 1 else "s"
         return f"Explanation({self.item}: {self.label} {self.probability:.3f}, {count} region{plural}{first})"
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows: the signal and its images, with what speaks for the class."""
+        shown = list(zip(self.views, self.images, self.maps, strict=True))
+        return evidence_png(_title(self), self.grid, self.regions, shown)
 
     @property
     def result(self) -> dict[str, Any]:
@@ -241,7 +175,7 @@ def _explained(classifier: Classifier, prediction: Prediction, label: str, most:
         n_windows=len(windows),
     )
     views = tuple(view.spec for view in classifier.views)
-    regions = tuple(_regions(grid, evidence, found, views)[:most])
+    regions = tuple(weighted_regions(grid, evidence, found, views)[:most])
     return Explanation(
         item, label, float(np.exp(log_proba[target])), regions, found.regions.alone, found.without,
         prediction.notes, grid, evidence, found.importance, found.regions.mask, found.sufficient, found.queries,
@@ -284,32 +218,48 @@ def _evidence(
     return evidence / np.maximum(covered, 1), *shown
 
 
-def _regions(
-    grid: Grid, evidence: np.ndarray, found: SearchResult, views: Sequence[str]
-) -> list[WeightedRegion]:
-    total = float(np.maximum(found.importance, 0).sum()) or 1.0
-    some = []
-    for rows, columns in grid.regions(found.regions.mask):
-        inside = found.regions.mask[rows, columns]
-        of_view = (evidence[:, rows, columns] * inside).sum(axis=(1, 2))
-        part = found.importance[rows, columns] * inside
-        inner = rows if len(part) < 2 else _trimmed(part.sum(axis=1), rows)
-        where = grid.region(inner, _trimmed(part.sum(axis=0), columns))
-        some.append(WeightedRegion(float(part.sum() / total), views[int(of_view.argmax())], where))
-    return sorted((one for one in some if one.weight >= LEAST_WEIGHT), key=lambda one: -one.weight)
+def _title(explanation: Explanation) -> str:
+    name = (
+        f"{explanation.item.path.name}#{explanation.item.fragment}"
+        if explanation.item.fragment
+        else explanation.item.path.name
+    )
+    name = name.encode("utf-8", "replace").decode()
+    name = name if len(name) < 60 else f"{name[:56]}..."
+    return (
+        f"{name}: {explanation.label} {explanation.probability:.0%}; regions alone {explanation.alone:.0%}, "
+        f"without them {explanation.without:.0%}"
+    )
 
 
-def _trimmed(evidence: np.ndarray, cells: slice) -> slice:
-    """Return the cells without the ends that hold next to nothing of what they say together.
+def save_explanation(explanation: Explanation, path: str | Path) -> Path:
+    """Write an explanation as a picture (.png), or the sound of its regions with all else muted (.wav).
 
-    Examples
-    --------
-    >>> _trimmed(np.array([0.0, 9.0, 11.0, 0.5]), slice(4, 8))
-    slice(5, 7, None)
-    >>> _trimmed(np.array([-1.0, 0.0]), slice(4, 6))  # nothing speaks for the class
-    slice(5, 6, None)
+    Raises
+    ------
+    ParameterError
+        Another suffix, or a sound of what is none.
     """
-    shares = np.cumsum(np.maximum(evidence, 0)) / max(float(np.maximum(evidence, 0).sum()), 1e-12)
-    first = min(int(np.searchsorted(shares, TRIMMED, "right")), len(shares) - 1)
-    last = min(int(np.searchsorted(shares, 1 - TRIMMED, "left")), len(shares) - 1)
-    return slice(cells.start + first, cells.start + max(first, last) + 1)
+    path = Path(path)
+    sound = path.suffix.lower() == ".wav"
+    if path.suffix.lower() != ".png" and not sound:
+        raise ParameterError(
+            f"{path}: an explanation is written as .png, or as .wav of a sound; name such a file"
+        )
+    signal = explanation.grid.signal
+    if sound and not isinstance(signal, Audio):
+        raise ParameterError(f"{path}: a {signal.kind} signal cannot be heard; write a .png")
+    with atomic_write(path) as file:
+        if sound:
+            kept = remove(explanation.grid, ~explanation.mask)
+            _write_wav(file, kept)
+        else:
+            file.write(explanation._repr_png_())
+    return path
+
+
+def _write_wav(file: Any, sound: Any) -> None:
+    import soundfile
+
+    samples = np.clip(sound.samples.T, -1.0, 1.0)
+    soundfile.write(file, samples, round(sound.rate_hz), format="WAV", subtype="PCM_16")

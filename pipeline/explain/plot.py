@@ -1,17 +1,15 @@
 """An explanation as a picture: the raw signal with its regions marked, and the images with the evidence over them."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from phosphene.converters import Audio, Binary, Image, MouseTrace, ParameterError, Series
-from phosphene.converters.core.files import atomic_write
+from phosphene.converters import Audio, Binary, Image, MouseTrace, Series
 from phosphene.pipeline.tiles.pictures import draw_image, figure_png
 
-from .explanation import Explanation, WeightedRegion
-from .removal import remove
+from .grid import Grid
+from .regions import WeightedRegion
 
 COLUMNS = 3
 MARKED = 6
@@ -20,86 +18,52 @@ _MARK, _INK, _PALE = "#D55E00", "#333333", "#BBBBBB"
 _POINTS = 2000
 
 
-def save_explanation(explanation: Explanation, path: str | Path) -> Path:
-    """Write an explanation as a picture (.png), or the sound of its regions with all else muted (.wav).
+def evidence_png(
+    title: str,
+    grid: Grid,
+    regions: Sequence[WeightedRegion],
+    shown: Sequence[tuple[str, Image, np.ndarray]],
+) -> bytes:
+    """Draw the raw signal on top, below it images of a window.
 
-    Raises
-    ------
-    ParameterError
-        Another suffix, or a sound of what is none.
+    Parameters
+    ----------
+    title
+        Stands above.
+    grid
+        The cells of the signal.
+    regions
+        To be marked, the weightiest first.
+    shown
+        Views by name, their images, and the evidence of each pixel: float64 (height, width).
     """
-    path = Path(path)
-    sound = path.suffix.lower() == ".wav"
-    if path.suffix.lower() != ".png" and not sound:
-        raise ParameterError(
-            f"{path}: an explanation is written as .png, or as .wav of a sound; name such a file"
-        )
-    signal = explanation.grid.signal
-    if sound and not isinstance(signal, Audio):
-        raise ParameterError(f"{path}: a {signal.kind} signal cannot be heard; write a .png")
-    with atomic_write(path) as file:
-        if sound:
-            kept = remove(explanation.grid, ~explanation.mask)
-            _write_wav(file, kept)
-        else:
-            file.write(explanation_png(explanation))
-    return path
-
-
-def _write_wav(file: Any, sound: Any) -> None:
-    import soundfile
-
-    samples = np.clip(sound.samples.T, -1.0, 1.0)
-    soundfile.write(file, samples, round(sound.rate_hz), format="WAV", subtype="PCM_16")
-
-
-def explanation_png(explanation: Explanation) -> bytes:
-    """Draw an explanation: the raw signal on top, below it the images of the window that speaks most for the class."""
     from matplotlib.figure import Figure
 
-    shown = len(explanation.images)
-    columns = min(COLUMNS, shown)
-    rows = -(-shown // columns)
-    regions = explanation.regions[:MARKED]
-    session = isinstance(explanation.grid.signal, MouseTrace)
-    heights = [3.6 if session else 2.2, *[3.3] * rows]
+    columns = min(COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    regions = regions[:MARKED]
+    heights = [3.6 if isinstance(grid.signal, MouseTrace) else 2.2, *[3.3] * rows]
     figure = Figure(figsize=(max(3.6 * columns, 8.0), sum(heights) + 0.5), dpi=100, layout="constrained")
-    figure.suptitle(_title(explanation), fontsize=10, parse_math=False)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     cells = figure.add_gridspec(1 + rows, columns, height_ratios=heights)
     top = cells[0, :].subgridspec(1, 2, width_ratios=(3, 1))
-    _draw_signal(figure.add_subplot(top[0]), explanation, regions)
+    _draw_signal(figure.add_subplot(top[0]), grid, regions)
     _list_regions(figure.add_subplot(top[1]), regions)
-    most = max((np.abs(_smooth(one)).max() for one in explanation.maps), default=0.0) or 1.0
-    for number, (view, image, pixels) in enumerate(
-        zip(explanation.views, explanation.images, explanation.maps, strict=True)
-    ):
+    most = max((np.abs(_smooth(pixels)).max() for _, _, pixels in shown), default=0.0) or 1.0
+    for number, (view, image, pixels) in enumerate(shown):
         axes = figure.add_subplot(cells[1 + number // columns, number % columns])
         _draw_evidence(axes, view, image, pixels, most)
     return figure_png(figure)
 
 
-def signal_png(explanation: Explanation) -> bytes:
+def signal_png(grid: Grid, regions: Sequence[WeightedRegion]) -> bytes:
     """Draw the raw signal with its regions alone."""
     from matplotlib.figure import Figure
 
-    session = isinstance(explanation.grid.signal, MouseTrace)
+    session = isinstance(grid.signal, MouseTrace)
     figure = Figure(figsize=(7, 3.4 if session else 2), dpi=100, layout="constrained")
-    _draw_signal(figure.add_subplot(), explanation, explanation.regions[:MARKED])
+    _draw_signal(figure.add_subplot(), grid, regions[:MARKED])
     return figure_png(figure)
-
-
-def _title(explanation: Explanation) -> str:
-    name = (
-        f"{explanation.item.path.name}#{explanation.item.fragment}"
-        if explanation.item.fragment
-        else explanation.item.path.name
-    )
-    name = name.encode("utf-8", "replace").decode()
-    name = name if len(name) < 60 else f"{name[:56]}..."
-    return (
-        f"{name}: {explanation.label} {explanation.probability:.0%}; regions alone {explanation.alone:.0%}, "
-        f"without them {explanation.without:.0%}"
-    )
 
 
 def _list_regions(axes: Any, regions: Sequence[WeightedRegion]) -> None:
@@ -131,19 +95,19 @@ def _smooth(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(ndimage.gaussian_filter(pixels, max(pixels.shape) / 60))
 
 
-def _draw_signal(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
-    draw = _DRAWN.get(type(explanation.grid.signal))
+def _draw_signal(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
+    draw = _DRAWN.get(type(grid.signal))
     if draw is None:
         axes.set_axis_off()
     else:
-        draw(axes, explanation, regions)
+        draw(axes, grid, regions)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_wave(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
+def _draw_wave(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
     """Draw the waveform with spans of time."""
-    sound, start = cast(Audio, explanation.grid.signal), explanation.grid.start
+    sound, start = cast(Audio, grid.signal), grid.start
     low, high = _envelope(sound.samples.mean(axis=0))
     times_s = start + np.linspace(0, sound.duration_s, len(low))
     axes.fill_between(times_s, low, high, color=_INK, linewidth=0.3)
@@ -161,9 +125,9 @@ def _envelope(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
 
 
-def _draw_series(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
+def _draw_series(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
     """Draw each channel above the next, with spans of samples."""
-    series, start = cast(Series, explanation.grid.signal), explanation.grid.start
+    series, start = cast(Series, grid.signal), grid.start
     step = series.step_s or 1.0
     for row, values in enumerate(series.values):
         low, high = np.nanmin(values), np.nanmax(values)
@@ -190,9 +154,9 @@ def _draw_series(axes: Any, explanation: Explanation, regions: Sequence[Weighted
     axes.set_xlabel("time [s]" if series.step_s else "sample", fontsize=8)
 
 
-def _draw_trace(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
+def _draw_trace(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
     """Draw the way of the pointer, the parts of the regions thick."""
-    trace, start = cast(MouseTrace, explanation.grid.signal), explanation.grid.start
+    trace, start = cast(MouseTrace, grid.signal), grid.start
     axes.plot(trace.x, trace.y, color=_PALE, linewidth=0.7)
     for number, one in enumerate(regions, 1):
         (span,) = one.region.of("event")
@@ -207,9 +171,9 @@ def _draw_trace(axes: Any, explanation: Explanation, regions: Sequence[WeightedR
     axes.set_ylabel("y [px]", fontsize=8)
 
 
-def _draw_strip(axes: Any, explanation: Explanation, regions: Sequence[WeightedRegion]) -> None:
+def _draw_strip(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
     """Draw the file as a strip of its sections, and the regions above it."""
-    file = cast(Binary, explanation.grid.signal)
+    file = cast(Binary, grid.signal)
     stop = file.offset + len(file.data)
     for number, (low, high, name) in enumerate(file.name(file.offset, stop)):
         axes.broken_barh(
@@ -229,7 +193,7 @@ def _draw_strip(axes: Any, explanation: Explanation, regions: Sequence[WeightedR
     axes.xaxis.set_major_formatter(lambda value, _: f"{int(value):#x}")
 
 
-_DRAWN: dict[type, Callable[[Any, Explanation, Sequence[WeightedRegion]], None]] = {
+_DRAWN: dict[type, Callable[[Any, Grid, Sequence[WeightedRegion]], None]] = {
     Audio: _draw_wave,
     Series: _draw_series,
     MouseTrace: _draw_trace,

@@ -69,7 +69,7 @@ class Case:
         alt = plain(
             f"The raw signal of {self.prediction.item}. For {self.explanation.label} speaks: {where}."
         )
-        return _plot(signal_png(self.explanation), alt)
+        return _plot(signal_png(self.explanation.grid, self.explanation.regions), alt)
 
 
 def write_report(

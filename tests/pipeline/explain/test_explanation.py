@@ -10,9 +10,9 @@ import phosphene as ph
 from phosphene.converters import Binary, Fragment, ParameterError
 from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
 from phosphene.datasets.windows import Windows
+from phosphene.pipeline.explain.explanation import save_explanation
 from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity
 from phosphene.pipeline.explain.grid import Grid
-from phosphene.pipeline.explain.plot import save_explanation
 from phosphene.pipeline.explain.removal import ask, remove
 from phosphene.pipeline.explain.search import search, top_cells
 
@@ -238,6 +238,7 @@ def test_pictures_are_written(kind, classifiers, tmp_path):
     path = save_explanation(explanation, tmp_path / "why.png")
     with PIL.Image.open(path) as picture:
         assert min(picture.size) > 400
+    assert path.read_bytes() == explanation._repr_png_()  # what a notebook shows
 
 
 def test_the_sound_of_the_regions_is_the_tone(sound, tmp_path):
