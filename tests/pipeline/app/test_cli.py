@@ -139,6 +139,10 @@ WRONG = {
         ["train", "{raw}", "--out", "{out}", "--strategy", "magic"],
         "invalid choice: 'magic'",
     ),
+    "fewer than none explained": (
+        ["evaluate", "{out}", "{raw}", "--explained", "-1"],
+        "must be an integer >= 0",
+    ),
     "seed below 0": (["train", "{raw}", "--out", "{out}", "--seed", "-1"], "--seed: must be an integer >= 0"),
 }
 WRONG_VALUES = {

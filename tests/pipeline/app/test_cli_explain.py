@@ -31,6 +31,8 @@ def test_regions_are_listed_and_drawn(folder, phosphene):
     assert 0 <= first["low_hz"] < first["high_hz"] <= 4000
     assert first["weight"] > 0.1
     assert done.json["probability_of_regions_alone"] > done.json["probability_without_regions"]
+    assert 0 < done.json["sufficient_share"] <= 1
+    assert done.json["queries"] > 20
     assert (folder / "why.png").read_bytes().startswith(b"\x89PNG")
 
 
