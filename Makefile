@@ -1,5 +1,6 @@
 # make demo    sets everything up, then draws, trains and predicts on all four kinds, small and offline
 # make test    sets everything up, then runs the tests
+# make test-web the page of `phosphene serve`, in a browser that is on this machine
 # make gallery pictures of what every converter draws, in gallery/
 # make docs    the site of the documentation, in build/site
 # make sbom    a software bill of materials of all that is installed, in sbom.json
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < pyproject.toml | tr ' ' '-')
 TYPES := build/types/phosphene
 
-.PHONY: demo gallery test test-slow sbom docs check format install types clean
+.PHONY: demo gallery test test-slow test-web sbom docs check format install types clean
 
 demo: install
 	$(BIN)/phosphene demo --out $(OUT)
@@ -29,6 +30,9 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
+
+test-web: install
+	$(BIN)/python -m pytest -m web
 
 sbom: install
 	$(BIN)/python benchmarks/supply.py sbom --out sbom.json

@@ -280,6 +280,32 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     _add_recipe(parser)
 
 
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument(
+        "--port", type=_port, default=7860, metavar="N", help="port; 0 takes a free one (7860)"
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to serve at (127.0.0.1: this machine alone)",
+    )
+    parser.add_argument(
+        "--most-mb", type=_positive, default=50, metavar="N", help="size of the largest upload in MB (50)"
+    )
+    parser.add_argument(
+        "--examples", type=Path, metavar="FOLDER", help="files to click at (made up ones of the kind)"
+    )
+    _add_workers(parser)
+    group = parser.add_argument_group("review: label files on the page, and train again")
+    group.add_argument("--review", type=Path, metavar="FOLDER", help="files to label, most uncertain first")
+    group.add_argument(
+        "--labels", type=Path, metavar="CSV", help="table of the labels given (FOLDER.labels.csv)"
+    )
+    group.add_argument("--also", metavar="SRC", help="labelled files that training again learns from too")
+
+
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="output folder (demo)")
     _add_seed(parser)
@@ -426,6 +452,7 @@ _COMMANDS = {
         "compare image classifiers with tabular baselines",
         _add_benchmark,
     ),
+    "serve": ("serve a web page that explains predictions, and labels files", _add_serve),
     "demo": ("convert, train and predict on all four kinds, small and offline", _add_demo),
 }
 
@@ -450,6 +477,10 @@ def _positive(text: str) -> int:
 
 def _not_negative(text: str) -> int:
     return _whole(text, 0, 2**31 - 1)
+
+
+def _port(text: str) -> int:
+    return _whole(text, 0, 65535)
 
 
 def _seed(text: str) -> int:

@@ -375,6 +375,14 @@ def _benchmark(options: argparse.Namespace) -> Outcome:
     return Outcome(json_result(summary), text, failed)
 
 
+def _serve(options: argparse.Namespace) -> Outcome:
+    from phosphene.pipeline.web.serve import ServeOptions, serve
+
+    names = ("host", "port", "most_mb", "examples", "review", "labels", "also", "workers")
+    url = serve(options.model, ServeOptions(**{name: getattr(options, name) for name in names}))
+    return Outcome({"url": url}, f"ended: {url}")
+
+
 def _demo(options: argparse.Namespace) -> Outcome:
     from .demo import demo
 
@@ -394,6 +402,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "evaluate": _evaluate,
     "export": _export,
     "benchmark": _benchmark,
+    "serve": _serve,
     "demo": _demo,
 }
 

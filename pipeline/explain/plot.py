@@ -157,7 +157,7 @@ def _draw_series(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> No
 def _draw_trace(axes: Any, grid: Grid, regions: Sequence[WeightedRegion]) -> None:
     """Draw the way of the pointer, the parts of the regions thick."""
     trace, start = cast(MouseTrace, grid.signal), grid.start
-    axes.plot(trace.x, trace.y, color=_PALE, linewidth=0.7)
+    axes.plot(trace.x, trace.y, color=_PALE if regions else _INK, linewidth=0.7)
     for number, one in enumerate(regions, 1):
         (span,) = one.region.of("event")
         part = slice(int(span.start - start), int(span.stop - start) + 1)
