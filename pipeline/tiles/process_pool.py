@@ -81,7 +81,7 @@ class ProcessPool:
             worker.process.kill()
 
     def _new(self) -> "_Worker":
-        return _Worker(_start_process(1), self._payload)
+        return _Worker(_start_process(1, 0), self._payload)
 
     def _result(self, worker: "_Worker", task: Any) -> Any:
         worker.give([task])
