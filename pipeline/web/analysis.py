@@ -17,9 +17,10 @@ from phosphene.converters.registry import readers, recognise
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.classifier import Classifier
-from phosphene.pipeline.explain.explanation import WeightedRegion, explain
+from phosphene.pipeline.explain.explanation import explain
 from phosphene.pipeline.explain.grid import Grid
 from phosphene.pipeline.explain.plot import signal_png
+from phosphene.pipeline.explain.regions import WeightedRegion
 from phosphene.pipeline.tiles.pictures import draw_sheet
 
 Step = Literal["predict", "explain", "gallery"]
