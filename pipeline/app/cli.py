@@ -230,7 +230,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     _add_report(parser)
     parser.add_argument(
-        "--explained", type=_not_negative, default=3, metavar="N",
+        "--explained", type=_not_negative, metavar="N",
         help="--report: explain the predictions of so many of the items shown, some seconds each (3)",
     )  # fmt: skip
     _add_workers(parser)

@@ -294,6 +294,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.evaluation import per_class_json
 
     _check_report(options.report)
+    if options.explained is not None and not options.report:
+        raise ParameterError("--explained N explains items in a report; name it with --report FILE.html")
     classifier = Classifier.load(options.model)
     manifest = manifest_of(options, kind=classifier.kind, saved=classifier.options)
     check_classes(manifest, classifier.classes)
@@ -310,7 +312,8 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     if options.report:
         from phosphene.pipeline.report.classifier import write_report
 
-        write_report(options.report, classifier, done, title=options.src, explained=options.explained)
+        most = {} if options.explained is None else {"explained": options.explained}
+        write_report(options.report, classifier, done, title=options.src, **most)
         words += f"\n\nreport: {options.report}"
     return _outcome(result, words, done.failures)
 

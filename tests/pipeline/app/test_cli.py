@@ -148,6 +148,7 @@ WRONG = {
         ["train", "{raw}", "--out", "{out}", "--strategy", "magic"],
         "invalid choice: 'magic'",
     ),
+    "explained without a report": (["evaluate", "{out}", "{raw}", "--explained", "2"], "--report FILE.html"),
     "fewer than none explained": (
         ["evaluate", "{out}", "{raw}", "--explained", "-1"],
         "must be an integer >= 0",
