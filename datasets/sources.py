@@ -402,7 +402,8 @@ class Listing:
         items, by_class = self._class_folders(files)
         self._refuse_archives(files)
         if by_class:
-            self._tell_of_folders_in_folders([file.relative_to(self.src).parts[:-1] for file in files])
+            if not any(item.split for item in items):
+                self._tell_of_folders_in_folders([file.relative_to(self.src).parts[:-1] for file in files])
             of_folder = {item.path: item.label for item in items}
             items = self._rows_in_class_folders(items)
             by_class = all(item.label == of_folder[item.path] for item in items)
@@ -482,8 +483,7 @@ class Listing:
             if parts:
                 inner.setdefault(parts[0], set()).add(parts[1] if len(parts) > 1 else "")
         same = next(iter(inner.values()), set())
-        splits = all(name.lower() in SPLITS for name in (*inner, *same))
-        if not splits and len(inner) > 1 and len(same) > 1 and all(names == same for names in inner.values()):
+        if len(inner) > 1 and len(same) > 1 and all(names == same for names in inner.values()):
             self.notes.append(
                 f"{self.src}: classes are its own folders ({', '.join(sorted(inner)[:_SHOWN])}), not those in each "
                 f"of them ({', '.join(sorted(same)[:_SHOWN])}); if these are the classes, write a table with path,label"

@@ -579,6 +579,15 @@ def test_folders_of_splits_below_class_folders(tmp_path):
     assert any("are splits" in note for note in manifest.notes)
 
 
+def test_splits_that_hold_the_same_classes_are_not_taken_as_classes_too(tmp_path):
+    sounds(
+        tmp_path,
+        *(f"{split}/{name}/{k}.wav" for split in ("train", "dev") for name in "ab" for k in range(2)),
+    )
+    (note,) = open_manifest(tmp_path).notes
+    assert "are splits: 4 train, 4 valid" in note
+
+
 def test_the_same_folders_in_each_class_folder_are_told(tmp_path):
     sounds(tmp_path, *(f"site{site}/{name}/0.wav" for site in range(3) for name in ("bird", "rain")))
     manifest = open_manifest(tmp_path)
