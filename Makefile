@@ -56,6 +56,7 @@ $(INSTALLED):
 		+ sys.version.split()[0] + "; name one: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	rm -f $(VENV)/.installed-*
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25' # pip 23 tries versions for many minutes
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
