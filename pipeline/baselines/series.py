@@ -377,7 +377,8 @@ def dtw_distances(series: np.ndarray, others: np.ndarray, window_steps: int) -> 
         return np.zeros((0, len(others)))
     pairwise, window = _aeon_distances().dtw_pairwise_distance, _window(window_steps, series.shape[2])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "unsafe cast from uint64")  # by numba, when it compiles aeon's loop
+        # By numba, when it compiles the loop of aeon; in colour where it can.
+        warnings.filterwarnings("ignore", ".*unsafe cast from uint64")
         return np.asarray(pairwise(series, others, window=window, n_jobs=numba_threads()))
 
 
