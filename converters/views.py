@@ -3,6 +3,7 @@
 A comma parts views, a plus joins three converters as the channels of one image, and parentheses hold parameters.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -163,6 +164,28 @@ def as_views(views: Views, *, kind: Kind | None = None) -> tuple[Converter, ...]
     if not isinstance(views, Sequence) or not all(isinstance(view, str | Converter) for view in views):
         raise ParameterError(f"views must be text such as 'gasf,gadf' or converters, got {views!r:.80}")
     return tuple(one for view in views for one in as_views(view, kind=kind))
+
+
+def views_by_kind(
+    views: Views, *, kind: Kind | None = None
+) -> tuple[Converter, ...] | dict[Kind, tuple[Converter, ...]]:
+    """Return what `as_views` does; of a name that several kinds have, the converters of each kind, none of the others.
+
+    Examples
+    --------
+    >>> {kind: len(views) for kind, views in views_by_kind("scalogram").items()}
+    {'audio': 1, 'binary': 0, 'mouse': 0, 'series': 1}
+    """
+    try:
+        return as_views(views, kind=kind)
+    except ParameterError:
+        of_kind: dict[Kind, tuple[Converter, ...]] = dict.fromkeys(sorted(kinds()), ())
+        for one in of_kind if kind is None else ():
+            with contextlib.suppress(ParameterError):
+                of_kind[one] = as_views(views, kind=one)
+        if sum(map(bool, of_kind.values())) < 2:
+            raise
+        return of_kind
 
 
 def parse_views(text: str, *, kind: Kind | None = None) -> tuple[Converter, ...]:

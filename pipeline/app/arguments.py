@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from phosphene.converters import Converter, ParameterError, ReadOptions, default_views, parse_views
+from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import check_options, kinds
-from phosphene.converters.views import as_views, set_parameters
+from phosphene.converters.views import set_parameters, views_by_kind
 from phosphene.datasets.manifest import Manifest
 from phosphene.pipeline.tiles.remote import is_remote
 
@@ -141,7 +141,7 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
     for name in recipe.archs:
         blueprint(name)
     if recipe.views:
-        as_views(recipe.views, kind=options.kind)
+        views_by_kind(recipe.views, kind=options.kind)
     if recipe.weights and recipe.weights != RANDOM and not recipe.weights.is_file():
         raise ParameterError(f"{recipe.weights}: no such file of weights; check the path")
     return recipe
@@ -169,9 +169,11 @@ def views_of(
     options: argparse.Namespace, settings: dict[str, str]
 ) -> tuple[Converter, ...] | dict[Kind, tuple[Converter, ...]] | None:
     """Return what is to be drawn of every file, or of files of each kind; None for the default views."""
-    views = parse_views(options.views, kind=options.kind) if options.views else None
+    views = views_by_kind(options.views, kind=options.kind) if options.views else None
     if not settings:
         return views
+    if isinstance(views, dict):
+        return {kind: set_parameters(some, settings) if some else () for kind, some in views.items()}
     if views or options.kind:
         return set_parameters(views or default_views(options.kind), settings)
     try:

@@ -13,7 +13,7 @@ from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import recognise
-from phosphene.converters.views import Views, as_views
+from phosphene.converters.views import Views, views_by_kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.parts import ItemList, ItemSpool, list_in_parts
 from phosphene.datasets.sources import root_of
@@ -134,8 +134,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
             "the Ray engine converts files that every node sees; name a folder that all share"
         )
     if views is not None and not isinstance(views, Mapping):
-        views = as_views(views, kind=kind)
-        kind = kind or (views[0].kind if views else None)
+        views = views_by_kind(views, kind=kind)
+        kind = kind or (views[0].kind if views and not isinstance(views, dict) else None)
     with local_folder(out) as (folder, remote), _listed(src, folder, kind, options) as (listed, root, name):
         sweep(folder)
         run = _Run(folder, root, name, _chooser(views, kind), device, pool, FORMATS[to], remote)
@@ -269,6 +269,8 @@ def _chooser(
             return str(error)
         except Exception as error:  # a fault of a reader costs this file only
             return f"{type(error).__name__}: {short(error)}"
+        if found in by_kind and not by_kind[found]:
+            return f"a {found} file; what is to be drawn is of {', '.join(kind for kind in by_kind if by_kind[kind])}"
         return check_views(by_kind[found]) if found in by_kind else default_views(found)
 
     return choose

@@ -117,6 +117,14 @@ def test_size_without_a_view_is_that_of_every_kind(phosphene, raw, tmp_path):
     assert {PIL.Image.open(io.BytesIO(picture.read_bytes())).size for picture in pictures} == {(32, 32)}
 
 
+def test_a_name_that_several_kinds_have_is_drawn_of_the_files_of_each(phosphene, raw, tmp_path):
+    done = phosphene("convert", raw, tmp_path / "out", "--as", "scalogram", "--size", "32", "--json")
+    assert done.json["converted"] == 6  # three sounds, three series
+    reasons = {item["path"].split("/")[-3]: item["error"] for item in done.json["failed"]}
+    for kind in ("mouse", "binary"):
+        assert f"a {kind} file; what is to be drawn is of audio, series" in reasons[kind]
+
+
 def test_a_kind_named_is_the_kind_of_every_file(phosphene, raw, tmp_path):
     done = phosphene(
         "convert", raw / "audio", tmp_path / "out", "--kind", "binary", "--as", "bigram", "--json"
