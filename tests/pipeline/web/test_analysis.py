@@ -96,8 +96,8 @@ def test_long_sound_is_played_in_part_and_at_a_rate_that_browsers_know(classifie
 
 @pytest.mark.slow
 def test_memory_is_limited(planted, folder):
-    soundfile.write(folder / "long.wav", np.zeros(60_000_000, np.float32), 48_000, subtype="PCM_U8")
-    pool = ProcessPool(partial(make_analyser, planted / "model", 100 * 2**20), workers=1, limit_s=120)
+    soundfile.write(folder / "long.wav", np.zeros(150_000_000, np.float32), 48_000, subtype="PCM_U8")
+    pool = ProcessPool(partial(make_analyser, planted / "model", 500 * 2**20), workers=1, limit_s=120)
     try:
         good = pool.run(Task("predict", str(planted / "sounds" / "planted" / "1.wav"), folder))
         assert good["label"] == "planted"
