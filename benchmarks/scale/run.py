@@ -1,6 +1,6 @@
 """Listing, hashing, converting and resuming at 1,000, 10,000 and 100,000 files: seconds and peak memory.
 
-    python benchmarks/scale/run.py --folder /tmp/scale
+    python benchmarks/scale/run.py --folder FOLDER
 
 Each step is a process of its own, so that its peak memory is its own; workers are counted where one of them held more.
 Files are series of 32 values, a thousand in a folder; images are 32 pixels wide. CPU seconds are those of all processes

@@ -260,7 +260,7 @@ class SoundConverter(Converter):
     def _wanted(self, signal: Audio) -> int:
         """Return how many samples are drawn."""
         if self.keep == "trimmed":
-            start, stop = trim(signal.samples, block=max(1, round(_TRIM_BLOCK_S * signal.rate_hz)))
+            start, stop = _trimmed(signal)
             return stop - start
         if self.duration_s is None:
             return int(signal.samples.shape[1])
@@ -269,7 +269,7 @@ class SoundConverter(Converter):
     def _first(self, signal: Audio) -> int:
         """Return which sample is drawn first."""
         if self.keep == "trimmed":
-            return trim(signal.samples, block=max(1, round(_TRIM_BLOCK_S * signal.rate_hz)))[0]
+            return _trimmed(signal)[0]
         wanted = self._wanted(signal)
         over = max(0, int(signal.samples.shape[1]) - wanted)
         if over and self.keep == "loudest":
@@ -286,6 +286,10 @@ class SoundConverter(Converter):
             )
         whole = self.low_hz >= _HIGHEST_HZ or signal.rate_hz > _RECORDED_FOR_PEOPLE_HZ
         return self.high_hz or (half_hz if whole else min(half_hz, _HIGHEST_HZ))
+
+
+def _trimmed(signal: Audio) -> tuple[int, int]:
+    return trim(signal.samples, block=max(1, round(_TRIM_BLOCK_S * signal.rate_hz)))
 
 
 def trim(samples: np.ndarray, *, block: int) -> tuple[int, int]:

@@ -124,7 +124,7 @@ def _add_show(parser: argparse.ArgumentParser) -> None:
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", type=_place, metavar="OUT", help="the folder for the images")
+    parser.add_argument("out", type=_path_or_url, metavar="OUT", help="the folder for the images")
     parser.add_argument(
         "--as",
         dest="views",
@@ -171,7 +171,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="raw files, fragments (FILE#t=5,10), folders or tables"
     )
-    parser.add_argument("--out", type=_place, metavar="FILE", help="write the predictions to this file")
+    parser.add_argument("--out", type=_path_or_url, metavar="FILE", help="write the predictions to this file")
     parser.add_argument(
         "--to", choices=("csv", "raven", "audacity"), default="csv",
         help="format of --out: table, selections or label track (csv)",
@@ -208,7 +208,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _add_embed(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", type=_place, metavar="OUT", help="file to write: OUT.parquet")
+    parser.add_argument("out", type=_path_or_url, metavar="OUT", help="file to write: OUT.parquet")
     parser.add_argument(
         "--as", dest="views", metavar="VIEW[,VIEW]", help="views the network sees (default views of the kind)"
     )
@@ -467,8 +467,10 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _place(text: str) -> Path | str:
-    return text if "://" in text else Path(text)  # a path would make one slash of two
+def _path_or_url(text: str) -> Path | str:
+    from phosphene.pipeline.tiles.remote import is_remote
+
+    return text if is_remote(text) else Path(text)  # a path would make one slash of two
 
 
 def _positive(text: str) -> int:

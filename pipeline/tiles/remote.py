@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from phosphene.converters import MissingExtra, ParameterError, ReadError
+from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item
@@ -71,7 +72,7 @@ def file_system(url: str) -> tuple[Any, str]:
         raise MissingExtra(f"{url}: {error}") from error
     except Exception as error:
         raise ParameterError(
-            f"{url}: cannot be reached ({error}); check the URL and the environment"
+            f"{url}: cannot be reached ({short(error)}); check the URL and the environment"
         ) from error
     return system, str(path).rstrip("/")
 
@@ -302,7 +303,6 @@ def _explained(url: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ReadError(f"{url}: no such file or folder; check the URL") from error
     except Exception as error:  # each file system has errors of its own
-        what = " ".join(str(error).split())[:200] or type(error).__name__
         raise ReadError(
-            f"{url}: cannot be read or written ({what}); check the URL and the environment"
+            f"{url}: cannot be read or written ({short(error)}); check the URL and the environment"
         ) from error

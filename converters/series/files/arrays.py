@@ -162,8 +162,10 @@ def _shaped(
             "(channels, n) or (items, channels, n)"
         )
     high, wide = array.shape
-    beside = labels or (options.label != "none" and labels_beside(path, high)[0])
-    if options.layout == "rows" or (options.layout is None and (beside or _rows_are_items(array))):
+    if options.layout == "rows" or (
+        options.layout is None
+        and (labels or (options.label != "none" and labels_beside(path, high)[0]) or _rows_are_items(array))
+    ):
         if options.layout is None:
             notes.append(Note(
                 f"each of its {high} rows is taken as an item of {wide} samples; "

@@ -11,7 +11,7 @@ from phosphene.converters import default_views
 from phosphene.pipeline import Recipe, train
 
 MOST_MORE_KB, MOST_GROWTH_KB = 250_000, 50_000
-FEW, MANY = 4_000, 20_000  # two parts, and ten
+A_THOUSAND, FEW, MANY = 1_000, 4_000, 20_000  # FEW: two whole parts of a prediction
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -98,7 +98,7 @@ def model(tmp_path_factory):
 def many_files(tmp_path_factory):
     """Two folders of series, each file another one, and a table of the larger."""
     folder = tmp_path_factory.mktemp("many")
-    for count in (FEW, MANY):
+    for count in (A_THOUSAND, FEW, MANY):
         write_series(folder / str(count), count, seed=0)
     names = [f"{MANY}/{number:06}.csv,{'-' * 40}" for number in range(MANY)]
     (folder / "table.csv").write_text("\n".join(["path,comment", *names]) + "\n")
@@ -126,13 +126,15 @@ def test_predict_takes_no_more_memory_for_more_files(spent, source, model, many_
 @pytest.mark.parametrize("form", ["png", "parquet"])
 def test_convert_takes_no_more_memory_for_more_files(spent, form, many_files, tmp_path):
     most_kb = {}
-    for count in (FEW, MANY):
+    for count in (A_THOUSAND, MANY):
         result, most_kb[count] = spent(
             "convert", many_files / str(count), tmp_path / str(count), "--as", "gasf(size=32)", "--to", form
         )
         assert result["converted"] == count
-    growth_kb = most_kb[MANY] - most_kb[FEW]
-    print(f"{form}: {most_kb[FEW] / 1024:.0f} MiB of {FEW} files, {growth_kb / 1024:.1f} more of {MANY}")
+    growth_kb = most_kb[MANY] - most_kb[A_THOUSAND]
+    print(
+        f"{form}: {most_kb[A_THOUSAND] / 1024:.0f} MiB of {A_THOUSAND} files, {growth_kb / 1024:.1f} more of {MANY}"
+    )
     assert growth_kb < MOST_GROWTH_KB
     shutil.rmtree(tmp_path)
 
