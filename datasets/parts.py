@@ -37,6 +37,8 @@ from .tables import Found, address_of, check_there, check_width
 
 _log = logging.getLogger("phosphene")
 T = TypeVar("T")
+PART = 2048
+"""Items of a large source that are held at a time, unless another number is named."""
 _MOST_NOTES = 20
 """Notes told of one source."""
 _MOST_OPENING = 1000
@@ -294,7 +296,7 @@ class PartListing(Listing):
             yield from self.listed_part(part, labels, most)
 
     def listed_part(
-        self, files: Sequence[Path], labels: Mapping[tuple[str, ...], ClassFolder], most: int = 2048
+        self, files: Sequence[Path], labels: Mapping[tuple[str, ...], ClassFolder], most: int = PART
     ) -> Iterator[Found]:
         """Yield the items of some files of the folder, and notes on them, by what its folders say of their files."""
         items = [self._labelled(file, labels) for file in self.without_clutter(files)]

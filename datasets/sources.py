@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from phosphene.converters import ParameterError, PhospheneError, ReadError
-from phosphene.converters.core.errors import short
+from phosphene.converters.core.errors import reason
 from phosphene.converters.core.facts import KindFacts
 from phosphene.converters.core.files import (
     DEFAULTS,
@@ -270,9 +270,8 @@ class Listing:
             return
         try:
             head = read_head(path)
-            key = (
-                self.facts.key(path, head) if self._own_kinds else None
-            )  # of those that others bring nothing is known
+            # A kind of another package is decided by code that is not in the key.
+            key = self.facts.key(path, head) if self._own_kinds else None
             known = self.facts.find(key)
             if known:
                 self.single.add(path)
@@ -578,9 +577,7 @@ def _rows_of(items: Sequence[Item]) -> str:
 
 def _why(error: Exception, path: Path) -> str:
     """Return what is wrong with a file; a fault of a reader costs that file only."""
-    return (
-        str(error) if isinstance(error, PhospheneError) else f"{path}: {type(error).__name__}: {short(error)}"
-    )
+    return reason(error) if isinstance(error, PhospheneError) else f"{path}: {reason(error)}"
 
 
 def _below(folder: Path) -> list[Path]:

@@ -31,3 +31,14 @@ class MissingExtra(PhospheneError, ImportError):  # noqa: N818  (named for the u
 def short(error: Exception) -> str:
     """Return what a library says went wrong, on one line."""
     return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def reason(error: Exception) -> str:
+    """Return why something failed: what the library says itself, or the fault of another with its type.
+
+    Examples
+    --------
+    >>> reason(ReadError("a.wav: empty")), reason(KeyError("a"))
+    ('a.wav: empty', "KeyError: 'a'")
+    """
+    return str(error) if isinstance(error, PhospheneError) else f"{type(error).__name__}: {short(error)}"

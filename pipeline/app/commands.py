@@ -255,8 +255,8 @@ def _explain(options: argparse.Namespace) -> Outcome:
 
 
 def _embed(options: argparse.Namespace) -> Outcome:
-    from phosphene.datasets.parts import is_large
-    from phosphene.pipeline.classifier.embed import PART, EmbedOptions, embed
+    from phosphene.datasets.parts import PART, is_large
+    from phosphene.pipeline.classifier.embed import EmbedOptions, embed
     from phosphene.pipeline.tiles.remote import is_remote
 
     check_target(options.out, ".parquet")

@@ -20,6 +20,7 @@ from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
+from phosphene.datasets.parts import PART
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, cut_each, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
@@ -40,8 +41,6 @@ from .novelty import Novelty
 from .signature import CONSTANT_NOTE, Signature, item_facts
 
 _NOVELTY = "novelty."
-_PART = 2048
-"""Items that are listed and predicted before the next are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +170,7 @@ class Classifier:
         if isinstance(pool, RayEngine) and any(map(is_remote, names := list(names))):
             raise ParameterError("the Ray engine reads files that every node sees; name files that all share")
         predict = _PredictPart(self, windows, threshold, max_novelty, pool.per_task)
-        yield from pool.stream(predict, input_parts(names, form, most=_PART))
+        yield from pool.stream(predict, input_parts(names, form, most=PART))
 
     def embed(
         self,

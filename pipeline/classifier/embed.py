@@ -13,7 +13,7 @@ from phosphene.converters import Converter, ParameterError, ReadOptions, default
 from phosphene.converters.core.files import DEFAULTS, atomic_write
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
-from phosphene.datasets.parts import is_large, list_in_parts
+from phosphene.datasets.parts import PART, is_large, list_in_parts
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import cut_each
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
@@ -26,8 +26,6 @@ from phosphene.pipeline.tiles.render import Tiles, render
 if TYPE_CHECKING:
     import pandas
 
-PART = 2048
-"""Items that are drawn and embedded before the next are."""
 _AT_A_TIME = 128
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from phosphene.converters import Converter, ParameterError, PhospheneError, ReadOptions, default_views
-from phosphene.converters.core.errors import short
+from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
+from phosphene.converters.core.errors import reason
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import recognise
@@ -265,10 +265,8 @@ def _chooser(
         try:
             held = item.signal
             found = kind or item.kind or (recognise(item.path) if held is None else held.kind)
-        except PhospheneError as error:
-            return str(error)
         except Exception as error:  # a fault of a reader costs this file only
-            return f"{type(error).__name__}: {short(error)}"
+            return reason(error)
         if found in by_kind and not by_kind[found]:
             return f"a {found} file; what is to be drawn is of {', '.join(kind for kind in by_kind if by_kind[kind])}"
         return check_views(by_kind[found]) if found in by_kind else default_views(found)

@@ -542,7 +542,7 @@ class _Leaving:
             os._exit(0)
 
 
-def _hold_to(limit_mb: int) -> None:
+def hold_to(limit_mb: int) -> None:
     """Let allocations fail beyond a limit, where the system can; what is mapped from files does not count."""
     with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
         import resource
@@ -562,7 +562,7 @@ def serve(limit_mb: int = 0) -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the parent ends its workers
     if limit_mb:
-        _hold_to(limit_mb)
+        hold_to(limit_mb)
     inbox, outbox = _take_pipes()
     try:
         function = _load(inbox, outbox)

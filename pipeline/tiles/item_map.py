@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from phosphene.converters import PhospheneError, ReadError
-from phosphene.converters.core.errors import short
+from phosphene.converters.core.errors import reason, short
 from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.datasets.manifest import Failure, Item
@@ -208,7 +208,7 @@ class _Attempt:
                 f"needs more memory than there is ({short(lack)}); cut it into windows, or use fewer workers"
             )
         except Exception as fault:  # a fault of the function is reported too
-            error = f"{type(fault).__name__}: {short(fault)}"
+            error = reason(fault)
         return Done(tuple(values), error, tuple(notes))
 
     def _results(self, task: ItemTask, notes: list[str]) -> Iterator[Any]:
@@ -311,10 +311,8 @@ def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:
     try:
         stamp = _stamp(source)
         return content_digest(source), stamp
-    except PhospheneError as error:
-        return str(error)
     except Exception as error:
-        return f"{type(error).__name__}: {short(error)}"
+        return reason(error)
 
 
 def _stamp(path: Path) -> Stamp:

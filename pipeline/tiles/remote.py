@@ -22,10 +22,10 @@ from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Item
-from phosphene.datasets.parts import PartListing
+from phosphene.datasets.parts import PART, PartListing
 from phosphene.datasets.splits import class_folders
 
-MOST_FILES, MOST_BYTES = 2048, 1 << 31
+MOST_FILES, MOST_BYTES = PART, 1 << 31
 """Fetched at a time, but for one file that is larger."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.")

@@ -21,6 +21,7 @@ from phosphene.pipeline.explain.explanation import explain
 from phosphene.pipeline.explain.grid import Grid
 from phosphene.pipeline.explain.plot import signal_png
 from phosphene.pipeline.explain.regions import WeightedRegion
+from phosphene.pipeline.tiles.engines import hold_to
 from phosphene.pipeline.tiles.pictures import draw_sheet
 
 Step = Literal["predict", "explain", "gallery"]
@@ -48,14 +49,11 @@ def make_analyser(model: Path, memory_bytes: int) -> Callable[[Task], dict[str, 
 
 
 def _limit_memory(more_bytes: int) -> None:
-    """Limit the memory of this process to so much more than it holds, where the system knows such limits."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
+    """Limit the memory of this process to so much more than it holds, where the system tells that."""
+    with suppress(OSError):
         status = Path("/proc/self/status").read_text().splitlines()
         held_kb = next(int(line.split()[1]) for line in status if line.startswith("VmData"))
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (held_kb * 1024 + more_bytes, hard))
+        hold_to((held_kb >> 10) + (more_bytes >> 20))
 
 
 def analyse(classifier: Classifier, task: Task) -> dict[str, Any]:

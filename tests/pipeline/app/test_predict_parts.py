@@ -36,7 +36,7 @@ def model(raw):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Parts of three items instead of thousands."""
-    monkeypatch.setattr(classifier_module, "_PART", 3)
+    monkeypatch.setattr(classifier_module, "PART", 3)
 
 
 def assert_same_rows(one, other):
@@ -55,7 +55,7 @@ def run(phosphene, model, raw, out, *more):
 
 def test_rows_notes_and_failures_are_those_of_one_part(raw, model, phosphene, tmp_path, monkeypatch):
     whole, whole_words = run(phosphene, model, raw, tmp_path / "whole.csv")
-    monkeypatch.setattr(classifier_module, "_PART", 3)
+    monkeypatch.setattr(classifier_module, "PART", 3)
     parts, parts_words = run(phosphene, model, raw, tmp_path / "parts.csv")
     assert_same_rows(tmp_path / "parts.csv", tmp_path / "whole.csv")
     assert (parts.status, parts.json["n"], len(parts.json["failed"])) == (1, 10, 5)

@@ -88,7 +88,7 @@ def test_convert_gives_the_same_files_and_resumes_twice(cluster, raw, tmp_path, 
 
 
 def test_predict_gives_the_same_table_failures_and_notes(cluster, raw, model, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(classifier_module, "_PART", 16)
+    monkeypatch.setattr(classifier_module, "PART", 16)
     monkeypatch.setenv(
         "PHOSPHENE_CACHE", str(tmp_path / "cache")
     )  # else here what was drawn there is not read again
