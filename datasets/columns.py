@@ -9,7 +9,6 @@ import csv
 import io
 import json
 import re
-import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from typing import Literal, NamedTuple
 from phosphene.converters import Fragment, MissingExtra, ParameterError, ReadError
 from phosphene.converters.core.errors import short
 from phosphene.converters.core.files import check_unpacked, is_file, walk
+from phosphene.converters.core.sheet import excel_rows
 from phosphene.converters.core.signal import parse_address
 from phosphene.converters.registry import readers
 
@@ -231,8 +231,10 @@ def _names_paths(head: bytes) -> bool:
     return any(_key(name.decode(errors="replace")) in _PATHS for name in names)
 
 
-def as_csv(path: Path, most: int | None = None) -> bytes:
+def as_csv(path: Path, most: int | None = None, notes: list[str] | None = None) -> bytes:
     """Return a table of items in Parquet, Excel or JSON (a list of records, or one a line) as CSV; `most` rows of it.
+
+    What is to be told of it is added to the notes.
 
     Raises
     ------
@@ -243,7 +245,8 @@ def as_csv(path: Path, most: int | None = None) -> bytes:
     """
     suffix = path.suffix.lower()
     try:
-        records = (_json_records if suffix in _JSON else _parquet if suffix == ".parquet" else _xlsx)(path)
+        read = _json_records if suffix in _JSON else _parquet
+        records = _xlsx(path, notes) if suffix == ".xlsx" else read(path)
         names, rows = dict[str, None](), list[Mapping[str, object]]()
         for record in islice(records, most):
             rows.append(record)
@@ -264,14 +267,13 @@ def as_csv(path: Path, most: int | None = None) -> bytes:
 
 
 def _json_records(path: Path) -> Iterator[Mapping[str, object]]:
-    text = path.read_text(encoding="utf-8-sig").lstrip()
-    found = (
-        json.loads(text) if text.startswith("[") else map(json.loads, filter(str.strip, text.splitlines()))
-    )
-    for record in found:
-        if not isinstance(record, dict):
-            raise ReadError(f"{path}: is no list of records; write a CSV with path,label")
-        yield record
+    with path.open(encoding="utf-8-sig") as file:
+        is_list = next(filter(str.strip, iter(lambda: file.read(1), "")), "") == "["
+        file.seek(0)
+        for record in json.load(file) if is_list else map(json.loads, filter(str.strip, file)):
+            if not isinstance(record, dict):
+                raise ReadError(f"{path}: is no list of records; write a CSV with path,label")
+            yield record
 
 
 def _parquet(path: Path) -> Iterator[Mapping[str, object]]:
@@ -291,22 +293,13 @@ def _parquet(path: Path) -> Iterator[Mapping[str, object]]:
             yield from batch.to_pylist()
 
 
-def _xlsx(path: Path) -> Iterator[Mapping[str, object]]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        what = "an Excel workbook, which needs openpyxl: pip install 'phosphene[files]'"
-        raise MissingExtra(f"{path}: {what}") from error
-    with zipfile.ZipFile(path) as archive:
-        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
+def _xlsx(path: Path, notes: list[str] | None) -> Iterator[Mapping[str, object]]:
+    with excel_rows(path) as (rows, found):
         names = [str(name or "") for name in next(rows, ())]
         if any(_key(name) in _PATHS for name in names):
+            if notes is not None:
+                notes += (note.text for note in found)
             yield from (dict(zip(names, row, strict=False)) for row in rows)
-    finally:
-        book.close()
 
 
 def _key(name: str) -> str:

@@ -375,7 +375,9 @@ class Listing:
     def _from_table(self, table: Path, *, need_labels: bool) -> Found:
         head = self.tables[table]
         if table.suffix.lower() in NOT_CSV:
-            data = as_csv(table)
+            notes = list[str]()
+            data = as_csv(table, notes=notes)
+            self.notes += (f"{table}: {note}" for note in notes)
         else:
             data = head if len(head) == table.stat().st_size else table.read_bytes()
         found = read_table(

@@ -3,6 +3,10 @@
 A message shows the value and the rule, starts with the path where a file is at fault, and ends with what to do.
 """
 
+import importlib
+from pathlib import Path
+from typing import Any
+
 
 class PhospheneError(Exception):
     """The root of all errors that phosphene raises on purpose."""
@@ -42,3 +46,17 @@ def reason(error: Exception) -> str:
     ('a.wav: empty', "KeyError: 'a'")
     """
     return str(error) if isinstance(error, PhospheneError) else f"{type(error).__name__}: {short(error)}"
+
+
+def library(name: str, path: Path, what: str) -> Any:
+    """Import a library of the extra `files`.
+
+    Raises
+    ------
+    MissingExtra
+        It is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtra(f"{path}: {what}, which needs {name}: pip install 'phosphene[files]'") from error

@@ -2,14 +2,18 @@
 
 import functools
 import re
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
 from .delimited import BLANKS, Delimiter, Form, decoded, is_date, is_missing, is_number, split
-from .files import Note
+from .errors import library
+from .files import Note, check_unpacked
 
 _SAMPLED_LINES, _SAMPLED_FIELDS = 50, 64
 _LOOKED_AT_LINES = 150
@@ -282,3 +286,26 @@ def _is_numeric(fields: Sequence[str], decimal: str) -> bool:
     numbers = [is_number(field, decimal) for field in fields]
     rest = (field for field, number in zip(fields, numbers, strict=True) if not number)
     return any(numbers) and all(is_missing(field) or is_date(field) for field in rest)
+
+
+@contextmanager
+def excel_rows(path: Path) -> Iterator[tuple[Iterator[tuple[Any, ...]], tuple[Note, ...]]]:
+    """Give the rows of the first sheet of an Excel workbook, and a note where it has others.
+
+    Raises
+    ------
+    ReadError
+        It unpacks to far more than it is.
+    MissingExtra
+        openpyxl is not installed.
+    """
+    openpyxl = library("openpyxl", path, "an Excel workbook")
+    with zipfile.ZipFile(path) as archive:
+        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        names = book.sheetnames
+        note = Note(f"its first sheet, {names[0]!r}, is read; there are {len(names)}", loss=True)
+        yield book.worksheets[0].iter_rows(values_only=True), (note,) if len(names) > 1 else ()
+    finally:
+        book.close()

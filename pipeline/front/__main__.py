@@ -24,9 +24,8 @@ def main() -> int:
     if status == INTERRUPTED:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(
-            status
-        )  # workers are ended and files are whole; tidying memory up would keep somebody waiting
+        # Workers are ended and files are whole; tidying memory up would keep somebody waiting.
+        os._exit(status)
     return status
 
 

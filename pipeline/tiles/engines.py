@@ -119,13 +119,13 @@ class LocalEngine:
         limit_mb: int | None = None,
         threads: int | None = 1,
     ) -> None:
-        self.workers = self.per_task = _checked(workers)
+        self.workers = self.per_task = checked_workers(workers)
         self.limit_s = limit_s
         self._start = functools.partial(
-            _start_process, threads, limit_mb or (_machine_mb() if self.workers > 1 else 0)
+            start_process, threads, limit_mb or (_machine_mb() if self.workers > 1 else 0)
         )
         self._early: deque[subprocess.Popen[bytes]] = deque()
-        self._idle: list[_Worker] | None = None  # of the last call; None where they are not kept
+        self._idle: list[Worker] | None = None  # of the last call; None where they are not kept
 
     @contextlib.contextmanager
     def started(self, count: int) -> Iterator[None]:
@@ -139,7 +139,7 @@ class LocalEngine:
         try:
             yield
         finally:
-            _stop(self._idle)
+            stop_workers(self._idle)
             self._idle = None
             for process in self._early:  # they have done nothing yet
                 process.kill()
@@ -190,24 +190,24 @@ class LocalEngine:
                             waiting.appendleft(list(worker.tasks))
                         pool.remove(worker)
                         if waiting:
-                            pool.append(_Worker(self._process(), payload))
+                            pool.append(Worker(self._process(), payload))
                     elif worker.results:
                         count -= 1
                         yield worker.tasks.popleft(), worker.results.popleft()
             if self._idle is not None:
                 self._idle, pool = self._idle + pool, []
         finally:
-            _stop(pool)
+            stop_workers(pool)
 
-    def _pool(self, payload: bytes, count: int) -> "list[_Worker]":
+    def _pool(self, payload: bytes, count: int) -> "list[Worker]":
         """Return workers that have the function: those of the last call, and new ones."""
         same = [worker for worker in self._idle or () if worker.payload == payload]
         if self._idle is not None:
-            _stop([worker for worker in self._idle if worker not in same])
+            stop_workers([worker for worker in self._idle if worker not in same])
             self._idle = same[count:]
-        return same[:count] + [_Worker(self._process(), payload) for _ in range(count - len(same))]
+        return same[:count] + [Worker(self._process(), payload) for _ in range(count - len(same))]
 
-    def _heard(self, pool: "list[_Worker]") -> "list[_Worker]":
+    def _heard(self, pool: "list[Worker]") -> "list[Worker]":
         """Wait for news of workers, and return those that have some; end those that take too long."""
         by_pipe = {worker.replies: worker for worker in pool if worker.tasks}
         heard = [by_pipe[pipe] for pipe in wait(list(by_pipe), timeout=1.0)]  # type: ignore[index]
@@ -220,7 +220,7 @@ class LocalEngine:
         return heard
 
 
-class _Worker:
+class Worker:
     """A worker process, and the tasks that it was given and has not done."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", payload: bytes) -> None:
@@ -280,7 +280,7 @@ class _Worker:
             self._pipe.send(message)
 
 
-def _stop(pool: "Sequence[_Worker]") -> None:
+def stop_workers(pool: "Sequence[Worker]") -> None:
     """End processes; those that are at a task have a moment to finish what they write."""
     for worker in pool:
         if not worker.is_dead:
@@ -299,7 +299,8 @@ def _machine_mb() -> int:
         return 0
 
 
-def _start_process(threads: int | None, limit_mb: int) -> "subprocess.Popen[bytes]":
+def start_process(threads: int | None, limit_mb: int) -> "subprocess.Popen[bytes]":
+    """Start a worker with so many threads, held to so much memory; 0 for no limit."""
     limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
@@ -338,7 +339,7 @@ class RayEngine:
     per_task = 1
 
     def __init__(self, workers: int | None = None) -> None:
-        self.workers = _checked(workers)
+        self.workers = checked_workers(workers)
         try:
             import ray
         except ImportError as error:
@@ -506,7 +507,8 @@ def _attempt_all(function: Any, tasks: Sequence[Any]) -> list[Any]:
     return [attempt(function, task) for task in tasks]
 
 
-def _checked(workers: int | None) -> int:
+def checked_workers(workers: int | None) -> int:
+    """Return how many processes are meant: None is one a core that this process may use."""
     if workers is None:
         affinity = getattr(os, "sched_getaffinity", None)
         return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import cloudpickle
 
-from .engines import GRACE_S, TaskError, _checked, _start_process, _stop, _Worker
+from .engines import GRACE_S, TaskError, Worker, checked_workers, start_process, stop_workers
 
 MOST_TO_LOAD_S = 600.0
 """What a worker may take to load its function."""
@@ -36,10 +36,10 @@ class ProcessPool:
     def __init__(
         self, make: Callable[[], Callable[[Any], Any]], *, workers: int | None, limit_s: float
     ) -> None:
-        self.workers, self.limit_s = _checked(workers), limit_s
+        self.workers, self.limit_s = checked_workers(workers), limit_s
         self._payload = cloudpickle.dumps(_Made(make))
-        self._free: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
-        self._busy = set[_Worker]()
+        self._free: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
+        self._busy = set[Worker]()
         for _ in range(self.workers):
             self._free.put(self._new())
 
@@ -76,14 +76,14 @@ class ProcessPool:
             except queue.Empty:
                 break
             if worker:
-                _stop([worker])
+                stop_workers([worker])
         for worker in tuple(self._busy):
             worker.process.kill()
 
-    def _new(self) -> "_Worker":
-        return _Worker(_start_process(1, 0), self._payload)
+    def _new(self) -> "Worker":
+        return Worker(start_process(1, 0), self._payload)
 
-    def _result(self, worker: "_Worker", task: Any) -> Any:
+    def _result(self, worker: "Worker", task: Any) -> Any:
         worker.give([task])
         while not worker.results:
             left_s = max(0.0, worker.since + self.limit_s - time.monotonic())

@@ -266,6 +266,16 @@ def test_tables_of_items_in_other_formats(folder, suffix):
         open_manifest(path)
 
 
+def test_a_workbook_of_several_sheets_is_told(folder):
+    frame = pd.DataFrame({"path": [f"{k}.wav" for k in range(N)], "label": list("ababab")})
+    with pd.ExcelWriter(folder / "meta.xlsx") as book:
+        frame.to_excel(book, sheet_name="clips", index=False)
+        frame.to_excel(book, sheet_name="more", index=False)
+    assert open_manifest(folder).notes == (
+        f"{folder}/meta.xlsx: its first sheet, 'clips', is read; there are 2",
+    )
+
+
 def test_records_of_values_are_no_table_of_items(tmp_path):
     pd.DataFrame({"x": np.sin(np.arange(300.0)), "y": 1.0}).to_parquet(tmp_path / "a.parquet")
     events = [{"t": k, "x": k, "y": k, "event": "move"} for k in range(50)]

@@ -3,13 +3,11 @@
 import atexit
 import csv
 import functools
-import importlib
 import io
 import os
 import re
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +16,9 @@ import numpy as np
 
 from ...core.child import Child
 from ...core.delimited import Form, PlainText
-from ...core.errors import MissingExtra, ReadError, short
+from ...core.errors import MissingExtra, ReadError, library, short
 from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked
-from ...core.sheet import Sheet
+from ...core.sheet import Sheet, excel_rows
 from .archives import Archive, OneSeries, Recording, finite
 from .arrays import arranged, is_rate
 from .layouts import understand
@@ -78,20 +76,6 @@ def open_container(kind: str, path: Path, options: ReadOptions) -> "Recording | 
     except Exception as error:  # of a damaged file each library has errors of its own
         why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ReadError(f"{path}: is damaged or cut short ({why}); write it again, or as CSV") from error
-
-
-def library(name: str, path: Path, what: str) -> Any:
-    """Import a library of the extra `files`.
-
-    Raises
-    ------
-    MissingExtra
-        It is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingExtra(f"{path}: {what}, which needs {name}: pip install 'phosphene[files]'") from error
 
 
 _MAT_TIMEOUT_S = 120.0
@@ -158,24 +142,15 @@ def _text(value: Any) -> str:
 
 def _open_xlsx(path: Path, options: ReadOptions) -> "Recording | Archive":
     """Read the first sheet as the table that it would be as CSV."""
-    openpyxl = library("openpyxl", path, "an Excel workbook")
-    with zipfile.ZipFile(path) as archive:
-        check_unpacked(path, sum(member.file_size for member in archive.infolist()))
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        sheet = book.worksheets[0]
+    with excel_rows(path) as (rows, notes):
         plain = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the table does)
         file = io.TextIOWrapper(plain, encoding="utf-8", newline="")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([_written(cell) for cell in row] for row in sheet.iter_rows(values_only=True))
+        writer.writerows([_written(cell) for cell in row] for row in rows)
         file.flush()
         file.detach()
         plain.seek(0)
-        names = book.sheetnames
-        note = Note(f"its first sheet, {names[0]!r}, is read; there are {len(names)}", loss=True)
-        return open_table(path, options, text=PlainText(path, plain), notes=(note,) if len(names) > 1 else ())
-    finally:
-        book.close()
+        return open_table(path, options, text=PlainText(path, plain), notes=notes)
 
 
 class EdfRecording:
