@@ -69,6 +69,11 @@ class Converter(ABC):
         """
         return (1, 1)
 
+    @property
+    def by_pixel(self) -> bool:
+        """Whether each pixel is a feature by itself, for a linear head; a network would see nothing in the image."""
+        return False
+
     def __call__(self, signal: Signal) -> Image:
         """Draw one signal.
 

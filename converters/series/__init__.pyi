@@ -5,6 +5,7 @@ from .kind import SeriesReader as SeriesReader
 from .levels import ChannelLevels as ChannelLevels
 from .line import LinePlot as LinePlot
 from .recurrence import RecurrencePlot as RecurrencePlot
+from .rocket import Rocket as Rocket
 from .rows import OverlappingWindows as OverlappingWindows
 from .rows import Patches as Patches
 from .scalogram import Scalogram as Scalogram

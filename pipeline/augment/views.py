@@ -142,6 +142,11 @@ class Augmented(Converter):
         return self.view.cells
 
     @property
+    def by_pixel(self) -> bool:
+        """As of the view."""
+        return self.view.by_pixel
+
+    @property
     def spec(self) -> str:
         """The view, what is changed before, and which copy it is; no text that `parse_views` takes."""
         changes = ",".join(change.spec for change in self.changes)

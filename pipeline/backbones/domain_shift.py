@@ -102,9 +102,10 @@ def tiles_domain_shift(
     """
     there = tiles.drawn if indices is None else np.intersect1d(indices, tiles.drawn)
     rng = np.random.default_rng(seed)
-    most = max(1, MOST_TILES // len(tiles.views))
+    views = [index for index, view in enumerate(tiles.views) if not view.by_pixel] or range(len(tiles.views))
+    most = max(1, MOST_TILES // len(views))
     some = np.sort(rng.permutation(there)[:most])
-    found = [measure_domain_shift(backbone, tiles.pixels(some, view)) for view in range(len(tiles.views))]
+    found = [measure_domain_shift(backbone, tiles.pixels(some, view)) for view in views]
     if found[0].distance is None:
         return found[0]
     return _domain_shift(np.mean([one.by_layer for one in found], axis=0).tolist())

@@ -21,6 +21,8 @@ Block = tuple[int, str, Pooling]
 
 PIXELS = "pixels"
 """Named as a layer, the image itself, before the first layer."""
+EACH_PIXEL = "each pixel"
+"""Named as a layer, every pixel of a view whose pixels are features by themselves; it stands for all layers of it."""
 THUMBNAIL = 28
 """Pixels along each side to which images are averaged as features."""
 LEAST_SIZE = 0.4
@@ -43,9 +45,11 @@ class Extractor:
     pooled_layers: tuple[PooledLayer, ...]
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: bool = False
     ) -> dict[PooledLayer, np.ndarray]:
         """Return mean, maximum and deviation of every feature map or cell: float32 (n, n_features) by pooled layer."""
+        if by_pixel:
+            return {(EACH_PIXEL, "whole"): pixels.reshape(len(pixels), -1) / np.float32(255)}
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
@@ -142,6 +146,11 @@ class Features:
         """Whether the pixels are among them."""
         return any(layer == PIXELS for _, layer, _ in self.blocks)
 
+    @property
+    def seen_by_network(self) -> list[int]:
+        """The views of which there are layers, and not each pixel."""
+        return sorted({view for view, layer, _ in self.blocks if layer != EACH_PIXEL})
+
     def of_views(self, views: Sequence[int]) -> "Features":
         """Return the features of some views."""
         return Features(
@@ -157,7 +166,7 @@ class Features:
         """Return the blocks of some items, of all views, for weighted layers.
 
         The weight of a layer is divided among the views by theirs, or equally where none are given; a view without
-        cells is pooled as a whole.
+        cells is pooled as a whole, and one whose pixels are features has these for every layer.
         """
         of_block: dict[Block, float] = {}
         for layer, weight in weights.items():
@@ -177,7 +186,8 @@ class Features:
         return [
             block
             for block in self.blocks
-            if block[1] == layer and block[2] == (way if (block[0], layer, way) in self.blocks else "whole")
+            if block[1] == EACH_PIXEL
+            or (block[1] == layer and block[2] == (way if (block[0], layer, way) in self.blocks else "whole"))
         ]
 
 
@@ -202,7 +212,8 @@ def view_features(
         for view, converter in enumerate(tiles.views):
             for start in range(0, len(drawn), AT_A_TIME):
                 some = slice(start, min(start + AT_A_TIME, len(drawn)))
-                found = extractor(tiles.pixels(drawn[some], view), cells=converter.cells)
+                pixels = tiles.pixels(drawn[some], view)
+                found = extractor(pixels, cells=converter.cells, by_pixel=converter.by_pixel)
                 for (layer, pooling), values in found.items():
                     shape = (len(drawn), values.shape[1])
                     blocks.setdefault((view, layer, pooling), np.empty(shape, np.float32))[some] = values

@@ -236,7 +236,8 @@ def model_features(model: Model, tiles: Tiles, layer: str | None) -> tuple[np.nd
         float32 (n_drawn, n_features): the averages of the maps of one layer, views and networks side by side.
     """
     parts, layers = list[np.ndarray](), list[str]()
-    for view in range(len(tiles.views)):
+    seen = [view for view, one in enumerate(tiles.views) if not one.by_pixel] or range(len(tiles.views))
+    for view in seen:
         for backbone in model.trained_bodies(view):
             layers.append(chosen_layer(backbone, layer))
             parts.append(layer_means(freeze(backbone, layers[-1:]), tiles, view))

@@ -21,6 +21,10 @@ CHANNEL_VIEWS = (
     "windows(size={0},length=1,channels=stack,input=differences,value_range=training)"
 )
 CHANNEL_LEVELS = "levels(size=112,value_range=training)"
+KERNEL_VIEW = "rocket(size=112)"
+"""FIGURES"""
+LEAST_SAMPLES = 9
+"""Of the kernels of that view."""
 LEAST_GAIN = 0.5
 WORD_VIEW = "mel(size=112,keep=trimmed,window_s=0.025,n_mels=24)"
 """So few bands that harmonics, which tell the speaker, melt into the formants, which tell the word. Of synthetic spoken
@@ -106,6 +110,21 @@ def channel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
     size = next((size for size in (112, 224) if max(counts) * SMALLEST_CELL <= size), None)
     strips = [CHANNEL_VIEWS.format(size)] if size else []
     return parse_views(",".join([*strips, CHANNEL_LEVELS]), kind="series")
+
+
+def kernel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Return the view of how series answer to convolution kernels, for a linear head; nothing for other signals.
+
+    Examples
+    --------
+    >>> from phosphene.converters import Series
+    >>> [view.spec for view in kernel_views([Series(np.zeros(50))])], kernel_views([Series(np.zeros(5))])
+    (['rocket(size=112)'], ())
+    """
+    counts = [one.values.shape[1] for one in signals if isinstance(one, Series)]
+    if not counts or len(counts) < len(signals) or np.median(counts) < LEAST_SAMPLES:
+        return ()
+    return parse_views(KERNEL_VIEW, kind="series")
 
 
 def levels_db(sound: Audio) -> tuple[float, float]:

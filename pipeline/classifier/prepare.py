@@ -27,7 +27,7 @@ from phosphene.pipeline.tiles.render import Tiles, render
 from .classifier import Classifier
 from .evaluation import Evaluation, OutOfFold, Predictions
 from .novelty import Novelty, choose_points
-from .per_split import EstimatorPerSplit, channel_views, level_views, word_views
+from .per_split import EstimatorPerSplit, channel_views, kernel_views, level_views, word_views
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
@@ -168,6 +168,9 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
     choice = _with_squares(_choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source), tiles)
     recipe = replace(recipe, strategy=choice.strategy)
+    if choice.strategy != "probe" and not recipe.views:  # what only a linear head sees anything in
+        tiles = tiles.of_views([index for index, view in enumerate(tiles.views) if not view.by_pixel])
+        of_splits = [tuple(view for view in views if not view.by_pixel) for views in of_splits]
     make = functools.partial(_estimator, recipe, backbones, manifest, learned, progress=progress)
     estimator, copies_failed = make(tiles)
     if any(one != of_splits[0] for one in of_splits):
@@ -250,7 +253,7 @@ def _choice(
     if not len(indices):
         return StrategyChoice("probe", "nothing could be drawn to choose by")
     labels = [label for label in manifest.labels[split.train] if label is not None]
-    amount = Amount.of(labels, windows=len(indices), views=len(tiles.views))
+    amount = Amount.of(labels, windows=len(indices), views=sum(not view.by_pixel for view in tiles.views))
     return choose_strategy(
         amount,
         tiles_domain_shift(backbone, tiles, indices),
@@ -312,4 +315,6 @@ def _split_views(
             _log.warning("its classes differ in level: a view that keeps it is added, %s", more[0].spec)
             views += more
         views += word_views(learned) + channel_views(learned)
+        if recipe.strategy in ("auto", "probe"):
+            views += kernel_views(learned)
     return resolve_views(fit_views(views, cut.windows), learned)

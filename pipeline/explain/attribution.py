@@ -110,20 +110,24 @@ def _of_probe(
     probe: Any, images: Sequence[np.ndarray], views: Sequence[Converter], direction: np.ndarray
 ) -> Attribution:
     extractor, head = probe.extractor, probe.head
-    found = [extractor(image[None], cells=view.cells) for image, view in zip(images, views, strict=True)]
+    found = [
+        extractor(image[None], cells=view.cells, by_pixel=view.by_pixel)
+        for image, view in zip(images, views, strict=True)
+    ]
     row = np.concatenate([block[0] for of_view in found for block in of_view.values()])
     off = (row - head.scaling.mean) * head.scaling.factor
     length = max(float(np.linalg.norm(off)), 1e-6)
     slope = head.scaling.factor * (head.weight @ direction) / (length * head.temperature)
     usual, maps, start = head.scaling.mean, [], 0
     for image, view, of_view in zip(images, views, found, strict=True):
-        deep, total = extractor.maps(image[None]), np.zeros(image.shape[:2])
+        deep = {} if view.by_pixel else extractor.maps(image[None])
+        total = np.zeros(image.shape[:2])
         for (layer, way), block in of_view.items():
             part = slice(start, start := start + block.shape[1])
             terms = _Terms(row[part], slope[part], usual[part])
-            total += _resized(
-                _block_map(deep.get(layer), terms, view.cells if way == "cells" else WHOLE), image
-            )
+            grid = view.cells if way == "cells" else WHOLE
+            shape = image.shape[:2] if view.by_pixel else (THUMBNAIL, THUMBNAIL)
+            total += _resized(_block_map(deep.get(layer), terms, grid, shape), image)
         maps.append(total)
     scores = (off / length) @ head.weight + head.bias
     return Attribution(tuple(maps), log_softmax(scores[None], temperature=head.temperature)[0])
@@ -148,10 +152,15 @@ class _Terms:
         ]
 
 
-def _block_map(maps: torch.Tensor | None, terms: _Terms, grid: tuple[int, int]) -> np.ndarray:
-    """Return the evidence of one block of features by position, which adds up to that of the block."""
+def _block_map(
+    maps: torch.Tensor | None, terms: _Terms, grid: tuple[int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    """Return the evidence of one block of features by position, which adds up to that of the block.
+
+    `shape` is that of the pixels, where these are the features.
+    """
     if maps is None:  # the pixels themselves
-        pixels = terms.reshaped(-1, THUMBNAIL, THUMBNAIL)
+        pixels = terms.reshaped(-1, *shape)
         return np.asarray((pixels.slope * (pixels.value - pixels.usual)).sum(axis=0, dtype=np.float64))
     positions = maps[0].permute(1, 2, 0).double().numpy()
     rows, columns = (cell_edges(count, size) for count, size in zip(grid, positions.shape[:2], strict=True))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from phosphene.pipeline.backbones.backbone import Backbone, feature_maps
-from phosphene.pipeline.backbones.features import PIXELS, THUMBNAIL
+from phosphene.pipeline.backbones.features import EACH_PIXEL, PIXELS, THUMBNAIL
 from phosphene.pipeline.backbones.frozen import WHOLE, cell_edges, fold_batch_norms
 from phosphene.pipeline.strategies.ensemble import Ensemble
 from phosphene.pipeline.strategies.estimator import Model
@@ -34,12 +34,15 @@ class ImageShape:
         Of its images.
     cells
         Rows and columns of cells in which a pattern means different things.
+    by_pixel
+        Whether each pixel is a feature by itself.
     """
 
     height: int
     width: int
     channels: int
     cells: Grid = WHOLE
+    by_pixel: bool = False
 
 
 def graph_of(model: Model, shapes: Sequence[ImageShape]) -> nn.Module:
@@ -123,6 +126,8 @@ class ProbeGraph(nn.Module):
 
     def _features(self, view: int, pixels: Tensor) -> dict[tuple[str, str], Tensor]:
         found: dict[tuple[str, str], Tensor] = {}
+        if self.shapes[view].by_pixel:
+            return {(EACH_PIXEL, "whole"): pixels.flatten(1) / 255}
         if (PIXELS, "whole") in self.pooled:
             found[PIXELS, "whole"] = self.thumbnails[view](as_planes(pixels) / 255).flatten(1)
         maps = feature_maps(self.bodies[view], self.inputs[view](pixels), layers=self.layers)

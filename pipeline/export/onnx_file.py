@@ -163,7 +163,7 @@ def _graph(model: Model, tiles: Tiles, form: SignalForm | None) -> nn.Module:
     shapes = []
     for index, view in enumerate(tiles.views):
         height, width, channels = tiles.tile(first, index).shape
-        shapes.append(ImageShape(height, width, channels, view.cells))
+        shapes.append(ImageShape(height, width, channels, view.cells, by_pixel=view.by_pixel))
     return _Graph(ViewGraph(tiles.views, form) if form else None, graph_of(model, shapes)).eval()
 
 

@@ -6,8 +6,9 @@ https://arxiv.org/abs/1411.1792). So layers are weighted anew for every data set
 its training items. To weight them is steadier than to choose one: of many candidates the best on a few items is the
 luckiest.
 
-Views count equally, but those of series with several channels: whether the height of a channel tells classes apart, or
-its form alone, differs from data set to data set. There families of views are weighted in the same way.
+Views count equally, but for families that see different things: how often a series answers to convolution kernels, or
+the images that a network sees; the height of channels, or their form alone. Which of them tells classes apart differs
+from data set to data set, so families are weighted in the same way.
 """
 
 import itertools
@@ -70,10 +71,11 @@ def view_families(views: Sequence[Converter]) -> list[list[int]]:
     >>> from phosphene.converters import parse_views
     >>> view_families(parse_views("line,gadf")), view_families(parse_views("line,levels,gadf"))
     ([[0, 1]], [[0, 2], [1]])
+    >>> view_families(parse_views("windows,line,rocket"))
+    [[0, 1], [2]]
     """
-    if not any(view.family == WEIGHTED_BESIDE for view in views):
-        return [list(range(len(views)))]
-    names = [view.family for view in views]
+    beside = any(view.family == WEIGHTED_BESIDE for view in views)
+    names = [view.family if beside or view.by_pixel else "" for view in views]
     return [[i for i, name in enumerate(names) if name == family] for family in dict.fromkeys(names)]
 
 
@@ -114,15 +116,16 @@ def fit_layer_weights(
     {('late', 'whole'): 1.0}
     """
     validate = _CrossValidation(targets, groups)
-    ways: tuple[Pooling, ...] = ("whole", "cells") if features.has_cells else ("whole",)
-    pixels: list[PooledLayer] = [(PIXELS, "whole")] if features.has_pixels else []
+    seen = features.of_views(features.seen_by_network) if features.seen_by_network else features
+    ways: tuple[Pooling, ...] = ("whole", "cells") if seen.has_cells else ("whole",)
+    pixels: list[PooledLayer] = [(PIXELS, "whole")] if seen.has_pixels else []
     pooled = [*pixels, *itertools.product(layers, ways)]
-    kernels = _kernels(features, indices, pooled)
+    kernels = _kernels(seen, indices, pooled)
     candidates = [
         candidate
         for way in ways
         for run in _runs(layers)
-        for candidate in _candidates(run, way, features.has_pixels)
+        for candidate in _candidates(run, way, seen.has_pixels)
     ]
     errors = np.array([validate(_weighted_sum(kernels, candidate))[0] for candidate in candidates])
     alone = {layer: validate(kernel)[1] for layer, kernel in kernels.items()}
@@ -140,9 +143,7 @@ def _view_weights(
     validate: "_CrossValidation",
 ) -> dict[int, float]:
     """Weight families of views: candidates are all unions of families, each of which counts equally in them."""
-    kernels = [
-        _weighted_sum(_kernels(features.of_views(family), indices, weights), weights) for family in families
-    ]
+    kernels = [_family_kernel(features.of_views(family), indices, weights) for family in families]
     numbers = range(len(families))
     unions = [union for size in numbers for union in itertools.combinations(numbers, size + 1)]
     errors = np.array(
@@ -153,6 +154,13 @@ def _view_weights(
         for number in union:
             shares[number] += float(weight) / len(union)
     return {view: shares[number] / len(family) for number, family in enumerate(families) for view in family}
+
+
+def _family_kernel(features: Features, indices: np.ndarray, weights: LayerWeights) -> np.ndarray:
+    """Return the inner products of items by some views; those of pixels are the same for every layer."""
+    if not features.seen_by_network:
+        return _kernel(features, indices, next(iter(weights)))
+    return _weighted_sum(_kernels(features, indices, weights), weights)
 
 
 def _runs(layers: Sequence[str]) -> list[Sequence[str]]:

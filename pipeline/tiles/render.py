@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -57,6 +57,11 @@ class Tiles:
     def drawn(self) -> np.ndarray:
         """The indices of the items that have tiles, int."""
         return np.flatnonzero([keys is not None for keys in self.keys])
+
+    def of_views(self, views: Sequence[int]) -> "Tiles":
+        """Return the tiles of some views."""
+        keys = tuple(of_item and tuple(of_item[view] for view in views) for of_item in self.keys)
+        return replace(self, views=tuple(self.views[view] for view in views), keys=keys)
 
     def tile(self, index: int, view: int = 0) -> np.ndarray:
         """Return one tile, uint8 (height, width, channels); ParameterError if the item failed."""

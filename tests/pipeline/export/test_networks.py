@@ -76,3 +76,21 @@ def test_views_of_one_size_share_their_weights():
     model = train(waves(), ["a", "b"] * 12, recipe, valid="none", progress=False).classifier.model
     graph = graph_of(model, [ImageShape(64, 64, 1, (4, 4))] * 2)
     assert graph.bodies[0] is graph.bodies[1]
+
+
+def test_each_pixel_of_kernels_is_a_feature_of_the_graph(tmp_path):
+    recipe = Recipe(
+        views="gasf(size=64),rocket(size=84)",
+        arch="lenet",
+        weights=Path("random"),
+        strategy="probe",
+        workers=1,
+    )
+    classifier = train(waves(), ["slow", "fast"] * 12, recipe, valid="none", progress=False).classifier
+    items = [Item(Path(f"{index}"), signal=Series(one)) for index, one in enumerate(waves(7))]
+    tiles = render(items, classifier.views, store=TileStore(tmp_path), workers=1, progress=False)
+    shapes = [ImageShape(64, 64, 1, (4, 4)), ImageShape(84, 84, 1, by_pixel=True)]
+    images = [torch.from_numpy(tiles.pixels(tiles.drawn, view)) for view in range(2)]
+    with torch.inference_mode():
+        found = graph_of(classifier.model, shapes).eval()(images).numpy()
+    assert found == pytest.approx(np.exp(classifier.model.log_probabilities(tiles)), abs=1e-5)

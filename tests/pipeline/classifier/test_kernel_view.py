@@ -1,0 +1,100 @@
+"""Series are seen by convolution kernels too, whose every pixel a linear head takes, beside images for the network."""
+
+import numpy as np
+import pytest
+
+from phosphene.converters import Series, default_views, parse_views
+from phosphene.pipeline import Classifier, Recipe, train
+from phosphene.pipeline.backbones.backbone import load_backbone
+from phosphene.pipeline.backbones.features import EACH_PIXEL, Extractor, all_pooled_layers
+from phosphene.pipeline.classifier.embed import model_features
+from phosphene.pipeline.classifier.per_split import kernel_views
+from phosphene.pipeline.explain.attribution import attribute, contrast
+from phosphene.pipeline.tiles.render import render
+
+
+def _noise(rng, label, *, length=120):
+    """White noise, or noise of which each sample resembles the one before: no place of it means anything."""
+    noise = rng.standard_normal(length)
+    if label == "smooth":
+        noise[1:] += 0.4 * noise[:-1]
+    return Series(noise / noise.std())
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    rng, labels = np.random.default_rng(0), ["rough", "smooth"] * 15
+    folder = tmp_path_factory.mktemp("kernels")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PHOSPHENE_CACHE", str(folder / "cache"))
+    items = [_noise(rng, label) for label in labels]
+    made = train(items, labels, Recipe(strategy="probe"), valid="none", out=folder / "model", progress=False)
+    yield made, folder / "model", items
+    patch.undo()
+
+
+def test_a_probe_of_series_has_the_view_and_weighs_it(training):
+    made, folder, _ = training
+    views = made.classifier.views
+    assert [view.name for view in views] == [*(view.name for view in default_views("series")), "rocket"]
+    weights = made.classifier.notes["fit"]["view_weights"]
+    assert sum(weights.values()) == pytest.approx(1, abs=0.01)
+    assert weights[views[-1].spec] > 0.3
+    rng, labels = np.random.default_rng(1), ["rough", "smooth"] * 25
+    predictions = Classifier.load(folder).predict([_noise(rng, label) for label in labels])
+    assert np.mean([one.label == label for one, label in zip(predictions, labels, strict=True)]) >= 0.8
+
+
+def test_a_saved_model_answers_as_before(training):
+    made, folder, items = training
+    one, other = (classifier.predict(items[:4]) for classifier in (made.classifier, Classifier.load(folder)))
+    for first, second in zip(one, other, strict=True):
+        assert first.probabilities == pytest.approx(second.probabilities, abs=1e-6)
+
+
+def test_pixels_are_its_evidence_and_add_up(training):
+    classifier, items = training[0].classifier, training[2]
+    images = [view(items[0]).pixels for view in classifier.views]
+    found = [
+        attribute(classifier.model, images, classifier.views, target=0, direction=contrast(np.zeros(2), 0))
+        for images in (images, [*images[:-1], np.full_like(images[-1], 128)])
+    ]
+    assert [one.shape for one in found[0].maps] == [image.shape[:2] for image in images]
+    assert found[0].log_proba[0] != found[1].log_proba[0]  # the head does look at it
+
+
+def test_an_extractor_gives_each_pixel():
+    backbone = load_backbone("resnet18", pretrained=False)
+    pixels = np.arange(2 * 6 * 5, dtype=np.uint8).reshape(2, 6, 5, 1)
+    found = Extractor(backbone, all_pooled_layers(backbone))(pixels, by_pixel=True)
+    assert list(found) == [(EACH_PIXEL, "whole")]
+    assert found[EACH_PIXEL, "whole"] * 255 == pytest.approx(pixels.reshape(2, -1))
+
+
+def test_networks_do_not_see_it(training, tmp_path):
+    items, labels = training[2], ["rough", "smooth"] * 15
+    recipe = Recipe(strategy="scratch", arch="lenet", epochs=1, workers=1)
+    made = train(items, labels, recipe, valid="none", progress=False)
+    assert [view.name for view in made.classifier.views] == [view.name for view in default_views("series")]
+
+
+def test_views_that_are_named_stay(training):
+    items, labels = training[2], ["rough", "smooth"] * 15
+    recipe = Recipe(strategy="probe", views="rocket(size=112)", workers=1)
+    made = train(items, labels, recipe, valid="none", progress=False)
+    assert [view.name for view in made.classifier.views] == ["rocket"]
+    assert made.classifier.predict(items[:1])[0].probability > 0.5
+
+
+def test_features_of_the_network_leave_it_out(training):
+    classifier, items = training[0].classifier, training[2]
+    tiles = render(classifier.items(items[:3]), classifier.views, workers=1, progress=False)
+    whole, _ = model_features(classifier.model, tiles, None)
+    without, _ = model_features(classifier.model, tiles.of_views(range(len(tiles.views) - 1)), None)
+    assert whole == pytest.approx(without)
+
+
+def test_other_signals_and_the_shortest_series_have_no_such_view():
+    assert kernel_views([Series(np.zeros(5))] * 3) == kernel_views([]) == ()
+    (view,) = kernel_views([Series(np.zeros(5)), Series(np.zeros(20)), Series(np.zeros(30))])
+    assert view == parse_views("rocket(size=112)")[0]
