@@ -3,11 +3,11 @@
     PHOSPHENE_DATA=~/data python benchmarks/accuracy/explain.py [--planted 200] [--items 80]
 
 Planted evidence (a tone burst, a step, clicks, a pattern of bytes) that alone decides the class: how often the first
-region found overlaps it by half. Real data: a probe learns from folds 1 to 4 of ESC-10, or from the official training
-items of series sets, and held-out items are explained: probability without the cells of most importance and with these
-alone, beside cells elsewhere; average increase, drop and gain of what suffices, and of a mask of its shape elsewhere;
-its share of the cells; queries and seconds of an explanation; rank correlation with the map of shuffled weights. Rows
-go to benchmarks/results/explain.csv; those of sets that were not run stay.
+region found overlaps it by half. Real data: a probe learns from the official training items, or from all folds but the
+last, and held-out items are explained: probability without the cells of most importance and with these alone, beside
+cells elsewhere; average increase, drop and gain of what suffices, and of a mask of its shape elsewhere; its share of
+the cells; queries and seconds of an explanation; rank correlation with the map of shuffled weights. Rows go to
+benchmarks/results/explain.csv as each set is done; those of sets that were not run stay.
 """
 
 import argparse
@@ -43,7 +43,7 @@ SMALL = {
     "mouse": "clicks(size=96),trace(size=96)",
     "binary": "grid(size=96)",
 }
-SERIES = ("ucr/ArrowHead", "ucr/Coffee", "ucr/ECG200")
+SETS = ("esc10", "ucr/ArrowHead", "ucr/Coffee", "ucr/ECG200", "balabit", "binaries")
 SHUFFLED = 8
 """Items of a set that are explained with shuffled weights besides."""
 
@@ -143,23 +143,27 @@ def real_rows(name: str, manifest: Manifest, learned: Sequence[Item], asked: Seq
     }
 
 
-def _esc10(folder: Path, per_class: int, count: int) -> tuple[Manifest, list[Item], list[Item]]:
-    manifest = open_protocol("esc10", folder)
+def _held_out(name: str, folder: Path, per_class: int, count: int) -> tuple[Manifest, list[Item], list[Item]]:
+    """Return a set, items to learn from, and some of those of the test split, or else of the last fold."""
+    manifest = open_protocol(name, folder)
+    last = max((item.fold or "" for item in manifest.items), key=lambda fold: (len(fold), fold))
+    tested = [item.split == "test" if item.split else item.fold == last for item in manifest.items]
     seen: Counter[str | None] = Counter()
-    learned = []
-    for item in manifest.items:
-        if item.fold != "5" and seen[item.label] < per_class:
+    learned, held = [], []
+    for item, is_held in zip(manifest.items, tested, strict=True):
+        if is_held:
+            held.append(item)
+        elif seen[item.label] < per_class:
             seen[item.label] += 1
             learned.append(item)
-    held = [item for item in manifest.items if item.fold == "5"]
     return manifest, learned, [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)]
 
 
-def _official(name: str, folder: Path, count: int) -> tuple[Manifest, list[Item], list[Item]]:
-    manifest = open_protocol(name, folder)
-    held = [item for item in manifest.items if item.split == "test"]
-    learned = [item for item in manifest.items if item.split != "test"]
-    return manifest, learned, [held[index] for index in np.linspace(0, len(held) - 1, count).astype(int)]
+def _written(rows: Sequence[Row], about: Row) -> None:
+    """Put rows in the place of those of the same sets and views."""
+    done = {(row["set"], row["views"]) for row in rows}
+    kept = [row for row in rows_of("explain") if (row["set"], row["views"]) not in done]
+    write_rows("explain", [*kept, *(row | about for row in rows)])
 
 
 def main() -> None:
@@ -173,27 +177,21 @@ def main() -> None:
     )
     parser.add_argument("--kinds", nargs="*", default=list(SMALL), choices=list(SMALL), metavar="KIND")
     parser.add_argument(
-        "--sets", nargs="*", default=("esc10", *SERIES), metavar="NAME", help="esc10, ucr/NAME"
+        "--sets", nargs="*", default=SETS, metavar="NAME", help="protocols that have a test split or folds"
     )
     options = parser.parse_args()
-    rows: list[Row] = []
-    for kind in options.kinds:
-        for views in {"both": (SMALL[kind], None), "small": (SMALL[kind],), "default": (None,)}[
-            options.views
-        ]:
-            rows += planted_rows(kind, views, options.planted)
-            print(*rows[-4:], sep="\n", flush=True)
-    if options.sets and "PHOSPHENE_DATA" in os.environ:
-        folder = Path(os.environ["PHOSPHENE_DATA"])
-        for name in options.sets:
-            if name == "esc10":
-                rows += real_rows(name, *_esc10(folder, options.per_class, options.items))
-            else:
-                rows += real_rows(name, *_official(name, folder, options.items // 2))
     about = origin(("torch", "timm", "numpy", "scipy"))
-    done = {(row["set"], row["views"]) for row in rows}
-    kept = [row for row in rows_of("explain") if (row["set"], row["views"]) not in done]
-    write_rows("explain", [*kept, *(row | about for row in rows)])
+    some_views = {"both": (True, False), "small": (True,), "default": (False,)}[options.views]
+    for kind in options.kinds:
+        for small in some_views:
+            rows = list(planted_rows(kind, SMALL[kind] if small else None, options.planted))
+            print(*rows, sep="\n", flush=True)
+            _written(rows, about)
+    for name in options.sets if "PHOSPHENE_DATA" in os.environ else ():
+        folder = Path(os.environ["PHOSPHENE_DATA"])
+        rows = list(real_rows(name, *_held_out(name, folder, options.per_class, options.items)))
+        print(*rows, sep="\n", flush=True)
+        _written(rows, about)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from .attribution import attribute, contrast
 from .grid import Grid
 from .plot import evidence_png
 from .regions import WeightedRegion, weighted_regions
-from .removal import ask, remove
+from .removal import ask, remembering, remove
 from .search import KeptCells, search
 
 
@@ -143,6 +143,7 @@ def explain(
     >>> explain(Classifier.load("model"), "new.wav").result["regions"][0]  # doctest: +SKIP
     {'weight': 0.41, 'view': 'mel', 'start_s': 1.2, 'stop_s': 1.45, 'low_hz': 803.1, 'high_hz': 1204.6}
     """
+    classifier = remembering(classifier)
     items = classifier.items(source, rate_hz=rate_hz, step_s=step_s)
     if len(items) != 1:
         raise ParameterError(

@@ -18,7 +18,7 @@ from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.strategies.build import load_model
 
 from .explanation import Explanation
-from .removal import ask, remove
+from .removal import ask, remove_each
 from .search import top_cells
 
 SHARES = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7)
@@ -74,7 +74,7 @@ def measure(
     others = [shifted(mask, rng) for mask in masks]
     signals = [grid.signal]
     for some in (masks, others):
-        signals += [remove(grid, mask) for mask in some] + [remove(grid, ~mask) for mask in some]
+        signals += remove_each(grid, some) + remove_each(grid, [~mask for mask in some])
     target = classifier.classes.index(explanation.label)
     whole, *proba = np.exp(ask(classifier, signals)[:, target])
     return Faithfulness(np.array(shares), float(whole), *np.array(proba).reshape(4, len(masks)))

@@ -5,6 +5,7 @@ by byte. The evidence of every box of an image goes to the cells that `Image.loc
 Where cells of much evidence touch they make a region.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -138,7 +139,7 @@ class Grid:
         """Return which share of the evidence of a region goes to each row; float64 (n_rows,)."""
         if isinstance(self.signal, Audio):
             bands = [(_mel(span.start), _mel(span.stop)) for span in region.of("frequency")]
-            edges = _mel(self.rows)
+            edges = self._edges
             parts = [
                 np.clip(np.minimum(edges[1:], high) - np.maximum(edges[:-1], low), 0, None)
                 for low, high in bands
@@ -148,6 +149,11 @@ class Grid:
             named = {span.label for span in region.spans if span.quantity in _ALONG}
             shares = np.array([f"channel {row}" in named for row in range(self.shape[0])], float)
         return shares / shares.sum() if shares.any() else np.full(self.shape[0], 1 / self.shape[0])
+
+    @functools.cached_property
+    def _edges(self) -> np.ndarray:
+        """The borders of the rows of sound on the mel scale."""
+        return np.asarray(_mel(self.rows))
 
     def covered(self, window: Item) -> np.ndarray:
         """Return 1 for the columns that a window of the item shows, else 0; float64 (n_columns,)."""
@@ -214,13 +220,13 @@ def _ramp(rising: np.ndarray, starts: np.ndarray, stops: np.ndarray, weights: np
     length = float((stops - starts).sum())
     if length <= 0:
         return
-    slope = weights / length
+    total = np.zeros(rising.shape[1])
     for ends, sign in ((starts, 1.0), (stops, -1.0)):
         whole = ends.astype(int)
         share = ends - whole
         for column, part in ((whole, 1 - share), (whole + 1, share)):
-            total = np.bincount(column, part, minlength=rising.shape[1])
-            rising += sign * slope[:, None] * total
+            total += sign * np.bincount(column, part, minlength=len(total))
+    rising += (weights / length)[:, None] * total
 
 
 def _mel(hz: float | np.ndarray) -> np.ndarray:

@@ -1,15 +1,22 @@
 """Signals without some of their cells: muted, bridged, dropped or zeroed; and what a classifier says of them."""
 
+import functools
+import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from scipy import ndimage
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, PhospheneError, Series, Signal
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import combine, cut
+from phosphene.pipeline.backbones.features import Extractor, PooledLayer
+from phosphene.pipeline.backbones.frozen import WHOLE, Frozen
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.tiles.render import Tiles
 from phosphene.pipeline.tiles.store import TileStore
@@ -19,6 +26,8 @@ from .grid import Grid
 FRAME_S = 0.046
 """Seconds of sound in a frame of the transform by which boxes are muted."""
 FRAMES_AT_A_TIME = 2048
+IMAGES_KEPT = 64
+"""Images whose features are kept for the next questions, the last ones."""
 SOFT_ROWS, SOFT_COLUMNS = 2, 5
 """Cells on either side of a border within which sound fades: hard edges in a spectrogram are things of their own."""
 
@@ -67,6 +76,12 @@ def remove(grid: Grid, mask: np.ndarray) -> Signal:
     raise ParameterError(f"parts of {signal.kind} signals cannot be removed; nothing says what is left then")
 
 
+def remove_each(grid: Grid, masks: Sequence[np.ndarray]) -> list[Signal]:
+    """Return the signal of a grid once a mask, without its cells."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(lambda mask: remove(grid, mask), masks))
+
+
 def _bridged(row: np.ndarray, removed: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(~removed & np.isfinite(row))
     if not len(known):
@@ -78,7 +93,7 @@ def _muted(signal: Audio, grid: Grid, mask: np.ndarray) -> Audio:
     """Mute cells, some thousand frames at a time."""
     hop = 2 ** max(2, round(np.log2(FRAME_S * signal.rate_hz / 2)))
     n = signal.samples.shape[1]
-    gain = _faded(~mask)
+    gain = _faded(~mask).astype(np.float32)
     out = np.empty_like(signal.samples)
     for start in range(0, n, FRAMES_AT_A_TIME * hop):
         stop = min(n, start + FRAMES_AT_A_TIME * hop)
@@ -108,14 +123,21 @@ def _faded(kept: np.ndarray) -> np.ndarray:
 def _muted_block(
     block: np.ndarray, first: int, hop: int, rate_hz: float, grid: Grid, gain: np.ndarray
 ) -> np.ndarray:
-    from scipy.signal import istft, stft
+    """Mute the cells of a block by frames of two hops, as `scipy.signal.stft` and `istft` do, which take longer."""
+    from scipy.fft import irfft, rfft
 
-    form = {"fs": rate_hz, "nperseg": 2 * hop, "noverlap": hop}
-    hz, times_s, spectrum = stft(block, **form)
+    n = block.shape[1]
+    window = np.sin(np.pi * np.arange(2 * hop, dtype=np.float32) / (2 * hop)) ** 2
+    padded = np.pad(block, ((0, 0), (hop, hop + -n % hop)))
+    spectrum = rfft(np.lib.stride_tricks.sliding_window_view(padded, 2 * hop, axis=1)[:, ::hop] * window)
+    hz, times_s = np.arange(hop + 1) * rate_hz / (2 * hop), np.arange(spectrum.shape[1]) * hop / rate_hz
     rows = np.clip(np.searchsorted(grid.rows, hz, "right") - 1, 0, grid.shape[0] - 1)
     columns = np.clip(((times_s + first / rate_hz) / grid.columns[1]).astype(int), 0, grid.shape[1] - 1)
-    _, left = istft(spectrum * gain[np.ix_(rows, columns)], **form)
-    return np.asarray(left[:, : block.shape[1]], np.float32)
+    spectrum *= gain.T[np.ix_(columns, rows)]
+    halves = (irfft(spectrum, overwrite_x=True) * window).reshape(len(block), -1, 2, hop)
+    total = halves[:, 1:, 0] + halves[:, :-1, 1]
+    total /= window[:hop] ** 2 + window[hop:] ** 2
+    return np.asarray(total.reshape(len(block), -1)[:, :n])
 
 
 def ask(classifier: Classifier, signals: Sequence[Signal]) -> np.ndarray:
@@ -145,6 +167,52 @@ def _draw(
         return None
     drawn.update(images)
     return tuple(images)
+
+
+def remembering(classifier: Classifier) -> Classifier:
+    """Return a classifier that computes the features of equal images once, for a `probe` or an ensemble of these.
+
+    What is removed where a view does not look leaves its image as it was.
+    """
+    return replace(classifier, model=_remembering(classifier.model))
+
+
+def _remembering(model: Any) -> Any:
+    if model.config["sort"] == "ensemble":
+        return replace(model, members=tuple(map(_remembering, model.members)))
+    if model.config["sort"] != "probe":
+        return model
+    of_model = model.extractor
+    return replace(model, extractor=_Remembering(of_model.backbone, of_model.pooled_layers, of_model))
+
+
+@dataclass(frozen=True, eq=False)
+class _Remembering(Extractor):
+    """Keeps the features of the last images."""
+
+    extractor: Extractor
+
+    def __call__(
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
+    ) -> dict[PooledLayer, np.ndarray]:
+        form = f"{cells}{pixels.shape[1:]}".encode()
+        names = [hashlib.blake2b(form + image.tobytes()).digest() for image in pixels]
+        new = {name: index for index, name in enumerate(names) if name not in self._known}
+        found = super().__call__(pixels[list(new.values())], cells=cells) if new else {}
+        known = self._known | {
+            name: {layer: rows[row].copy() for layer, rows in found.items()} for row, name in enumerate(new)
+        }
+        last = [name for name in known if name not in set(names)] + list(dict.fromkeys(names))
+        self._known.clear()
+        self._known.update((name, known[name]) for name in last[-IMAGES_KEPT:])
+        return {layer: np.stack([known[name][layer] for name in names]) for layer in known[names[0]]}
+
+    def _frozen(self, size: int) -> Frozen:
+        return self.extractor._frozen(size)
+
+    @functools.cached_property
+    def _known(self) -> dict[bytes, dict[PooledLayer, np.ndarray]]:
+        return {}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from scipy.special import expit
 from phosphene.converters import Audio, Series, Signal
 
 from .grid import Grid
-from .removal import remove
+from .removal import remove_each
 
 Ask = Callable[[Sequence[Signal]], np.ndarray]
 """Signals to the log-odds of the class, float64 (n,); NaN for what cannot be drawn."""
@@ -138,7 +138,7 @@ class _Asked:
         self.scores: list[float] = []
 
     def __call__(self, masks: Sequence[np.ndarray]) -> np.ndarray:
-        scores = np.asarray(self.ask([remove(self.grid, ~mask) for mask in masks]))
+        scores = np.asarray(self.ask(remove_each(self.grid, [~mask for mask in masks])))
         self.masks += masks
         self.scores += scores.tolist()
         return scores

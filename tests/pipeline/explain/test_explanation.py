@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.signal
 
 import phosphene as ph
 from phosphene.converters import Binary, Fragment, ParameterError
 from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
 from phosphene.datasets.windows import Windows
+from phosphene.pipeline.backbones.features import Extractor
 from phosphene.pipeline.explain.explanation import save_explanation
 from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity
 from phosphene.pipeline.explain.grid import Grid
-from phosphene.pipeline.explain.removal import ask, remove
+from phosphene.pipeline.explain.removal import _faded, ask, remembering, remove
 from phosphene.pipeline.explain.search import search, top_cells
 
 VIEWS = {
@@ -217,6 +219,43 @@ def test_long_sound_is_muted_piece_by_piece():
     sound = ph.Audio(0.1 * rng.standard_normal(8000 * 60), 8000)
     grid = Grid.of(sound)
     assert remove(grid, np.zeros(grid.shape, bool)).samples == pytest.approx(sound.samples, abs=1e-5)
+
+
+def test_sound_is_muted_as_by_the_transforms_of_scipy():
+    rng = np.random.default_rng(0)
+    sound = ph.Audio(0.1 * rng.standard_normal((2, 8000)), 8100)
+    grid = Grid.of(sound)
+    mask = np.zeros(grid.shape, bool)
+    mask[10:30, 15:] = True
+    form = {"fs": 8100, "nperseg": 512, "noverlap": 256}
+    hz, times_s, spectrum = scipy.signal.stft(sound.samples, **form)
+    rows = np.searchsorted(grid.rows[1:-1], hz, "right")
+    columns = np.minimum(times_s / grid.columns[1], grid.shape[1] - 1).astype(int)
+    expected = scipy.signal.istft(spectrum * _faded(~mask)[np.ix_(rows, columns)], **form)[1][:, :8000]
+    assert remove(grid, mask).samples == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_sound_shorter_than_a_frame_is_muted():
+    sound = ph.Audio(0.1 * np.ones(100), 8000)
+    grid = Grid.of(sound)
+    assert remove(grid, np.zeros(grid.shape, bool)).samples == pytest.approx(sound.samples, abs=1e-6)
+    assert not remove(grid, np.ones(grid.shape, bool)).samples.any()
+
+
+def test_equal_images_go_through_the_network_once(classifiers, monkeypatch):
+    classifier, (one, other) = classifiers("audio"), [planted.signal for planted in plant("audio", 2)]
+    expected, seen = ask(classifier, [one, other, one]), []
+    plain = Extractor.__call__
+
+    def counted(extractor, pixels, **options):
+        seen.append(len(pixels))
+        return plain(extractor, pixels, **options)
+
+    monkeypatch.setattr(Extractor, "__call__", counted)
+    asked = remembering(classifier)
+    assert ask(asked, [one, other, one]) == pytest.approx(expected, abs=1e-4)
+    assert ask(asked, [other]) == pytest.approx(expected[[1]], abs=1e-4)
+    assert seen == [2]
 
 
 def test_average_change_counts_by_hand():
