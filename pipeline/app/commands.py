@@ -105,12 +105,13 @@ def _convert(options: argparse.Namespace) -> Outcome:
 
 def _train(options: argparse.Namespace) -> Outcome:
     from phosphene.pipeline.classifier.card import held_out_words
-    from phosphene.pipeline.classifier.training import train
+    from phosphene.pipeline.classifier.training import CURVE, train
 
     check_folder(options.out)
     _check_report(options.report)
     use_device(options.device)
-    done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out)
+    curve = CURVE if options.report else ()
+    done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out, curve=curve)
     notes, scores = done.classifier.notes, done.scores
     result = {
         "strategy": notes["strategy"],

@@ -238,6 +238,30 @@ class OutOfFold:
         return {"accuracy": self.accuracy, "n": self.n, "words": self.words}
 
 
+@dataclass(frozen=True)
+class LearningPoint:
+    """How accurate a fit to so many items is on training items that it saw nothing of.
+
+    Parameters
+    ----------
+    n
+        Items that were learned from.
+    accuracy
+        The mean of several draws of these.
+    n_judged
+        Items that were predicted in each.
+    """
+
+    n: int
+    accuracy: float
+    n_judged: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy (Wilson, as of one draw)."""
+        return share_interval(self.accuracy, self.n_judged)
+
+
 class ClassScores(NamedTuple):
     """How a class fares: items that are of it, and NaN where precision, recall or F1 are not defined."""
 

@@ -38,6 +38,7 @@ _LEFT_BEHIND = re.compile(r"\.[0-9a-f]{12}\.(part|old)$")
 _Strict = with_config(ConfigDict(strict=True, extra="allow"))
 _Real = Annotated[float, Field(allow_inf_nan=False)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Epochs = Annotated[list[dict[str, _Real]], Field(max_length=10_000)]
 _Three = Annotated[list[_Real], Field(min_length=3, max_length=3)]
 
 
@@ -90,6 +91,28 @@ _Model = TypeAliasType("_Model", Annotated[_Probe | _Networks | _Ensemble, Field
 
 
 @_Strict
+class _Point(TypedDict):
+    n: Annotated[int, Field(ge=1)]
+    accuracy: Annotated[float, Field(ge=0, le=1)]
+    n_judged: Annotated[int, Field(ge=1)]
+
+
+@_Strict
+class _Fit(TypedDict):
+    epochs: NotRequired[Annotated[list[_Epochs], Field(max_length=256)]]
+    members: NotRequired[Annotated[list["_FitNotes"], Field(max_length=64)]]
+
+
+_FitNotes = TypeAliasType("_FitNotes", _Fit)
+
+
+@_Strict
+class _Notes(TypedDict):
+    learning_curve: NotRequired[Annotated[list[_Point], Field(max_length=64)]]
+    fit: NotRequired[_FitNotes | None]
+
+
+@_Strict
 class _Config(TypedDict):
     kind: str
     classes: Annotated[list[str], Field(min_length=2)]
@@ -97,7 +120,7 @@ class _Config(TypedDict):
     windows: dict[str, Any] | None
     backbones: Annotated[list[_Backbone], Field(min_length=1, max_length=64)]
     model: _Model
-    notes: dict[str, Any]
+    notes: _Notes
     signature: NotRequired[dict[str, Any] | None]
     novelty: NotRequired[dict[str, Any] | None]
     options: NotRequired[dict[str, Any]]

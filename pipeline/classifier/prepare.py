@@ -14,7 +14,7 @@ from phosphene.converters.core.parameters import rules
 from phosphene.converters.views import as_views
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
-from phosphene.datasets.splits import Split
+from phosphene.datasets.splits import Split, shares_worth, subset_of
 from phosphene.datasets.windows import WindowedManifest, Windows, cut_manifest, item_failures
 from phosphene.pipeline.augment.views import augmented_views, parse_augmentations
 from phosphene.pipeline.backbones.backbone import Backbone
@@ -25,13 +25,16 @@ from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice,
 from phosphene.pipeline.tiles.render import Tiles, render
 
 from .classifier import Classifier
-from .evaluation import Evaluation, OutOfFold, Predictions
+from .evaluation import Evaluation, LearningPoint, OutOfFold, Predictions
 from .novelty import Novelty, choose_points
 from .per_split import EstimatorPerSplit, channel_views, kernel_views, level_views, word_views
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
 """Strategies whose features do not depend on the training items."""
+
+CURVE_DRAWS = 3
+"""Fits that a point of a learning curve is the mean of."""
 
 _log = logging.getLogger("phosphene")
 
@@ -72,6 +75,41 @@ class Prepared:
         items, log_proba = self.cut.average(fit.oof_log_proba, windows)
         right = np.array(self.manifest.classes)[log_proba.argmax(axis=1)] == self.manifest.labels[items]
         return OutOfFold(float(right.mean()), len(items), most)
+
+    def learning_curve(self, fit: Fit, split: Split, shares: Sequence[float]) -> tuple[LearningPoint, ...]:
+        """Return how accurate probes are that learn from some of the training items, on the rest of them.
+
+        Groups stay whole. The last point is that of the fit to all, out of fold. Networks have none: each point would
+        take a whole training.
+        """
+        if self.recipe.strategy != "probe" or not shares:
+            return ()
+        items, seed = self.manifest.items, self.recipe.seed
+        worth = [share for share in shares_worth(split, items, (*shares, 1.0), seed=seed) if share < 1]
+        drawn = [
+            [subset_of(split, items, share, seed=seed + k) for k in range(CURVE_DRAWS)] for share in worth
+        ]
+        self.expect([part for parts in drawn for part in parts])
+        points = []
+        for parts in drawn:
+            found = [
+                self.judge(self.fit(part).model, replace(part, test=np.setdiff1d(split.train, part.train)))
+                for part in parts
+            ]
+            n, accuracy, judged = np.mean(
+                [
+                    (len(part.train), one.accuracy, sum(map(sum, one.confusion)))
+                    for part, one in zip(parts, found, strict=True)
+                ],
+                axis=0,
+            )
+            points.append(LearningPoint(round(n), float(accuracy), round(judged)))
+        whole = self.oof(fit, split)
+        if whole.accuracy is not None and whole.most > 2:
+            learned = self.cut.training_set(split, failed=self._failed).indices
+            n = len(np.unique(self.cut.source[learned]))
+            points.append(LearningPoint(n, whole.accuracy, whole.n))
+        return tuple(points)
 
     def novelty(self, fit: Fit, split: Split) -> Novelty:
         """Return how far from the training items others are.

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ Labels = Sequence[Any] | np.ndarray
 DEFAULT_VALID = ("0.2", "0.34", "0.5")
 """The first share that leaves groups whole is held out."""
 DEFAULT_FOLDS = 5
+CURVE = (0.05, 0.1, 0.2, 0.4)
+"""Shares of the training items on a learning curve, each about twice the one before."""
 PACKAGES = ("phosphene", "torch", "timm", "scikit-learn", "numpy")
 """Their versions stand in the notes on a training."""
 
@@ -137,6 +139,7 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
     step_s: float | None = None,
     valid: str | None = None,
     out: str | Path | None = None,
+    curve: Sequence[float] = (),
     progress: bool = True,
 ) -> Training:
     """Train a classifier on labelled raw files.
@@ -161,6 +164,9 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
         few groups are large.
     out
         A folder to save the classifier in, and the plots of searches for learning rates.
+    curve
+        Shares of the training items by which a probe's learning curve is drawn, such as `CURVE`: it is fitted to these
+        three times each, and the curve is kept with it for reports. None without.
     progress
         Show bars on standard error.
 
@@ -185,12 +191,14 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
         fitted.model, _notes(table, split) | {"fit": fitted.notes}, table.novelty(fitted, split)
     )
     evaluation = table.evaluate(classifier, split) if len(split.test) else None
-    known = {
+    known: dict[str, Any] = {
         "metrics": evaluation.figures if evaluation else None,
         "oof": table.oof(fitted, split).as_dict,
         "versions": {name: version(name) for name in PACKAGES},
         "seconds": round(time.monotonic() - begin, 1),
     }
+    if points := table.learning_curve(fitted, split, curve):
+        known["learning_curve"] = [asdict(point) for point in points]
     classifier = replace(classifier, notes=classifier.notes | known)
     if out is not None:
         classifier.save(out)

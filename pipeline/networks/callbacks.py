@@ -35,8 +35,8 @@ with warnings.catch_warnings():
 
 __all__ = [
     "AMPMode", "Bar", "BnFreeze", "BrainFloat", "Callback", "CancelFitException", "CrossEntropyLossFlat", "DataLoader",
-    "DataLoaders", "KeepBest", "LRFinder", "Lean", "Learner", "MixUp", "MixedPrecision", "ParamScheduler", "add_head",
-    "create_head", "fused_adam", "precision", "seeded", "speed_callbacks", "valley", "vision_learner",
+    "DataLoaders", "EpochLog", "KeepBest", "LRFinder", "Lean", "Learner", "MixUp", "MixedPrecision", "ParamScheduler",
+    "add_head", "create_head", "fused_adam", "precision", "seeded", "speed_callbacks", "valley", "vision_learner",
 ]  # fmt: skip
 
 Precision = Literal["float32", "mixed"]
@@ -89,6 +89,48 @@ class Bar(Callback):
         """Move it."""
         if self.training:
             self.bar.update()
+
+
+class EpochLog(Callback):
+    """Notes loss and accuracy of every epoch, of training batches and of the items held out.
+
+    Parameters
+    ----------
+    epochs
+        What a row an epoch is appended to, of means over items: `loss`, `accuracy`, `held_out_loss` and
+        `held_out_accuracy`. With mixup images are mixtures, and no accuracy of training batches is noted.
+    has_held_out
+        Whether any are; where none are, fastai gets a training item in their place, of which nothing is noted.
+    """
+
+    def __init__(self, epochs: list[dict[str, float]], *, has_held_out: bool) -> None:
+        self.epochs, self.has_held_out = epochs, has_held_out
+        self.sums: dict[bool, torch.Tensor | float] = {}
+
+    def before_epoch(self) -> None:
+        """Begin to count."""
+        self.sums = {True: 0.0, False: 0.0}
+
+    def after_batch(self) -> None:
+        """Count a batch."""
+        (targets,) = self.yb
+        right, n = (self.pred.argmax(dim=1) == targets).sum(), torch.tensor(len(targets))
+        counts = torch.stack([self.loss.detach() * n, right, n.to(right.device)])
+        self.sums[self.training] = self.sums[self.training] + counts.as_subclass(torch.Tensor)
+
+    def after_epoch(self) -> None:
+        """Note the means; a search for a learning rate is no epoch."""
+        if hasattr(self.learn, "rate_finder"):
+            return
+        row: dict[str, float] = {}
+        for training, name in ((True, ""), (False, "held_out_")):
+            counts = self.sums[training]
+            if isinstance(counts, torch.Tensor) and (training or self.has_held_out):
+                loss, right, n = counts.tolist()
+                row[f"{name}loss"] = round(loss / n, 4)
+                if not training or not hasattr(self.learn, "mix_up"):
+                    row[f"{name}accuracy"] = round(right / n, 4)
+        self.epochs.append(row)
 
 
 class KeepBest(TrackerCallback):

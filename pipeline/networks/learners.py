@@ -23,6 +23,7 @@ from .callbacks import (
     CrossEntropyLossFlat,
     DataLoader,
     DataLoaders,
+    EpochLog,
     KeepBest,
     Lean,
     Learner,
@@ -218,7 +219,7 @@ class FeatureLoader(DataLoader):
 def is_steady(learn: Learner) -> bool:
     """Tell whether a frozen body gives the same features in every epoch, and no callback watches it."""
     loaders = all(isinstance(loader, TileLoader) and loader.steady for loader in learn.dls.loaders)
-    ours = (Lean, MixedPrecision, BrainFloat, Bar)
+    ours = (Lean, MixedPrecision, BrainFloat, Bar, EpochLog)
     alone = all(type(cb) in ours or type(cb).__name__ in _DEFAULTS for cb in learn.cbs)
     return loaders and alone
 
@@ -239,7 +240,10 @@ def head_learner(learn: Learner) -> Learner:
         loss_func=learn.loss_func,
         opt_func=learn.opt_func,
         train_bn=False,
-        cbs=[Bar(cb.bar) for cb in learn.cbs if type(cb) is Bar],
+        cbs=[
+            *(Bar(cb.bar) for cb in learn.cbs if type(cb) is Bar),
+            *(EpochLog(cb.epochs, has_held_out=cb.has_held_out) for cb in learn.cbs if type(cb) is EpochLog),
+        ],
     )
 
 

@@ -13,14 +13,14 @@ from phosphene.datasets.manifest import Failure, Item
 from phosphene.datasets.windows import cut
 from phosphene.pipeline.classifier.card import held_out_words, windows_words
 from phosphene.pipeline.classifier.classifier import Classifier
-from phosphene.pipeline.classifier.evaluation import Evaluation, Prediction, class_scores
+from phosphene.pipeline.classifier.evaluation import Evaluation, LearningPoint, Prediction, class_scores
 from phosphene.pipeline.classifier.novelty import NOVEL
 from phosphene.pipeline.explain.explanation import Explanation, explain
 from phosphene.pipeline.explain.plot import MARKED, signal_png
 from phosphene.pipeline.tiles.pictures import draw_image, figure_png
 
 from .page import write_template
-from .plots import Plot, calibration_curve, novelty_counts
+from .plots import Plot, calibration_curve, epoch_curves, learning_curve, novelty_counts
 from .verdict import duration, number, percent, plain
 
 MOST_CASES, MOST_PAIRS, MOST_VIEWS = 6, 6, 3
@@ -112,6 +112,7 @@ def write_report(
         "figures": list(figures_rows(evaluation)) if evaluation else [],
         "classes": class_scores(evaluation.scores) if evaluation else (),
         "curves": list(_curves(evaluation)) if evaluation else [],
+        "learning": list(_learning(classifier)),
         "mistakes": mistakes,
         "cases": cases,
         "novel": _novel(evaluation) if evaluation else [],
@@ -188,6 +189,35 @@ def _curves(done: Evaluation) -> Iterator[tuple[str, Plot, str]]:
             f"are spread evenly; above {NOVEL:g} one is unlike anything learned from."
         )
         yield "Novelty", novelty_counts([float(one.novelty or 0) for one in known]), caption
+
+
+def _learning(classifier: Classifier) -> Iterator[tuple[str, Plot, str]]:
+    """Yield the learning curve of a probe, and loss and accuracy of networks by epoch, where they are kept."""
+    points = [LearningPoint(**point) for point in classifier.notes.get("learning_curve", ())]
+    if len(points) > 1:
+        before, last = points[-2:]
+        caption = (
+            "Accuracy on training items that were left out of the fit, groups kept whole, by how many were learned "
+            "from; the mean of three draws each, the last point out of fold from all. Band: 95 % interval (Wilson). "
+            f"From {before.n:,} to {last.n:,} items it goes from {percent(before.accuracy)} to "
+            f"{percent(last.accuracy)}."
+        )
+        yield "Learning curve", learning_curve(points), caption
+    networks = list(_epochs(classifier.notes.get("fit") or {}))
+    if networks:
+        caption = (
+            "Loss and accuracy of each network by epoch, on the batches it trains on as they come, and on training "
+            "items held out for early stopping, where there are any. Before a network is fine-tuned, the first epochs "
+            "train its head alone."
+        )
+        yield "Epochs", epoch_curves(networks), caption
+
+
+def _epochs(fit: dict[str, Any]) -> Iterator[list[dict[str, float]]]:
+    """Yield the rows of each network of a fit, or of its members."""
+    yield from (rows for rows in fit.get("epochs", ()) if rows)
+    for member in fit.get("members", ()):
+        yield from _epochs(member)
 
 
 def _mistakes(classifier: Classifier, done: Evaluation) -> Iterator[tuple[Any, Case]]:

@@ -3,16 +3,17 @@
 import base64
 import functools
 import io
+import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 
 from phosphene.datasets.scores import share_interval
-from phosphene.pipeline.classifier.evaluation import Calibration
+from phosphene.pipeline.classifier.evaluation import Calibration, LearningPoint
 from phosphene.pipeline.compare.statistics import Ranking
 from phosphene.pipeline.compare.summary import CurvePoint, Row
 
@@ -43,6 +44,7 @@ KINDS = {
     "floor": ("majority class", "#666666", "^"),
 }
 """What the kinds of rows are called, with colour and marker."""
+_EPOCH_LINES = (("", "--"), ("held_out_", "-"))
 _TIMES_S = (0.01, 0.1, 1, 10, 60, 600, 3600, 36_000, 360_000)
 _STYLE: Any = {
     "savefig.pad_inches": 0.05,
@@ -144,6 +146,47 @@ def learning_curves(figure: "Figure", points: Sequence[CurvePoint], metric: str)
     axes.grid(axis="y", color=_GRID)
     figure.legend(loc="outside right upper")
     return f"{metric_words(metric)} by number of training items. {'; '.join(parts)}."
+
+
+@_as_plot
+def learning_curve(figure: "Figure", points: Sequence[LearningPoint]) -> str:
+    """Plot the accuracy of a classifier against its number of training items, with 95 % intervals."""
+    figure.set_size_inches(6, 3.4)
+    axes = figure.add_subplot(xscale="log", xlabel="training items", ylabel="accuracy")
+    counts = [point.n for point in points]
+    color, marker = _LOOKS[0]
+    low, high = zip(*(point.interval for point in points), strict=True)
+    axes.fill_between(counts, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.plot(counts, [point.accuracy for point in points], color=color, marker=marker, markersize=5)
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.set_xticks([], minor=True)
+    axes.grid(axis="y", color=_GRID)
+    parts = [f"{point.accuracy:.3f} from {point.n:,}" for point in points]
+    return f"Accuracy by number of training items: {', '.join(parts)}."
+
+
+@_as_plot
+def epoch_curves(figure: "Figure", networks: Sequence[Sequence[Mapping[str, float]]]) -> str:
+    """Plot loss and accuracy of each network by epoch: of training batches dashed, of items held out solid."""
+    figure.set_size_inches(8, 3.4)
+    parts = []
+    for axes, figure_name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.set(xlabel="epoch", ylabel=figure_name)
+        axes.grid(axis="y", color=_GRID)
+        for (key, style), (index, rows) in itertools.product(_EPOCH_LINES, enumerate(networks)):
+            name = f"{key}{figure_name}"
+            known = [(epoch, row[name]) for epoch, row in enumerate(rows, 1) if name in row]
+            if known:
+                axes.plot(*zip(*known, strict=True), linestyle=style, color=_LOOKS[index % len(_LOOKS)][0])
+                words = name.replace("_", " ")
+                parts.append(f"network {index + 1}, {words} {known[0][1]:.3f} to {known[-1][1]:.3f}")
+    for (key, style), label in zip(_EPOCH_LINES, ("training batches", "items held out"), strict=True):
+        if any(f"{key}loss" in row for rows in networks for row in rows):
+            figure.axes[0].plot([], [], linestyle=style, color=_INK, label=label)
+    for index in range(min(len(networks), len(_LOOKS)) if len(networks) > 1 else 0):
+        figure.axes[0].plot([], [], color=_LOOKS[index][0], label=f"network {index + 1}")
+    figure.legend(loc="outside right upper")
+    return f"Loss and accuracy by epoch, first to last: {'; '.join(parts)}."
 
 
 @_as_plot

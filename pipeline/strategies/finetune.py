@@ -12,7 +12,7 @@ from torch import nn
 from phosphene.converters import SignalError
 from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.networks.callbacks import Bar, RateSearch
+from phosphene.pipeline.networks.callbacks import Bar, EpochLog, RateSearch
 from phosphene.pipeline.networks.learners import (
     HEAD_EPOCHS,
     build_model,
@@ -56,6 +56,8 @@ class Networks:
         Weight of each network in the average, >= 0, of sum 1; None for equal ones.
     searches
         The searches for learning rates, if any; not saved.
+    epochs
+        Loss and accuracy of every epoch of each network, as `EpochLog` notes them; not saved.
     """
 
     backbone: Backbone
@@ -64,6 +66,7 @@ class Networks:
     members: int = 1
     weights: tuple[float, ...] | None = None
     searches: tuple[RateSearch, ...] = ()
+    epochs: tuple[list[dict[str, float]], ...] = ()
 
     @property
     def backbones(self) -> tuple[Backbone, ...]:
@@ -204,9 +207,9 @@ def fit_networks(  # noqa: PLR0913
         schedule = replace(schedule, patience=None)  # there is nothing to stop by
     work = _Work(backbone, tiles, tuple(copies), indices, targets, held, recipe, schedule, progress)
     order = [(view, member) for view in range(len(tiles.views)) for member in range(members)]
-    networks, searches = zip(*(work.fit(view, member) for view, member in order), strict=True)
+    networks, searches, epochs = zip(*(work.fit(view, member) for view, member in order), strict=True)
     kept = tuple(search for search in searches if search is not None)
-    found = Networks(backbone, networks, int(targets.max()) + 1, members, searches=kept)
+    found = Networks(backbone, networks, int(targets.max()) + 1, members, searches=kept, epochs=epochs)
     if not held.any() or len(networks) == 1:
         return found
     weights = ensemble_weights(found.of_each(tiles, indices[held]), targets[held])
@@ -266,8 +269,8 @@ class _Work:
     schedule: Schedule
     progress: bool
 
-    def fit(self, view: int, member: int) -> tuple[nn.Module, RateSearch | None]:
-        """Train one network; return it, and the search for its rate where there was one."""
+    def fit(self, view: int, member: int) -> tuple[nn.Module, RateSearch | None, list[dict[str, float]]]:
+        """Train one network; return it, the search for its rate where there was one, and a row an epoch."""
         recipe, schedule = self.recipe, self.schedule
         seed = recipe.seed + MEMBER_STRIDE * member
         learns = ~self.held
@@ -275,9 +278,12 @@ class _Work:
         learn = learner(self._loaders(view, seed), self._start(member, seed), seed=seed, loss_func=loss)
         epochs = recipe.passes + (HEAD_EPOCHS if recipe.strategy == "finetune" else 0)
         name = self.tiles.views[view].spec + (f" #{member}" if member else "")
+        rows: list[dict[str, float]] = []
+        learn.add_cb(EpochLog(rows, has_held_out=bool(self.held.any())))
         with epoch_bar(learn, epochs, name, shown=self.progress):
             _STRATEGIES[recipe.strategy](learn, epochs=recipe.passes, schedule=schedule, seed=seed)
-        return learn.model, getattr(learn, "rate_search", None)
+        learn.remove_cb(EpochLog)
+        return learn.model, getattr(learn, "rate_search", None), rows
 
     def _loaders(self, view: int, seed: int) -> Any:
         """Make loaders; where nothing is held out, fastai gets one item, and nothing is chosen by it."""
@@ -337,6 +343,7 @@ class NetworkEstimator(ImageEstimator):
             else np.zeros((0, model.n_classes))
         )
         notes: dict[str, Any] = {} if model.weights is None else {"weights": list(model.weights)}
+        notes["epochs"] = list(model.epochs)
         if model.searches:
             notes["learning_rates"] = [search.chosen for search in model.searches]
         return Fit(model, held, oof, model_bytes(model), notes, model.searches)

@@ -79,6 +79,7 @@ def test_train_says_what_the_fit_knows_and_writes_a_report(trained, raw):
     )
     page = (raw / "train.html").read_text()
     assert "Scores on 3 items" in page
+    assert "Learning curve" in page
     assert trained.json["oof"]["words"] in page
 
 

@@ -189,6 +189,8 @@ def _of_another_network(folder):
         (_edit("classes", ["a", "b"]), r"2 classes, and weights of \{3\}"),
         (_edit("windows", {"unit": "t"}), "not a whole classifier"),
         (_edit("signature", {"kind": 3}), "not a whole classifier"),
+        (_edit("notes", {"learning_curve": [{"n": 3, "accuracy": 7.0, "n_judged": 1}]}), "learning_curve"),
+        (_edit("notes", {"fit": {"epochs": [[{"loss": "0"}]]}}), r"epochs\.0\.0\.loss"),
         (
             _edit("backbones", [{"name": "lenet", "weights": "w", "input": {"size": 10**9}}]),
             r"backbones\.0\.input",

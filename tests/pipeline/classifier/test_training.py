@@ -39,6 +39,29 @@ def test_a_probe_learns_and_says_how_well(series):
     assert done.classifier.notes["metrics"]["accuracy"] == done.scores.accuracy
 
 
+def test_a_learning_curve_rises_to_the_accuracy_out_of_fold_and_is_kept(series, tmp_path):
+    done = train(series, PROBE, valid="none", curve=(0.3, 0.6), out=tmp_path / "model", progress=False)
+    curve = Classifier.load(tmp_path / "model").notes["learning_curve"]
+    assert [(point["n"], point["n_judged"]) for point in curve] == [(9, 21), (18, 12), (30, 30)]
+    assert all(0.3 < point["accuracy"] <= 1 for point in curve)
+    assert curve[-1]["accuracy"] == done.classifier.notes["oof"]["accuracy"]
+    assert "learning_curve" not in train(series, PROBE, valid="none", progress=False).classifier.notes
+
+
+def test_groups_stay_whole_on_a_learning_curve(series):
+    """Each item is there three times, as one group: were copies on both sides, all would be right."""
+    items = [replace(item, label="ab"[k % 2]) for k, item in enumerate(open_manifest(series).items)]
+    labels = np.random.default_rng(0).permutation(["a", "b"] * 15)
+    copied = [
+        replace(item, label=str(label), group=f"{k}", fragment=None)
+        for k, (item, label) in enumerate(zip(items, labels, strict=True))
+        for _ in range(3)
+    ]
+    manifest = replace(open_manifest(series), items=tuple(copied))
+    done = train(manifest, PROBE, valid="none", curve=(0.5,), progress=False)
+    assert all(point["accuracy"] < 0.85 for point in done.classifier.notes["learning_curve"])
+
+
 def test_the_same_seed_gives_the_same_numbers(series):
     first, second = (cross_validate(series, PROBE, progress=False) for _ in range(2))
     assert [fold.scores for fold in first.folds] == [fold.scores for fold in second.folds]

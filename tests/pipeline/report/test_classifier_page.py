@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,6 +46,28 @@ def test_sections_in_order(page):
     assert page.headings[-2:] == ["Failed items, not in the scores (1)", "What was used"]
     assert "oops" in page.text
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+
+
+def test_the_learning_curve_is_drawn_where_it_is_kept(trained, evaluated, tmp_path):
+    classifier = trained[0].classifier
+    points = [{"n": n, "accuracy": share, "n_judged": 40} for n, share in ((10, 0.5), (20, 0.75), (40, 0.9))]
+    known = replace(classifier, notes=classifier.notes | {"learning_curve": points})
+    found = Page(write_report(tmp_path / "r.html", known, evaluated, title="series", explained=0))
+    assert found.headings.index("Learning curve") == found.headings.index("What was used") - 2
+    assert "From 20 to 40 items it goes from 75.0 % to 90.0 %." in found.text
+    assert any("0.500 from 10, 0.750 from 20, 0.900 from 40" in image["alt"] for image in found.images)
+    assert {link.removeprefix("#") for link in found.links} <= set(found.ids)
+
+
+def test_epochs_of_networks_are_drawn_and_those_of_members_of_an_ensemble(trained, tmp_path):
+    classifier = trained[0].classifier
+    rows = [{"loss": 2.0, "accuracy": 0.25, "held_out_loss": 1.0, "held_out_accuracy": 0.5}, {"loss": 0.5}]
+    fit = {"members": [{"epochs": [rows]}, {"epochs": [rows, []]}]}
+    known = replace(classifier, notes=classifier.notes | {"fit": fit})
+    found = Page(write_report(tmp_path / "r.html", known, None, title="series"))
+    (image,) = found.images
+    assert "network 1, loss 2.000 to 0.500" in image["alt"]
+    assert "network 2, held out accuracy 0.500 to 0.500" in image["alt"]
 
 
 def test_figures_are_those_of_the_evaluation(page, evaluated):
@@ -120,8 +143,6 @@ def _both(training):
 
 
 def test_claims_alone(trained, evaluated, tmp_path):
-    from dataclasses import replace
-
     from phosphene.datasets.scores import Scores
 
     scores = Scores(20, float("nan"), float("nan"), 0.9375, (), ("a", "b"))

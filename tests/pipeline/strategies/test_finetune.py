@@ -109,6 +109,27 @@ def test_members_differ_and_are_weighed_by_the_items_held_out(drawn):
     )
 
 
+def test_each_epoch_is_noted_as_the_network_then_was(drawn):
+    tiles, targets, _ = drawn
+    schedule = Schedule(patience=5, valid_share=0.3)
+    found = _fit(drawn, passes=3, schedule=schedule)
+    held = np.flatnonzero(held_out(targets, np.arange(len(targets)) // 2, schedule=schedule, seed=0))
+    for rows, log_proba in zip(found.epochs, found.of_each(tiles, held), strict=True):
+        assert [set(row) for row in rows] == [{"loss", "accuracy", "held_out_loss", "held_out_accuracy"}] * 3
+        best = min(rows, key=lambda row: row["held_out_loss"])  # the network goes back to it
+        loss = -log_proba[np.arange(len(held)), targets[held]].mean()
+        assert best["held_out_loss"] == pytest.approx(loss, abs=1e-3)
+        right = (log_proba.argmax(axis=1) == targets[held]).mean()
+        assert best["held_out_accuracy"] == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.parametrize(("strategy", "mixup"), [("head", 0.0), ("head", 0.4), ("scratch", 0.4)])
+def test_of_mixtures_and_of_what_stands_in_for_items_held_out_no_accuracy_is_noted(drawn, strategy, mixup):
+    found = _fit(drawn, strategy=strategy, passes=2, schedule=Schedule(mixup=mixup))
+    expected = {"loss"} if mixup else {"loss", "accuracy"}
+    assert [set(row) for row in found.epochs[0]] == [expected] * 2
+
+
 def test_without_items_held_out_all_networks_count_the_same(drawn):
     model = _fit(drawn, members=2)
     assert model.weights is None
