@@ -19,7 +19,9 @@ from phosphene.converters.series.base import MID_GREY
 from phosphene.pipeline.gpu import images
 from phosphene.pipeline.gpu.draw import draws_on
 
-NAMES = ("gasf", "gadf", "mtf", "recurrence", "patches", "mel", "stft")
+from .lines import is_traceable, line_images
+
+NAMES = ("gasf", "gadf", "mtf", "recurrence", "patches", "line", "mel", "stft")
 """Converters that can be a part of a graph."""
 
 
@@ -113,13 +115,14 @@ def check_traceable(converter: Converter) -> None:
     --------
     >>> from phosphene.converters import make
     >>> check_traceable(make("gasf"))
-    >>> check_traceable(make("line"))
+    >>> check_traceable(make("windows"))
     Traceback (most recent call last):
-    phosphene.converters.core.errors.ParameterError: line has no form as a graph, which gasf, ...
+    phosphene.converters.core.errors.ParameterError: windows has no form as a graph, which gasf, ...
     """
     for part in converter.parts if isinstance(converter, Channels) else (converter,):
         ours = type(part).__module__.startswith("phosphene.converters.")
-        if not (draws_on(part) or (ours and part.name == "patches")):
+        here = part.name == "patches" or (part.name == "line" and is_traceable(part))
+        if not (draws_on(part) or (ours and here)):
             raise ParameterError(
                 f"{part.spec} has no form as a graph, which {', '.join(NAMES)} have with most of their parameters; "
                 "export from images instead, without --from-signal"
@@ -131,6 +134,8 @@ def _drawn(converter: Any, values: Tensor, form: SignalForm) -> Tensor:
         return torch.cat([_drawn(part, values, form) for part in converter.parts], 3)
     if form.kind == "audio":
         return images.sound_images(converter, values, form.rate_hz, None)
+    if converter.name == "line":
+        return line_images(converter, values)
     return images.series_images(converter, values, _FIELDS)
 
 

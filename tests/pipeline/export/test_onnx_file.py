@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow
 RATE_HZ = 4000.0
 RECIPES = {
     "probe": Recipe(
-        views="gasf(size=48),mtf(size=100)", arch="lenet", weights=Path("random"), strategy="probe", workers=1
+        views="gasf(size=48),mtf(size=100),line(size=64)", arch="lenet", weights=Path("random"), strategy="probe",
+        workers=1,
     ),
     "networks": Recipe(
         views="gasf(size=64)+gadf(size=64)+patches(size=64)", arch="lenet", strategy="scratch", epochs=1,

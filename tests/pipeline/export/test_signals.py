@@ -14,6 +14,11 @@ VIEWS = {
     "mtf(size=50),mtf(size=50,n_bins=4,strategy=normal,channels=stack)": SERIES,
     "recurrence(size=50,dimension=3,threshold=point)": SERIES,
     "patches(size=50),patches(size=50,width=7),patches(size=150,scale=0.5,input=differences)": SERIES,
+    "line(size=50),line(size=50,fill=below,channels=stack),line(size=50x90,line_width_px=5)": SERIES,
+    "line(size=200,fill=below),line(size=120,input=differences,channels=first,line_width_px=0.7)": SERIES,
+    "line(size=40,fill=mean,value_range=(-0.8,0.7,-0.5,0.9)),line(size=200,channels=mean,value_range=(-1,1))": SERIES,
+    "line(size=200,fill=mean,channels=mean),line(size=40,fill=mean,channels=mean,input=differences)": SERIES,
+    "line(size=32)+patches(size=32)+gadf(size=32)": SERIES,
     "patches(size=30x80),patches(size=80x30,channels=stack)": SERIES,
     "mel(size=32x90),stft(size=90x32)": SOUND,
     "gasf(size=32,channels=mean)+patches(size=32)+gadf(size=32)": SERIES,
@@ -43,13 +48,29 @@ def test_images_are_those_of_the_converters(views, form):
         assert (apart > 0).mean() <= (0.001 if form is SOUND else 0)
 
 
+@pytest.mark.parametrize("samples", [1, 7, 64, 65, 200, 3001])
+def test_lines_are_those_of_the_converter_whatever_is_missing(samples):
+    rng = np.random.default_rng(samples)
+    values = rng.standard_normal((6, 1, samples)).cumsum(2).round(1).astype(np.float32)  # with ties
+    for row, share in zip(values[:5, 0], (0.0, 0.1, 0.5, 0.9, 1.0), strict=True):
+        missing = rng.random(samples // 9 + 1).repeat(9)[:samples] < share
+        row[missing & (np.arange(samples) > 0)] = np.nan
+    form = SignalForm("series", channels=1, samples=samples)
+    for spec in ("line(size=64)", "line(size=64,fill=below,line_width_px=4.0)"):
+        (view,) = parse_views(spec, kind="series")
+        (found,) = ViewGraph([view], form)(torch.from_numpy(values))
+        assert np.array_equal(found.numpy(), view.batch([Series(one) for one in values]))
+
+
 @pytest.mark.parametrize(
     ("view", "kind"),
     [
-        ("line", "series"),
+        ("line(line_width_px=9.0)", "series"),
+        ("line(fill=mean)", "series"),
+        ("windows", "series"),
         ("mel(channel=stack)", "audio"),
         ("cqt", "audio"),
-        ("gasf+line+gadf", "series"),
+        ("gasf+scalogram+gadf", "series"),
         ("grid", "binary"),
     ],
 )
@@ -57,7 +78,7 @@ def test_what_has_no_form_as_a_graph_is_named(view, kind):
     (converter,) = parse_views(view, kind=kind)
     with pytest.raises(ParameterError, match=r"without --from-signal") as caught:
         check_traceable(converter)
-    named = {"gasf+line+gadf": "line"}.get(view, view)
+    named = {"gasf+scalogram+gadf": "scalogram"}.get(view, view)
     assert str(caught.value).startswith(f"{named} ")
 
 
