@@ -130,12 +130,8 @@ def _train(options: argparse.Namespace) -> Outcome:
             notes["held_out"], n=notes["n_held_out"], learned_from=notes["learned_from"]
         )
         judged = f"{_figures(done.evaluation)} held out: {held_out}"
-    lines = [
-        f"strategy {notes['strategy']} ({notes['why']})",
-        f"out of fold: {notes['oof']['words']}",
-        judged,
-    ]
-    words = "\n".join([*lines, f"{options.out}, in {done.seconds:.1f} s"])
+    strategy, oof = f"strategy {notes['strategy']} ({notes['why']})", f"out of fold: {notes['oof']['words']}"
+    words = "\n".join([strategy, oof, judged, f"{options.out}, in {done.seconds:.1f} s"])
     if options.report:
         from phosphene.pipeline.report.classifier import write_report
 
