@@ -193,8 +193,10 @@ class _Remembering(Extractor):
     extractor: Extractor
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: bool = False
     ) -> dict[PooledLayer, np.ndarray]:
+        if by_pixel:
+            return super().__call__(pixels, by_pixel=True)
         form = f"{cells}{pixels.shape[1:]}".encode()
         names = [hashlib.blake2b(form + image.tobytes()).digest() for image in pixels]
         new = {name: index for index, name in enumerate(names) if name not in self._known}
