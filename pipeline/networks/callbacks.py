@@ -1,6 +1,7 @@
 """fastai with its warnings off, our callbacks, and the learning-rate range test (Smith 2017, arXiv:1506.01186)."""
 
 import copy
+import math
 import os
 import random
 import warnings
@@ -127,7 +128,8 @@ class EpochLog(Callback):
             counts = self.sums[training]
             if isinstance(counts, torch.Tensor) and (training or self.has_held_out):
                 loss, right, n = counts.tolist()
-                row[f"{name}loss"] = round(loss / n, 4)
+                if math.isfinite(loss):  # a training that went astray still makes a model that can be read
+                    row[f"{name}loss"] = round(loss / n, 4)
                 if not training or not hasattr(self.learn, "mix_up"):
                     row[f"{name}accuracy"] = round(right / n, 4)
         self.epochs.append(row)

@@ -130,6 +130,18 @@ def test_of_mixtures_and_of_what_stands_in_for_items_held_out_no_accuracy_is_not
     assert [set(row) for row in found.epochs[0]] == [expected] * 2
 
 
+def test_a_loss_that_is_no_number_is_left_out(drawn, monkeypatch):
+    """So that a model of a training that went astray can still be read: JSON has no NaN."""
+    monkeypatch.setattr("phosphene.pipeline.strategies.finetune.nn.CrossEntropyLoss", _Astray)
+    found = _fit(drawn, strategy="scratch", passes=1)
+    assert [set(row) for row in found.epochs[0]] == [{"accuracy"}]
+
+
+class _Astray(torch.nn.CrossEntropyLoss):
+    def forward(self, scores, targets):
+        return super().forward(scores, targets) * float("nan")
+
+
 def test_without_items_held_out_all_networks_count_the_same(drawn):
     model = _fit(drawn, members=2)
     assert model.weights is None
