@@ -4,18 +4,21 @@ The module that an entry point of `phosphene.kinds` or `phosphene.converters` na
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, TypeVar
 
+from .core.apart import LISTING, Limits, ask
 from .core.converter import Converter, loaded_first, registered
 from .core.errors import ParameterError, PhospheneError, SignalError
 from .core.files import DEFAULTS, KindSpec, Reader, ReadOptions, read_head, register_kind, registered_kinds
 from .core.formats import refuse_foreign
 from .core.signal import Fragment, Kind, Signal, parse_address
 
+T = TypeVar("T")
 OWN_KINDS = ("audio", "mouse", "series", "binary")
 
 
@@ -204,6 +207,13 @@ def check_options(options: ReadOptions, kinds: Iterable[Kind], where: str | Path
             f"{where}: --{ignored} says how tables of numbers are read, and means nothing for {' and '.join(kinds)}; "
             "leave it out, or name the kind that the files are: --kind series"
         )
+
+
+def asked(question: Callable[..., T], path: Path, *rest: Any, limits: Limits = LISTING) -> T:
+    """Return `question(path, *rest)`, as `ask` does; in this process where kinds of other packages are known in it."""
+    if readers().keys() <= set(OWN_KINDS):
+        return ask(question, path, *rest, limits=limits)
+    return question(path, *rest)
 
 
 def read_source(

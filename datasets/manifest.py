@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
-from phosphene.converters.core.files import DEFAULTS, ReadOptions
+from phosphene.converters.core.apart import DRAWING
+from phosphene.converters.core.files import DEFAULTS, ReadOptions, is_plain
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.registry import read_source, recognise
+from phosphene.converters.registry import asked, read_source, recognise
 
 from .splits import (
     Split,
@@ -75,8 +76,10 @@ class Item:
         return self.path if self.signal is None else self.signal
 
     def read(self, kind: Kind) -> Signal:
-        """Return its signal, read as a kind."""
-        return read_source(self.source, self.fragment, kind, self.options)
+        """Return its signal, read as a kind; in a process held to time and memory, unless its file is plain."""
+        if self.signal is not None or is_plain(self.path):
+            return read_source(self.source, self.fragment, kind, self.options)
+        return asked(read_source, self.path, self.fragment, kind, self.options, limits=DRAWING)
 
     @property
     def group_key(self) -> str | None:
@@ -89,7 +92,7 @@ class Item:
 def kind_of_file(path: Path) -> Kind | None:
     """Return the kind of a file; None where it cannot be read, for it fails by name when it is."""
     try:
-        return recognise(path)
+        return asked(recognise, path)
     except Exception:
         return None
 

@@ -22,12 +22,23 @@ from phosphene.converters.core.files import (
     walk,
 )
 from phosphene.converters.core.signal import Fragment, Kind, parse_address
-from phosphene.converters.registry import OWN_KINDS, check_kind, check_options, readers, recognise
+from phosphene.converters.registry import OWN_KINDS, asked, check_kind, check_options, readers
 
-from .columns import FOLDERS_OF_TABLES, NOT_CSV, TABLE_SUFFIXES, as_csv, sniff_table, sound_beside
+from .columns import FOLDERS_OF_TABLES, NOT_CSV, TABLE_SUFFIXES, sound_beside
 from .manifest import Failure, Item, Manifest, describe_failures, summarise
-from .splits import SPLITS, class_folders
-from .tables import Found, check_labels, companions, half_of, halves, read_table, rows_of
+from .splits import SPLITS, class_folders, note_inner_folders
+from .tables import (
+    Found,
+    check_labels,
+    companions,
+    half_of,
+    halves,
+    is_surely,
+    look,
+    noted_csv,
+    read_table,
+    rows_of,
+)  # fmt: skip
 
 _log = logging.getLogger("phosphene")
 _SYSTEM = re.compile(r"(thumbs\.db|desktop\.ini|ehthumbs\.db|icon\r?|\._.*|\.ds_store)", re.IGNORECASE)
@@ -277,12 +288,14 @@ class Listing:
                 self.single.add(path)
                 self.kinds[path] = known
                 return
-            is_table, why = sniff_table(path, head)
+            is_table, why, kind = asked(look, path, self.kind)
             if is_table:
                 self.tables[path] = head
             elif why == "content":
                 self.keys[path] = key
-            self.kinds[path] = self.kind or recognise(path, head)
+            if isinstance(kind, Exception):
+                raise kind
+            self.kinds[path] = kind
         except Exception as error:
             self.kinds[path] = None
             self.errors[path] = _why(error, path)
@@ -302,11 +315,8 @@ class Listing:
         twice = set[Path]()
         files = list(self.each_file(twice=twice, closed=self.closed))
         if twice:
-            what = (
-                "1 link to a folder that is listed already is"
-                if len(twice) == 1
-                else (f"{len(twice)} links to folders that are listed already are")
-            )
+            one = "1 link to a folder that is listed already is"
+            what = one if len(twice) == 1 else f"{len(twice)} links to folders that are listed already are"
             names = _some([str(link.relative_to(self.src)) for link in sorted(twice)])
             self.notes.append(f"{self.src}: {what} left out: {names}")
         if not files:
@@ -375,8 +385,7 @@ class Listing:
     def _from_table(self, table: Path, *, need_labels: bool) -> Found:
         head = self.tables[table]
         if table.suffix.lower() in NOT_CSV:
-            notes = list[str]()
-            data = as_csv(table, notes=notes)
+            data, notes = asked(noted_csv, table)
             self.notes += (f"{table}: {note}" for note in notes)
         else:
             data = head if len(head) == table.stat().st_size else table.read_bytes()
@@ -404,7 +413,8 @@ class Listing:
         self._refuse_archives(files)
         if by_class:
             if not any(item.split for item in items):
-                self._tell_of_folders_in_folders([file.relative_to(self.src).parts[:-1] for file in files])
+                of_files = [file.relative_to(self.src).parts[:-1] for file in files]
+                self.notes += [f"{self.src}: {note}" for note in note_inner_folders(of_files)]
             of_folder = {item.path: item.label for item in items}
             items = self._rows_in_class_folders(items)
             by_class = all(item.label == of_folder[item.path] for item in items)
@@ -446,7 +456,8 @@ class Listing:
         if kind is None or item.fragment or item.path in self.single:
             return (replace(item, kind=kind),)
         try:
-            rows, note = rows_of(item.path, readers()[kind], self.options)
+            reader, how = readers()[kind], self.options
+            rows, note = asked(rows_of, item.path, reader, how) if reader.may_hold_rows else (None, "")
         except Exception as error:
             self.errors[item.path] = _why(error, item.path)  # the file fails by name when it is read
             return (replace(item, kind=kind),)
@@ -476,19 +487,6 @@ class Listing:
             shown = ", ".join(f"{counts[name]} {name}" for name in ("train", "valid", "test") if counts[name])
             self.notes.append(f"{self.src}: folders {', '.join(names)} are splits: {shown}")
         return items, any(item.label is not None for item in items)
-
-    def _tell_of_folders_in_folders(self, folders: Iterable[tuple[str, ...]]) -> None:
-        """Say that classes are the outer folders, where each of these holds the same inner ones."""
-        inner: dict[str, set[str]] = {}
-        for parts in folders:
-            if parts:
-                inner.setdefault(parts[0], set()).add(parts[1] if len(parts) > 1 else "")
-        same = next(iter(inner.values()), set())
-        if len(inner) > 1 and len(same) > 1 and all(names == same for names in inner.values()):
-            self.notes.append(
-                f"{self.src}: classes are its own folders ({', '.join(sorted(inner)[:_SHOWN])}), not those in each "
-                f"of them ({', '.join(sorted(same)[:_SHOWN])}); if these are the classes, write a table with path,label"
-            )
 
     def without_clutter(self, files: Sequence[Path]) -> list[Path]:
         """Return the files without those of the system, and without notes and covers unless all are of bytes."""
@@ -532,13 +530,17 @@ class Listing:
         if suffix not in _CLUTTER or suffix in readers()[kinds[0]].suffixes:
             return False
         if self.kind:  # what most files are called like is what was meant
-            return suffix != usual and not readers()[self.kind].recognises(read_head(file), file)
+            return suffix != usual and not self._is_surely(file, self.kind)
         if kind is None:  # one that might be data fails by name when it is read
             return not any(suffix in reader.suffixes for reader in readers().values())
         # A file that is surely of another kind is no clutter: its folder holds several kinds.
-        return kind == "binary" or (
-            kind != kinds[0] and not readers()[kind].recognises(read_head(file), file)
-        )
+        return kind == "binary" or (kind != kinds[0] and not self._is_surely(file, kind))
+
+    def _is_surely(self, file: Path, kind: Kind) -> bool:
+        try:
+            return asked(is_surely, file, kind)
+        except Exception:
+            return True  # no clutter: it fails by name when it is read
 
     def _refuse_archives(self, files: list[Path]) -> None:
         archive = next(iter(halves(files)), None)

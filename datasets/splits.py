@@ -11,6 +11,7 @@ import numpy as np
 
 from phosphene.converters import ParameterError
 
+_SHOWN = 5
 SplitName = Literal["train", "valid", "test"]
 
 SPLITS: dict[str, SplitName] = {
@@ -423,3 +424,25 @@ def class_folders(
     of_split = (lambda parts: SPLITS[parts[1].lower()]) if is_split else (lambda parts: None)
     named = {parts: ClassFolder(next(iter(parts), None), of_split(parts)) for parts in folders}
     return named, sorted(inner) if is_split else []
+
+
+def note_inner_folders(folders: Iterable[tuple[str, ...]]) -> list[str]:
+    """Say that classes are the outer folders, where each of these holds the same inner ones.
+
+    Examples
+    --------
+    >>> note_inner_folders([("cat", "left"), ("cat", "right"), ("dog", "left"), ("dog", "right")])[0][:55]
+    'classes are its own folders (cat, dog), not those in ea'
+    """
+    inner: dict[str, set[str]] = {}
+    for parts in folders:
+        if parts:
+            inner.setdefault(parts[0], set()).add(parts[1] if len(parts) > 1 else "")
+    same = next(iter(inner.values()), set())
+    if len(inner) < 2 or len(same) < 2 or any(names != same for names in inner.values()):
+        return []
+    outer, within = (", ".join(sorted(names)[:_SHOWN]) for names in (inner, same))
+    return [
+        f"classes are its own folders ({outer}), not those in each of them ({within}); "
+        "if these are the classes, write a table with path,label"
+    ]

@@ -20,7 +20,7 @@ from phosphene.converters.core.files import (
     read_head,
 )
 from phosphene.converters.core.signal import Kind, parse_address
-from phosphene.converters.registry import readers
+from phosphene.converters.registry import readers, recognise
 
 from .columns import (
     FLAGS,
@@ -28,9 +28,11 @@ from .columns import (
     Locator,
     TableColumns,
     TimeColumns,
+    as_csv,
     find_columns,
     is_number,
     parse_table,
+    sniff_table,
     sound_beside,
     split_of,
 )
@@ -378,6 +380,27 @@ _LABEL_FILES = ("y", "Y", "labels", "label", "targets", "target")
 _GROUP_FILES = ("subject", "subjects", "groups", "group", "user", "session")
 
 Rows = list[tuple[str | None, str | None]]
+
+
+def look(path: Path, kind: Kind | None) -> tuple[bool, str, Kind | Exception]:
+    """Return whether a file is a table of items, what shows it, and its kind, or why it has none."""
+    head = read_head(path)
+    is_table, why = sniff_table(path, head)
+    try:
+        return is_table, why, kind or recognise(path, head)
+    except Exception as error:
+        return is_table, why, error
+
+
+def is_surely(path: Path, kind: Kind) -> bool:
+    """Tell whether the content of a file alone says that it is of a kind."""
+    return readers()[kind].recognises(read_head(path), path)
+
+
+def noted_csv(table: Path) -> tuple[bytes, list[str]]:
+    """Return a table of items that is no text as CSV, and what is to be told of it."""
+    notes = list[str]()
+    return as_csv(table, notes=notes), notes
 
 
 def rows_of(path: Path, reader: Reader, options: ReadOptions = DEFAULTS) -> tuple[Rows | None, str]:

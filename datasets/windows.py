@@ -9,8 +9,9 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 
 from phosphene.converters import Fragment, MouseTrace, ParameterError, PhospheneError, SignalError
+from phosphene.converters.core.files import Reader, ReadOptions
 from phosphene.converters.core.signal import Kind, Signal, Unit
-from phosphene.converters.registry import kinds, readers, recognise
+from phosphene.converters.registry import asked, kinds, readers, recognise
 
 from .manifest import Failure, Item, Manifest, describe_failures, kind_of_file
 from .splits import Split
@@ -206,7 +207,11 @@ def extents(items: Sequence[Item], kind: Kind) -> list[float | None]:
 
     def measure(source: Path | Signal) -> float | None:
         try:
-            return source.extent if isinstance(source, Signal) else reader.extent(source, unknown[source])
+            return (
+                source.extent
+                if isinstance(source, Signal)
+                else asked(_extent, source, reader, unknown[source])
+            )
         except Exception:  # of a fault of a reader too
             return None  # the file fails by name when it is read
 
@@ -458,14 +463,18 @@ def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
         least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
         if item.fragment or item.signal is not None or (size := item.path.stat().st_size) < least:
             return (item,)
-        if (kind or item.kind or recognise(item.path)) != "audio":
+        if (kind or item.kind or asked(recognise, item.path)) != "audio":
             return (item,)
-        length_s = item.extent or readers()["audio"].extent(item.path, item.options)
+        length_s = item.extent or asked(_extent, item.path, readers()["audio"], item.options)
     except Exception:
         return (item,)  # the file fails by name when it is read
     if length_s <= LONGEST_WHOLE_S and size <= LONGEST_WHOLE_BYTES:
         return (item,)
     return tuple(Windows("t", LONG_WINDOW_S).of(replace(item, extent=length_s)))
+
+
+def _extent(path: Path, reader: Reader, options: ReadOptions) -> float:
+    return reader.extent(path, options)
 
 
 def _starts(trace: MouseTrace, by: Literal["pause", "path"], limit: float) -> list[int]:

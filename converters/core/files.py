@@ -163,6 +163,7 @@ def note_texts(notes: Iterable[Note], *, path: Path, strict: bool) -> tuple[str,
 
 
 HEAD_BYTES = 65536
+_PLAIN = frozenset({".csv", ".tsv", ".tab", ".txt"})
 _SETTLED_NS = 100_000_000
 """Two changes within the ticks of a file system's clock may bear one time."""
 
@@ -207,6 +208,11 @@ class Reader(ABC):
         """Return how many items a file of many holds, labelled or not; None for a file of one."""
         return None
 
+    @property
+    def may_hold_rows(self) -> bool:
+        """Whether any file of this kind holds many items."""
+        return type(self).labels is not Reader.labels or type(self).rows is not Reader.rows
+
 
 def read_head(path: Path) -> bytes:
     """Return the first bytes of a file after the checks that any file must pass.
@@ -217,6 +223,15 @@ def read_head(path: Path) -> bytes:
     if not head:
         raise ReadError(f"{path}: empty; there is nothing to read")
     return head
+
+
+def is_plain(path: Path) -> bool:
+    """Tell a text file of less than HEAD_BYTES, which takes little to read; False for what cannot be opened."""
+    try:
+        head = read_head(path)
+    except ReadError:
+        return False
+    return len(head) < HEAD_BYTES and path.suffix.lower() in _PLAIN and head.isascii() and b"\0" not in head
 
 
 def content_digest(path: Path) -> str:
@@ -261,13 +276,34 @@ def _status(path: Path) -> os.stat_result:
         raise ReadError(f"{path}: a pipe, which can be read only once; save it as a file first")
     if not stat.S_ISREG(status.st_mode):
         raise ReadError(f"{path}: a device, not a file; save what it gives as a file first")
+    held = getattr(status, "st_blocks", 1) * 512
+    if (
+        status.st_size > _MOST_WITH_HOLES
+        and status.st_size > MOST_FROM_A_BYTE * held
+        and _has_holes(path, status)
+    ):
+        raise ReadError(
+            f"{path}: {status.st_size >> 20} MB of which {held >> 10} kB are written, the rest are holes; "
+            "copy what is meant into a file of its own"
+        )
     return status
+
+
+def _has_holes(path: Path, status: os.stat_result) -> bool:
+    """Tell whether parts of a file were never written; some systems count no blocks of files that are whole."""
+    if not hasattr(os, "SEEK_HOLE"):
+        return False
+    with path.open("rb") as file:
+        return os.lseek(file.fileno(), 0, os.SEEK_HOLE) < status.st_size
 
 
 MAPPED_FROM_BYTES = 16 << 20
 """Smaller files are read and not mapped: a map of a file that is cut short later ends the process with SIGBUS."""
 LARGE_BYTES, MOST_FROM_A_BYTE = 1 << 28, 100
 """What a packed file may always unpack to, and how much more than its size beyond that."""
+
+_MOST_WITH_HOLES = 1 << 32
+"""A file with holes may always have this size: it takes seconds to read."""
 
 
 def check_unpacked(path: Path, size: int) -> None:

@@ -15,13 +15,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import cloudpickle
 from threadpoolctl import threadpool_limits
 
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
+from phosphene.converters.core.apart import (
+    THREADS,
+    answer_here,
+    close_pipes,
+    connect,
+    hold_to,
+    module_path,
+    take_pipes,
+)
 from phosphene.converters.core.errors import short
 
 _log = logging.getLogger("phosphene")
@@ -38,7 +46,6 @@ HERE_S = 2.0
 GRACE_S = 2.0
 """What a worker that is no longer needed may take to finish what it is writing."""
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DIED = "the process that read it died"
 _MOST_DEATHS = 3  # of processes of a cluster that one task is blamed for: a node may die for another reason
 
@@ -144,7 +151,7 @@ class LocalEngine:
             for process in self._early:  # they have done nothing yet
                 process.kill()
                 process.wait()
-                _close_pipes(process)
+                close_pipes(process)
             self._early.clear()
 
     def stream(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:
@@ -227,10 +234,8 @@ class Worker:
         self.process, self.payload = process, payload
         self.tasks, self.results = deque[Any](), deque[Any]()
         self.since, self.over_s, self.is_dead, self._loaded = float("inf"), 0.0, False, False
-        self.replies = Connection(os.dup(process.stdout.fileno()), writable=False)  # type: ignore[union-attr]
-        self._pipe = Connection(os.dup(process.stdin.fileno()), readable=False)  # type: ignore[union-attr]
-        _close_pipes(process)
-        self._send(_module_path())
+        self.replies, self._pipe = connect(process)
+        self._send(module_path())
         self._send(payload)
 
     def give(self, tasks: list[Any]) -> None:
@@ -301,23 +306,12 @@ def _machine_mb() -> int:
 
 def start_process(threads: int | None, limit_mb: int) -> "subprocess.Popen[bytes]":
     """Start a worker with so many threads, held to so much memory; 0 for no limit."""
-    limits = {} if threads is None else dict.fromkeys(_THREADS, str(threads))
+    limits = {} if threads is None else dict.fromkeys(THREADS, str(threads))
     # -P: else a file isal.py or numpy.py among the data would be imported, and so run, in place of the library.
     return subprocess.Popen(
         [sys.executable, "-P", "-c", f"from phosphene.pipeline.tiles.engines import serve; serve({limit_mb})"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | limits,
     )  # fmt: skip
-
-
-def _module_path() -> list[str]:
-    """Return where workers look for modules: where this process does, but last in the current folder.
-
-    That folder is first where Python was started by `-m`, `-c` or a notebook, and may be the folder of the data.
-    The folder of a script keeps its position.
-    """
-    started_by_module = getattr(sys.modules["__main__"], "__spec__", None) is not None
-    last = {"", str(Path.cwd())} if started_by_module else {""}
-    return sorted(sys.path, key=last.__contains__)  # stable: the others keep their order
 
 
 class RayEngine:
@@ -466,6 +460,7 @@ class _Actor:
 
 def _logged(function: Callable[[T], R], task: T) -> tuple[R, list[tuple[int, str]]]:
     """Return the result of a task, and what the library logged meanwhile, which is told where the results go."""
+    answer_here()
     kept, level = list[tuple[int, str]](), _log.level
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: kept.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
@@ -504,6 +499,7 @@ def _here(function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:
 
 
 def _attempt_all(function: Any, tasks: Sequence[Any]) -> list[Any]:
+    answer_here()
     return [attempt(function, task) for task in tasks]
 
 
@@ -515,12 +511,6 @@ def checked_workers(workers: int | None) -> int:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ParameterError(f"workers must be an integer >= 1, got {workers!r}")
     return workers
-
-
-def _close_pipes(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            pipe.close()
 
 
 class _Leaving:
@@ -544,15 +534,6 @@ class _Leaving:
             os._exit(0)
 
 
-def hold_to(limit_mb: int) -> None:
-    """Let allocations fail beyond a limit, where the system can; what is mapped from files does not count."""
-    with contextlib.suppress(ImportError, AttributeError, ValueError, OSError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_mb << 20, hard))
-
-
 def serve(limit_mb: int = 0) -> None:
     """Be a worker: take chunks of tasks from standard input, give a result a task on standard output.
 
@@ -565,7 +546,8 @@ def serve(limit_mb: int = 0) -> None:
     )  # Ctrl-C reaches the whole group; the parent ends its workers
     if limit_mb:
         hold_to(limit_mb)
-    inbox, outbox = _take_pipes()
+    answer_here()
+    inbox, outbox = take_pipes()
     try:
         function = _load(inbox, outbox)
         leaving = _Leaving()
@@ -576,15 +558,6 @@ def serve(limit_mb: int = 0) -> None:
                 outbox.send(result)
     except (EOFError, OSError):
         os._exit(0)
-
-
-def _take_pipes() -> tuple[Connection, Connection]:
-    """Keep the pipes for ourselves, so that nothing a library prints or reads disturbs them."""
-    inbox, outbox = Connection(os.dup(0), writable=False), Connection(os.dup(1), readable=False)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return inbox, outbox
 
 
 def _load(inbox: Connection, outbox: Connection) -> Any:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from phosphene.converters import PhospheneError, ReadError
+from phosphene.converters.core.apart import DRAWING, fault
 from phosphene.converters.core.errors import reason, short
-from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest
+from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest, is_plain
 from phosphene.converters.core.signal import Signal, signal_digest
+from phosphene.converters.registry import asked
 from phosphene.datasets.manifest import Failure, Item
 
 from .engines import Engine, TaskError, Where
@@ -186,6 +188,11 @@ def _is_mapped(task: ItemTask) -> bool:
     return task.stamp[0] >= MAPPED_FROM_BYTES
 
 
+def _done(path: Path, attempt: "_Attempt", task: ItemTask) -> Done:
+    del path
+    return attempt.done(task)
+
+
 @dataclass(frozen=True)
 class _Attempt:
     """Computes the missing results of one item, in whatever process; an error ends this item only."""
@@ -195,6 +202,15 @@ class _Attempt:
     ending: tuple[type[PhospheneError], ...]
 
     def __call__(self, task: ItemTask) -> Done:
+        if task.item.signal is not None or getattr(self.function, "device", None) or is_plain(task.item.path):
+            return self.done(task)
+        try:
+            return asked(_done, task.item.path, self, task, limits=DRAWING)
+        except PhospheneError as error:
+            return Done((), str(error))
+
+    def done(self, task: ItemTask) -> Done:
+        """Compute them in this process."""
         values, notes = list[Any](), list[str]()
         error: str | PhospheneError | None = None
         try:
@@ -310,7 +326,7 @@ def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:
         return signal_digest(source).hex(), (-1, -1)
     try:
         stamp = _stamp(source)
-        return content_digest(source), stamp
+        return fault(source) or (content_digest(source), stamp)
     except Exception as error:
         return reason(error)
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from phosphene.converters import Audio, Fragment, PhospheneError, ReadError, converters
+from phosphene.converters.core.apart import hold_to
 from phosphene.converters.registry import readers, recognise
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import cut
@@ -21,7 +22,6 @@ from phosphene.pipeline.explain.explanation import explain
 from phosphene.pipeline.explain.grid import Grid
 from phosphene.pipeline.explain.plot import signal_png
 from phosphene.pipeline.explain.regions import WeightedRegion
-from phosphene.pipeline.tiles.engines import hold_to
 from phosphene.pipeline.tiles.pictures import draw_sheet
 
 Step = Literal["predict", "explain", "gallery"]

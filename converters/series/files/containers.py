@@ -17,7 +17,7 @@ import numpy as np
 from ...core.child import Child
 from ...core.delimited import Form, PlainText
 from ...core.errors import MissingExtra, ReadError, library, short
-from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked
+from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked, read_head
 from ...core.sheet import Sheet, excel_rows
 from .archives import Archive, OneSeries, Recording, finite
 from .arrays import arranged, is_rate
@@ -71,7 +71,7 @@ def open_container(kind: str, path: Path, options: ReadOptions) -> "Recording | 
     }  # fmt: skip
     try:
         return openers[kind](path, options)
-    except (ReadError, MissingExtra):
+    except (ReadError, MissingExtra, MemoryError):
         raise
     except Exception as error:  # of a damaged file each library has errors of its own
         why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -200,6 +200,11 @@ class WfdbRecording:
         self.wfdb = library("wfdb", path, "a WFDB record")
         self.path, self.record = path, str(path.with_suffix(""))
         header = self.wfdb.rdheader(self.record)
+        try:
+            for name in dict.fromkeys(header.file_name or ()):  # a pipe would wait, a device never end
+                read_head(path.with_name(name))
+        except ReadError as error:
+            raise ReadError(f"{path}: its data cannot be read ({error}); get the whole record") from error
         if not header.n_sig or not header.sig_len:
             raise ReadError(f"{path}: a WFDB header without signals; give one that has some")
         names = list(header.sig_name or ())

@@ -1,7 +1,7 @@
 """What the rows and columns of a table stand for: samples and channels, items and samples, or one sample of an item."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -496,7 +496,7 @@ class _Table(SampledTable):
 
     def rows(self) -> SeriesColumns:
         label = self._row_label()
-        numbered, _ = self.numbered()
+        numbered = set(self.numbered()[0])
         values, notes = [], []
         for index in range(self.width):
             if index == label:
@@ -513,7 +513,7 @@ class _Table(SampledTable):
             ))  # fmt: skip
         return SeriesColumns("rows", tuple(values), label=label, notes=tuple(notes))
 
-    def _is_beside(self, index: int, numbered: Sequence[int]) -> bool:
+    def _is_beside(self, index: int, numbered: Set[int]) -> bool:
         """Tell a column that is none of the values: a word among them, or named otherwise where they are numbered."""
         if len(numbered) >= FEW_COLUMNS:
             return index not in numbered
