@@ -145,6 +145,9 @@ def _add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=("png", "parquet", "webdataset"), default="png", help="output format (png)"
     )
+    parser.add_argument(
+        "--shard-size", type=int, metavar="N", help="items in each file of parquet and webdataset (256)"
+    )
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

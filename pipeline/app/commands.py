@@ -95,6 +95,7 @@ def _convert(options: argparse.Namespace) -> Outcome:
         workers=options.workers,
         engine=options.engine,
         to=options.to,
+        shard_size=options.shard_size,
         device=options.device,
         options=read_options(options),
     )

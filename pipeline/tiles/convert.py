@@ -74,6 +74,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     progress: bool = True,
     device: str | None = None,
     options: ReadOptions = DEFAULTS,
+    shard_size: int | None = None,
 ) -> Conversion:
     """Draw raw files into image files; run again after an interruption, it goes on where it was.
 
@@ -104,13 +105,16 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         The form of the results.
     options
         How files are read where their content does not settle it; a manifest's items know that.
+    shard_size
+        Items in each file of `parquet` and `webdataset`, 1 or more; None for 256. From a URL at most 2,048.
 
     Raises
     ------
     ReadError
         There is no such source, or nothing in it.
     ParameterError
-        Views of several kinds, a form or windows that are none, or two items whose images would have one name.
+        Views of several kinds, a form, windows or a size of shards that are none, or two items whose images would
+        have one name.
     StoreError
         The folder for the results cannot be written.
 
@@ -128,6 +132,9 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     begin = time.monotonic()
     if to not in FORMATS:
         raise ParameterError(f"to must be one of {', '.join(FORMATS)}, got {to!r}")
+    if shard_size is not None and (to == "png" or shard_size < 1):
+        wanted = "is for parquet and webdataset" if to == "png" else "must be an integer >= 1"
+        raise ParameterError(f"shard_size {wanted}, got {shard_size!r}")
     pool = make_engine(engine, one_on_gpu(workers, device))
     if isinstance(pool, RayEngine) and (is_remote(src) or is_remote(out)):
         raise ParameterError(
@@ -136,9 +143,12 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     if views is not None and not isinstance(views, Mapping):
         views = views_by_kind(views, kind=kind)
         kind = kind or (views[0].kind if views and not isinstance(views, dict) else None)
-    with local_folder(out) as (folder, remote), _listed(src, folder, kind, options) as (listed, root, name):
+    with (
+        local_folder(out) as (folder, remote),
+        _listed(src, folder, kind, options, _part(shard_size)) as (listed, root, name),
+    ):
         sweep(folder)
-        run = _Run(folder, root, name, _chooser(views, kind), device, pool, FORMATS[to], remote)
+        run = _Run(folder, root, name, _chooser(views, kind), device, pool, FORMATS[to], remote, shard_size)
         with (
             pool.started(len(listed) if listed.n_parts == 1 else 0),
             RunReport(len(listed), shown=progress) as report,
@@ -163,6 +173,7 @@ class _Run:
     engine: Engine
     form: type[Export]
     remote: RemoteFolder | None
+    shard_size: int | None
     export: Export | None = None
     draw: Draw = field(default_factory=lambda: Draw(()))
     converted: int = 0
@@ -181,7 +192,7 @@ class _Run:
             views = dict.fromkeys(view for some in known if not isinstance(some, str) for view in some)
             self.draw = Draw(tuple(views), self.device)
             self.export = self.form(self.out, self.source, self.draw.views, listed.classes)
-            self.export.remote = self.remote
+            self.export.remote, self.export.shard_size = self.remote, self.shard_size
         planned, entries = self._plan(items, found)
         self.export.begin(entries)
         failures, converted = map_items(planned, self.draw, self.export, engine=self.engine, progress=report)
@@ -232,9 +243,14 @@ class _Run:
         return [planned[index] for index in range(len(items))], entries
 
 
+def _part(shard_size: int | None) -> int:
+    """Return how many items are held at a time: PART or less, and as many as fill whole files."""
+    return PART if shard_size is None else shard_size * max(1, PART // shard_size)
+
+
 @contextmanager
 def _listed(
-    src: str | Path | Manifest, out: Path, kind: Kind | None, options: ReadOptions
+    src: str | Path | Manifest, out: Path, kind: Kind | None, options: ReadOptions, most: int
 ) -> Iterator[tuple[ItemSpool | ItemList | RemoteSource, Path, str]]:
     """Give the items of a source, the folder that their names count from, and what the source is called."""
     if isinstance(src, Manifest):
@@ -249,7 +265,7 @@ def _listed(
             yield source, source.root, source.url
     else:
         root = root_of(src)
-        yield list_in_parts(src, most=PART, beside=out, kind=kind, options=options), root, str(root.resolve())
+        yield list_in_parts(src, most=most, beside=out, kind=kind, options=options), root, str(root.resolve())
 
 
 def _chooser(

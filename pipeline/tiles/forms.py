@@ -19,7 +19,7 @@ from .remote import RemoteFolder
 from .store import Output, PngCodec, key_of, unwritable
 
 PER_SHARD = 256
-"""Items in a file: what an interruption costs at most."""
+"""Items in a file, unless another number is named: what an interruption costs at most."""
 
 Form = Literal["png", "parquet", "webdataset"]
 
@@ -56,6 +56,8 @@ class Export(ABC):
 
     remote: RemoteFolder | None = None
     """Where files are put, and fetched from, where the folder is on another file system."""
+    shard_size: int | None = None
+    """Items in a file, where it holds many; None for PER_SHARD."""
 
     def __init__(self, out: Path, source: str, views: Sequence[Converter], classes: Sequence[str]) -> None:
         del source, classes
@@ -147,7 +149,8 @@ class Shards(Export):
     def begin(self, entries: Sequence[Entry]) -> None:
         """Take the items of a part, whose files are numbered on from those of the parts before."""
         super().begin(entries)
-        groups = [list(entries[start : start + PER_SHARD]) for start in range(0, len(entries), PER_SHARD)]
+        size = self.shard_size or PER_SHARD
+        groups = [list(entries[start : start + size]) for start in range(0, len(entries), size)]
         self._shards = []
         for number, group in enumerate(groups, self._n_before):
             content = [[self._item_name(e), *e.keys, e.item.label or "", self._class_of(e)] for e in group]

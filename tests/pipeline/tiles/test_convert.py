@@ -387,3 +387,76 @@ def test_a_note_on_files_of_several_parts_is_told_once(src, tmp_path, monkeypatc
     noted = [message for message in caplog.messages if "missing" in message]
     assert len(noted) == 1
     assert noted[0].startswith("5 files: ")
+
+
+@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+def test_the_size_of_a_shard_is_chosen_and_resumed(src, tmp_path, form, monkeypatch):
+    monkeypatch.setattr(module, "PART", 3)  # parts are filled up to whole files
+    first = convert(src, tmp_path / "out", views=GRID, to=form, shard_size=2)
+    assert [len(pictures_of(file, form)) for file in first.files] == [2, 2, 1]
+    first.files[1].unlink()
+    again = convert(src, tmp_path / "out", views=GRID, to=form, shard_size=2)
+    assert (again.converted, again.reused, again.names) == (2, 3, first.names)
+    other = convert(src, tmp_path / "out", views=GRID, to=form, shard_size=4)
+    assert [len(pictures_of(file, form)) for file in other.files] == [4, 1]
+    assert below(tmp_path / "out") == sorted(file.name for file in other.files), (
+        "those of another size are gone"
+    )
+
+
+def pictures_of(file, form):
+    if form == "parquet":
+        return pq.read_table(file).column("path").to_pylist()
+    with tarfile.open(file) as tar:
+        return [name for name in tar.getnames() if name.endswith(".png")]
+
+
+@pytest.mark.parametrize(("form", "size"), [("png", 4), ("parquet", 0), ("webdataset", -1)])
+def test_a_size_of_shards_that_is_none(src, tmp_path, form, size):
+    with pytest.raises(ParameterError, match=f"shard_size .*got {size}"):
+        convert(src, tmp_path / "out", views=GRID, to=form, shard_size=size)
+
+
+BY_DATASETS = """
+import json, os, sys
+from pathlib import Path
+os.environ["HF_HUB_OFFLINE"] = "1"
+from datasets import Dataset, Image, load_dataset
+found = load_dataset("parquet", data_files=sys.argv[1] + "/*.parquet", split="train", cache_dir=sys.argv[2])
+again = Dataset.from_parquet(sorted(map(str, Path(sys.argv[1]).glob("*.parquet"))), cache_dir=sys.argv[2])
+assert isinstance(found.features["image"], Image) and again.features == found.features
+print(json.dumps([[row["path"], row["label"], row["image"].tobytes().hex()] for row in found]))
+"""
+BY_WEBDATASET = """
+import json, sys
+from pathlib import Path
+import webdataset
+shards = webdataset.WebDataset(sorted(map(str, Path(sys.argv[1]).glob("*.tar"))), shardshuffle=False)
+rows = shards.decode("pil").to_tuple("png", "cls", "json")
+found = [[about["path"], ["cat", "dog"][cls], image.convert("L").tobytes().hex()] for image, cls, about in rows]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "package", "script"),
+    [("parquet", "datasets", BY_DATASETS), ("webdataset", "webdataset", BY_WEBDATASET)],
+)
+def test_the_packages_of_the_forms_read_them(src, tmp_path, form, package, script):
+    """Not installed with [dev], of which pip would take longer to choose the versions."""
+
+    def python(code, *words):
+        # Elsewhere: the folder of the repository holds one called `datasets`.
+        command = [sys.executable, "-P", "-c", code, *words]
+        return subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    if python(f"import {package}; {package}.__version__").returncode:
+        pytest.skip(f"needs the package: pip install {package}")
+    convert(src, tmp_path / "out", views=GRID, to=form, shard_size=2)
+    done = python(script, tmp_path / "out", tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert sorted(path for path, *_ in rows) == below(src)
+    for path, label, pixels in rows:
+        assert label == path.partition("/")[0]
+        assert pixels == GRID[0](read(src / path, "binary")).pixels.tobytes().hex()
