@@ -7,6 +7,7 @@ Allowed is a result or a `PhospheneError` of one line that starts with the path 
 All else is a finding: its bytes and the traceback go to OUT/TARGET/findings, one for each line of code that raised. A
 process that hangs, crashes or fills memory is replaced, its input kept there as crash-, timeout- or oom-. The folder
 OUT/TARGET/corpus grows from run to run. Findings are mended as kinds and replayed by `tests/converters/test_fuzzed.py`.
+`tests/pipeline/test_fuzz_replayed.py` runs the same targets for some seconds, without atheris.
 """
 
 import argparse
@@ -272,18 +273,23 @@ def _allowed(function: Callable[[], object], place: Path | None = None) -> None:
             raise MessageError(text) from error
 
 
+def target_of(name: str, out: Path) -> Target:
+    """Return what takes the bytes of a target; models are trained into a folder."""
+    make: dict[str, Callable[[], Target]] = {
+        "manifest": manifests,
+        "model": lambda: models(out),
+        "words": words,
+    }
+    return make.get(name, lambda: files_of(name))()
+
+
 def fuzz(target: str, folder: Path, seconds: int) -> None:
     """Fuzz one target in this process, until libFuzzer ends it."""
     import atheris
 
     sys.path.insert(0, str(HERE.parent / "tests" / "converters"))
     with atheris.instrument_imports(include=["phosphene"], exclude=COMPILED):
-        make: dict[str, Callable[[], Target]] = {
-            "manifest": manifests,
-            "model": lambda: models(folder.parent),
-            "words": words,
-        }
-        run = make.get(target, lambda: files_of(target))()
+        run = target_of(target, folder.parent)
         # What is imported at the first use is instrumented too.
         for data in corpus(target, folder.parent):
             _tried(run, data, folder / "findings")

@@ -121,7 +121,7 @@ def mutated(data, generator):
             case 2:
                 data[at:at] = odd
             case 3:
-                del data[at : at + int(generator.integers(1, 1 + len(data) // 2 or 2))]
+                del data[at : at + int(generator.integers(1, max(2, 1 + len(data) // 2)))]
             case 4:
                 data[at:at] = data[at : at + int(generator.integers(1, 400))] * int(generator.integers(1, 5))
     return bytes(data)
