@@ -124,7 +124,7 @@ def main() -> int:
     parser.add_argument("--resolution", choices=("lowest-direct", "highest"), default="lowest-direct")
     parser.add_argument("--python", default="python3.11")
     parser.add_argument("--out", type=Path, default=Path("sbom.json"))
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # tests may follow options
     match options.what:
         case "try":
             return try_versions(options.resolution, options.python, options.tests)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from .core.apart import LISTING, Limits, ask
+from .core.apart import LISTING, FileLimits, ask
 from .core.converter import Converter, loaded_first, registered
 from .core.errors import ParameterError, PhospheneError, SignalError
 from .core.files import DEFAULTS, KindSpec, Reader, ReadOptions, read_head, register_kind, registered_kinds
@@ -209,7 +209,7 @@ def check_options(options: ReadOptions, kinds: Iterable[Kind], where: str | Path
         )
 
 
-def asked(question: Callable[..., T], path: Path, *rest: Any, limits: Limits = LISTING) -> T:
+def asked(question: Callable[..., T], path: Path, *rest: Any, limits: FileLimits = LISTING) -> T:
     """Return `question(path, *rest)`, as `ask` does; in this process where kinds of other packages are known in it."""
     if readers().keys() <= set(OWN_KINDS):
         return ask(question, path, *rest, limits=limits)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Limits:
+class FileLimits:
     """What a question may take: `least_s` of processor time and `least_mb` of memory, and more for large files."""
 
     least_s: float
@@ -43,7 +43,7 @@ class Limits:
         return self.least_s + size_mb, self.least_mb + int(8 * size_mb)
 
 
-LISTING, DRAWING = Limits(5.0, 768), Limits(30.0, 2048)
+LISTING, DRAWING = FileLimits(5.0, 768), FileLimits(30.0, 2048)
 _MUCH_S = 0.5
 WAITS = 10
 """How many times as long the clock may run: a busy machine is no fault of a file."""
@@ -51,7 +51,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 """What numeric libraries ask how many threads they may use."""
 
 
-def ask(question: Callable[..., T], path: Path, *rest: Any, limits: Limits = LISTING) -> T:
+def ask(question: Callable[..., T], path: Path, *rest: Any, limits: FileLimits = LISTING) -> T:
     """Return `question(path, *rest)`, answered by a process that is held to time and memory by the size of the file.
 
     Parameters
@@ -136,7 +136,7 @@ class _Answerer:
         self._faults: dict[tuple[object, ...], str] = {}
         self._spent_s: dict[tuple[object, ...], float] = {}
 
-    def ask(self, question: Callable[..., T], path: Path, rest: tuple[Any, ...], limits: Limits) -> T:
+    def ask(self, question: Callable[..., T], path: Path, rest: tuple[Any, ...], limits: FileLimits) -> T:
         if known := self.fault(path):
             raise ReadError(known)
         most_s, most_mb = limits.of(path)
@@ -163,7 +163,9 @@ class _Answerer:
         """Return whether there is an answer, it or an error, and the seconds it took; or how the process ended."""
         try:
             self._start()
-            self._outbox.send(message)
+            path = module_path()
+            self._outbox.send((*message, None if path == self._path else path))
+            self._path = path
             if self._inbox.poll(message[2] * WAITS):
                 return cast(tuple[bool, Any, float], pickle.loads(self._inbox.recv_bytes()))
             self.stop()
@@ -197,7 +199,7 @@ class _Answerer:
         )  # fmt: skip
         self._owner = os.getpid()
         self._inbox, self._outbox = connect(self._process)
-        self._outbox.send(module_path())
+        self._path: list[str] = []
 
     def _how_it_ended(self) -> str:
         """Return how the process ended; empty where it had used up its time."""
@@ -259,9 +261,9 @@ def serve() -> None:
     inbox, outbox = take_pipes()
     warnings.simplefilter("ignore")
     try:
-        sys.path[:] = inbox.recv()
         while True:
-            question, folder, cpu_s, limit_mb = inbox.recv()
+            question, folder, cpu_s, limit_mb, path = inbox.recv()
+            sys.path[:] = path or sys.path
             with contextlib.suppress(OSError):
                 os.chdir(folder)
             _clock(cpu_s)

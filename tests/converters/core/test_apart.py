@@ -8,9 +8,9 @@ import time
 import pytest
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.apart import LISTING, Limits, ask, fault
+from phosphene.converters.core.apart import LISTING, FileLimits, ask, fault
 
-SHORT = Limits(1.0, 256)
+SHORT = FileLimits(1.0, 256)
 
 
 def number_of(path):

@@ -26,7 +26,7 @@ def kinds(folder):
 def test_a_second_listing_sniffs_no_file_and_finds_the_same(folder, monkeypatch):
     first = kinds(folder)
     assert {kind for _, kind, _ in first} == {"series"}
-    monkeypatch.setattr("phosphene.datasets.sources.recognise", None)
+    monkeypatch.setattr("phosphene.datasets.sources.look", None)
     monkeypatch.setattr("phosphene.datasets.sources.rows_of", None)
     assert kinds(folder) == first
 

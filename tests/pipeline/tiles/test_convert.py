@@ -265,7 +265,7 @@ sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" e
 from phosphene.converters import make
 from phosphene.pipeline.tiles import convert as module
 src, out = sys.argv[1:]
-kept = module._listed(src, module.Path(out), None, module.DEFAULTS)
+kept = module._listed(src, module.Path(out), None, module.DEFAULTS, module.PART)
 listed = len([path for path in opened if str(path) == src])
 module._listed = lambda *_: kept
 done = module.convert(src, out, views=[make("gasf", size=32)], progress=False)
