@@ -13,6 +13,13 @@ from hypothesis import HealthCheck, settings
 
 os.environ["MPLBACKEND"] = "Agg"
 
+# Threads that wait do so asleep: where other programs share the cores, those that spin take several times the work's time.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+# A process that a test starts finds the program compiled, as a user's does, whatever the shell says.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # What a shell starts in the background ignores Ctrl-C, and so would all that these tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
