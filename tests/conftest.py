@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 os.environ["MPLBACKEND"] = "Agg"
 
-# Threads that wait do so asleep: where other programs share the cores, those that spin take several times the work's time.
+# Threads that wait do so asleep: where others share the cores, those that spin take several times the work's time.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 # A process that a test starts finds the program compiled, as a user's does, whatever the shell says.

@@ -78,38 +78,39 @@ def contents(url):
 def test_convert_gives_the_same_images_and_resumes(store, raw, tmp_path, form, monkeypatch):
     monkeypatch.setattr(forms, "PER_SHARD", 4)
     monkeypatch.setattr(remote, "MOST_FILES", 8)
-    here = convert(raw, tmp_path / "out", views=GASF, to=form, progress=False)
-    there = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, progress=False)
+    here = convert(raw, tmp_path / "out", views=GASF, to=form, workers=1, progress=False)
+    there = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, workers=1, progress=False)
     if form == "png":
         assert contents(f"{store}/out") == contents(tmp_path / "out")
     before = contents(f"{store}/out")
     assert (there.converted, there.reused, len(there.failed)) == (11, 0, 1)
     assert there.failed[0].error == here.failed[0].error.replace(str(raw), f"{store}/raw")
-    again = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, progress=False)
+    again = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, workers=1, progress=False)
     assert (again.converted, again.reused, again.names) == (0, 11, there.names)
     system, path = fsspec.core.url_to_fs(f"{store}/out")
     lost = sorted(before)[0]
     system.pipe_file(f"{path}/{lost}", before[lost][:100])  # as a store that is no object store may leave it
-    mended = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, progress=False)
+    mended = convert(f"{store}/raw", f"{store}/out", views=GASF, to=form, workers=1, progress=False)
     assert mended.converted + mended.reused == 11
     assert 1 <= mended.converted <= 4
     assert contents(f"{store}/out") == before
 
 
 def test_only_what_is_new_is_written(store, monkeypatch):
-    convert(f"{store}/raw", f"{store}/out", views=GASF, progress=False)
+    convert(f"{store}/raw", f"{store}/out", views=GASF, workers=1, progress=False)
     put = []
     monkeypatch.setattr(
         type(fsspec.core.url_to_fs(store)[0]), "put_file", lambda self, *a, **k: put.append(a), raising=True
     )
-    convert(f"{store}/raw", f"{store}/out", views=GASF, progress=False)
+    convert(f"{store}/raw", f"{store}/out", views=GASF, workers=1, progress=False)
     assert put == []
 
 
 def test_shards_of_what_is_no_longer_so_are_removed(store):
-    convert(f"{store}/raw", f"{store}/out", views=GASF, to="parquet", progress=False)
+    convert(f"{store}/raw", f"{store}/out", views=GASF, to="parquet", workers=1, progress=False)
     first = set(contents(f"{store}/out"))
-    convert(f"{store}/raw", f"{store}/out", views=[make("gadf", size=32)], to="parquet", progress=False)
+    other = [make("gadf", size=32)]
+    convert(f"{store}/raw", f"{store}/out", views=other, to="parquet", workers=1, progress=False)
     assert len(contents(f"{store}/out")) == len(first) == 1
     assert set(contents(f"{store}/out")) != first
 
@@ -183,5 +184,5 @@ def test_a_table_that_fails_half_way_is_absent(tmp_path):
 def test_a_large_folder_needs_its_kind_where_views_depend_on_it(store, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "MOST_FILES", 4)
     with pytest.raises(ParameterError, match="name their kind"):
-        convert(f"{store}/raw", tmp_path / "out", progress=False)
+        convert(f"{store}/raw", tmp_path / "out", workers=1, progress=False)
     assert not list(tmp_path.iterdir())

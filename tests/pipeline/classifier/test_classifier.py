@@ -36,35 +36,47 @@ def files(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def models(files, tmp_path_factory):
+    """Classifiers and their folders, by the name of their recipe."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in RECIPES}
+    return {
+        name: (train(files, RECIPES[name], valid="none", out=folder, progress=False).classifier, folder)
+        for name, folder in folders.items()
+    }
+
+
 @pytest.fixture(scope="module", params=RECIPES)
-def saved(request, files, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    return train(files, RECIPES[request.param], valid="none", out=folder, progress=False).classifier, folder
+def saved(request, models):
+    return models[request.param]
 
 
 @pytest.fixture(scope="module")
-def network(files, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("network")
-    train(files, RECIPES["networks"], valid="none", out=folder, progress=False)
-    return folder
+def network(models):
+    return models["networks"][1]
 
 
-def test_a_new_process_gives_the_same_probabilities(saved, files):
-    classifier, folder = saved
+def test_a_new_process_gives_the_same_probabilities(models, files):
     paths = sorted(map(str, files.glob("*/*.csv")))[::3]
     script = (
         "import json, sys; from phosphene.pipeline import Classifier\n"
-        "answers = Classifier.load(sys.argv[1]).predict(sys.argv[2:], workers=1)\n"
-        "print(json.dumps([a.probabilities for a in answers]))"
+        "folders, paths = map(json.loads, sys.argv[1:])\n"
+        "found = [Classifier.load(folder).predict(paths, workers=1) for folder in folders]\n"
+        "print(json.dumps([[one.probabilities for one in answers] for answers in found]))"
     )
+    folders = [str(folder) for _, folder in models.values()]
     told = subprocess.run(
-        [sys.executable, "-c", script, str(folder), *paths], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, json.dumps(folders), json.dumps(paths)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    here = [answer.probabilities for answer in classifier.predict(paths, workers=1)]
-    assert [list(there) for there in json.loads(told.stdout)] == [list(one) for one in here]
-    there = np.array([list(one.values()) for one in json.loads(told.stdout)])
-    assert there == pytest.approx(np.array([list(one.values()) for one in here]), abs=1e-5)
-    assert there.sum(axis=1) == pytest.approx(np.ones(len(paths)))
+    for (classifier, _), answers in zip(models.values(), json.loads(told.stdout), strict=True):
+        here = [answer.probabilities for answer in classifier.predict(paths, workers=1)]
+        assert [list(there) for there in answers] == [list(one) for one in here]
+        there = np.array([list(one.values()) for one in answers])
+        assert there == pytest.approx(np.array([list(one.values()) for one in here]), abs=1e-5)
+        assert there.sum(axis=1) == pytest.approx(np.ones(len(paths)))
 
 
 def test_the_folder_holds_three_files_and_nothing_pickled(saved):
