@@ -46,7 +46,7 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PHOSPHENE_CACHE", str(tmp_path / "cache"))
 
 
-def write_series(folder, *, n=24, folds=True, seed=0):
+def write_series(folder, *, n=24, folds=3, seed=0):
     """Write slow and fast waves in noise, as files with a table beside them."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_series(folder, *, n=24, folds=True, seed=0):
         name = ("slow", "fast")[number % 2]
         wave = np.sin(np.arange(60) * (0.1, 0.6)[number % 2] + rng.uniform(0, 6)) + rng.normal(0, 0.3, 60)
         np.savetxt(folder / f"{number}.csv", wave, fmt="%.5f")
-        lines.append(f"{number}.csv,{name}" + (f",{number // 2 % 3 + 1}" if folds else ""))
+        lines.append(f"{number}.csv,{name}" + (f",{number // 2 % folds + 1}" if folds else ""))
     table = folder / "meta.csv"
     table.write_text("\n".join(lines) + "\n")
     return table
@@ -100,10 +100,10 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
 
 
 def test_nothing_is_computed_twice(tmp_path):
-    table = write_series(tmp_path / "waves")
+    table = write_series(tmp_path / "waves", folds=2)
     first = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
     before = kept()
-    moved = write_series(tmp_path / "elsewhere")
+    moved = write_series(tmp_path / "elsewhere", folds=2)
     again = benchmark(moved, RECIPE, methods="summary + nearest", progress=False)
     assert before
     assert kept() == before
@@ -187,7 +187,7 @@ def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
 
 
 def test_data_without_a_split_gets_folds_and_a_warning(tmp_path):
-    table = write_series(tmp_path / "waves", folds=False)
+    table = write_series(tmp_path / "waves", folds=0)
     summary = benchmark(table, RECIPE, methods="majority", progress=False)
     assert len(summary.rows[-1].folds) == 5
     assert any("folds" in warning for warning in summary.sets[0].warnings)
@@ -203,7 +203,7 @@ def test_copies_across_folds_are_refused_unless_told(tmp_path):
 
 
 def test_files_that_cannot_be_read_are_left_out_for_all(tmp_path):
-    table = write_series(tmp_path / "waves")
+    table = write_series(tmp_path / "waves", folds=2)
     (tmp_path / "waves" / "5.csv").write_text("not, a; number\n\x00")
     summary = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
     assert [Path(path).name for path, _ in summary.failed] == ["5.csv"]

@@ -49,6 +49,22 @@ def classifiers():
 
 
 @pytest.fixture(scope="module")
+def explained(classifiers):
+    """Two signals of a kind, each with the explanation of why it is of the class that was planted."""
+    made = {}
+
+    def make(kind):
+        if kind not in made:
+            made[kind] = [
+                (planted, ph.explain(classifiers(kind), planted.signal, label=PLANTED))
+                for planted in plant(kind, 4, seed=99)[1::2]
+            ]
+        return made[kind]
+
+    return make
+
+
+@pytest.fixture(scope="module")
 def sound(classifiers):
     """A sound with a tone burst, and its explanation."""
     planted = plant("audio", 2, seed=7)[1]
@@ -64,10 +80,9 @@ def overlap(explanation, stretch, quantity):
 
 
 @pytest.mark.parametrize("kind", VIEWS)
-def test_finds_what_was_planted(kind, classifiers):
+def test_finds_what_was_planted(kind, explained):
     found = []
-    for planted in plant(kind, 6, seed=99)[1::2]:
-        explanation = ph.explain(classifiers(kind), planted.signal, label=PLANTED)
+    for planted, explanation in explained(kind):
         found.append(overlap(explanation, planted.stretch, ALONG[kind]))
         assert explanation.mask.mean() <= 0.51
         first = explanation.result["regions"][0]
@@ -270,10 +285,10 @@ def test_a_shifted_mask_is_as_large():
 
 
 @pytest.mark.parametrize("kind", VIEWS)
-def test_pictures_are_written(kind, classifiers, tmp_path):
+def test_pictures_are_written(kind, explained, tmp_path):
     import PIL.Image
 
-    explanation = ph.explain(classifiers(kind), plant(kind, 2, seed=3)[1].signal, label=PLANTED)
+    _, explanation = explained(kind)[0]
     path = save_explanation(explanation, tmp_path / "why.png")
     with PIL.Image.open(path) as picture:
         assert min(picture.size) > 400
@@ -295,8 +310,8 @@ def test_another_suffix_is_refused(name, sound, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_that_is_no_sound_cannot_be_heard(classifiers, tmp_path):
-    explanation = ph.explain(classifiers("binary"), plant("binary", 2)[1].signal)
+def test_a_file_that_is_no_sound_cannot_be_heard(explained, tmp_path):
+    _, explanation = explained("binary")[0]
     with pytest.raises(ParameterError, match=r"write a \.png"):
         save_explanation(explanation, tmp_path / "why.wav")
 

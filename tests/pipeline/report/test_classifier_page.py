@@ -134,7 +134,7 @@ def test_nothing_held_out_is_said(trained, tmp_path):
 
 
 def test_the_items_held_out_in_training_make_a_page(trained, tmp_path):
-    found = Page(write_report(tmp_path / "r.html", *_both(trained[0]), title="series"))
+    found = Page(write_report(tmp_path / "r.html", *_both(trained[0]), title="series", explained=0))
     assert f"Scores on {trained[0].scores.n} items" in found.text
 
 
@@ -147,5 +147,7 @@ def test_claims_alone(trained, evaluated, tmp_path):
 
     scores = Scores(20, float("nan"), float("nan"), 0.9375, (), ("a", "b"))
     alone = replace(evaluated, scores=scores, calibration=None, f1_interval=(np.nan, np.nan))
-    found = Page(write_report(tmp_path / "r.html", trained[0].classifier, alone, title="balabit"))
+    found = Page(
+        write_report(tmp_path / "r.html", trained[0].classifier, alone, title="balabit", explained=0)
+    )
     assert ["AUC of the claimed classes", "0.938", ""] in found.tables[0]
