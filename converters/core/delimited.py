@@ -20,7 +20,7 @@ from typing import IO, Literal
 import numpy as np
 
 from .errors import ReadError, short
-from .files import HEAD_BYTES, Note, check_unpacked, read_head
+from .files import HEAD_BYTES, Note, check_unpacked, read_at, read_head
 
 MISSING = frozenset(
     {
@@ -273,15 +273,8 @@ class PlainText:
         """Return `size` bytes from `offset` on, or all."""
         if self._whole is not None:
             return self._whole[offset : None if size < 0 else offset + size]
-        if not hasattr(os, "pread"):
-            self._file.seek(offset)
-            return self._file.read(size)
-        number, parts = self._file.fileno(), []  # forked workers share the position of a file
-        size = os.fstat(number).st_size - offset if size < 0 else size
-        while size > 0 and (part := os.pread(number, size, offset)):  # at most 2 GiB at once
-            parts.append(part)
-            offset, size = offset + len(part), size - len(part)
-        return b"".join(parts)
+        size = os.fstat(self._file.fileno()).st_size - offset if size < 0 else size
+        return read_at(self._file, offset, size)
 
     def open(self) -> IO[bytes]:
         """Return a file of all of it, to be read from the start."""

@@ -9,12 +9,13 @@ import re
 import secrets
 import stat
 import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Literal, TypeVar, get_args
+from typing import IO, BinaryIO, ClassVar, Literal, TypeVar, get_args
 
 from .errors import ParameterError, ReadError
 from .signal import Fragment, Kind, Signal, Unit
@@ -362,16 +363,46 @@ def kept(function: "functools._lru_cache_wrapper[T]", path: Path, *arguments: Ha
 
 @functools.lru_cache(maxsize=256)
 def _head(path: str, known: tuple[int, ...]) -> bytes:
-    del known  # it makes a changed file another entry of the cache
+    if known[2] >= HEAD_BYTES:
+        return read_at(_large(path, known).file, 0, HEAD_BYTES)
     with Path(path).open("rb") as file:
         return file.read(HEAD_BYTES)
 
 
 @functools.lru_cache(maxsize=1 << 16)  # 30 MB of names at most, in a run of any length
 def _digest(path: str, known: tuple[int, ...]) -> str:
-    del known
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, functools.partial(hashlib.blake2b, digest_size=16)).hexdigest()
+    file, digest, offset = _large(path, known).file, hashlib.blake2b(digest_size=16), 0
+    while part := read_at(file, offset, 1 << 20):
+        digest.update(part)
+        offset += len(part)
+    return digest.hexdigest()
+
+
+class _Large:
+    """A file that is open for as long as this is."""
+
+    def __init__(self, path: str) -> None:
+        self.file = Path(path).open("rb")  # noqa: SIM115  (lives as long as this)
+        weakref.finalize(self, self.file.close)
+
+
+@functools.lru_cache(maxsize=4)  # what is open cannot become another file of the same state
+def _large(path: str, known: tuple[int, ...]) -> _Large:
+    """Return a file that is opened once for its head, by which it is listed, and its digest, by which it is drawn."""
+    del known  # it makes a changed file another entry of the cache
+    return _Large(path)
+
+
+def read_at(file: IO[bytes], offset: int, size: int) -> bytes:
+    """Return `size` bytes of a file from `offset` on, fewer at its end, whoever else reads it meanwhile."""
+    if not hasattr(os, "pread"):
+        file.seek(offset)
+        return file.read(size)
+    number, parts = file.fileno(), []  # threads and forked workers share the position of a file
+    while size > 0 and (part := os.pread(number, size, offset)):  # at most 2 GiB at once
+        parts.append(part)
+        offset, size = offset + len(part), size - len(part)
+    return b"".join(parts)
 
 
 @dataclass(frozen=True)
