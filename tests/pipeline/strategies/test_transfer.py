@@ -29,12 +29,17 @@ def series(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def probed(series):
+    return train(series, PROBE, progress=False).classifier
+
+
+@pytest.fixture(scope="module")
 def pair(series):
     return train(series, PAIR, progress=False)
 
 
-def test_a_probe_tells_its_depth_and_how_good_each_depth_is(series):
-    told = train(series, PROBE, progress=False).classifier.notes["fit"]
+def test_a_probe_tells_its_depth_and_how_good_each_depth_is(probed):
+    told = probed.notes["fit"]
     assert {source.split()[0] for source in told["layer_weights"]} <= set(told["oof_accuracy"])
     assert sum(told["layer_weights"].values()) == pytest.approx(1, abs=0.01)
     assert len(told["oof_accuracy"]) == 9  # eight layers, and the pixels
@@ -70,12 +75,11 @@ def test_many_tiles_are_looked_at_once_for_all_folds(series, monkeypatch):
         assert torch.equal(alone.model.tensors()["head.weight"], expected)
 
 
-def test_items_are_answered_for_in_parts(series, monkeypatch):
-    done = train(series, PROBE, progress=False)
+def test_items_are_answered_for_in_parts(probed, series, monkeypatch):
     items = open_manifest(series).items
-    whole, _ = done.classifier.log_probabilities(items, workers=1, progress=False)
+    whole, _ = probed.log_probabilities(items, workers=1, progress=False)
     monkeypatch.setattr(probe, "AT_A_TIME", 7)
-    parts, _ = done.classifier.log_probabilities(items, workers=1, progress=False)
+    parts, _ = probed.log_probabilities(items, workers=1, progress=False)
     assert parts == pytest.approx(whole, abs=1e-5)
 
 
@@ -106,8 +110,8 @@ def test_random_weights_are_told_in_the_card(pair, tmp_path):
     assert "efficientnet_lite0, lenet" in card
 
 
-def test_changed_copies_are_learned_from_and_change_the_head(series):
-    plain = train(series, PROBE, progress=False).classifier.model
+def test_changed_copies_are_learned_from_and_change_the_head(probed, series):
+    plain = probed.model
     recipe = Recipe(views="gasf,gadf", strategy="probe", workers=1, augment="jitter,scaling", copies=2)
     changed = train(series, recipe, progress=False).classifier.model
     assert plain.head.weight.shape[1] == changed.head.weight.shape[1]
