@@ -25,8 +25,9 @@ demo: install
 gallery: install
 	$(BIN)/phosphene list --gallery gallery $(if $(PHOSPHENE_DATA),--data "$(PHOSPHENE_DATA)")
 
+# Two processes, each file of tests in one of them: what a file shares is made once. The slow tests have the machine alone.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
