@@ -14,7 +14,9 @@ from phosphene.pipeline import Classifier, Recipe, cross_validate, train
 from phosphene.pipeline.classifier import training as training_module
 from phosphene.pipeline.classifier.prepare import prepare
 
-PROBE = Recipe(views="gasf,gadf", workers=1)
+AUTO = Recipe(views="gasf,gadf", workers=1)
+PROBE = Recipe(views="gasf(size=64)", strategy="probe", workers=1)
+"""A quicker one, where neither the choice of a strategy nor how good it is, is asked."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def sounds(tmp_path_factory):
 
 
 def test_a_probe_learns_and_says_how_well(series):
-    done = train(series, PROBE, progress=False)
+    done = train(series, AUTO, progress=False)
     assert done.scores is not None
     assert done.scores.n == 6
     assert done.scores.accuracy >= 0.8
@@ -148,7 +150,7 @@ def test_shuffled_labels_teach_nothing(series):
     manifest = open_manifest(series)
     labels = np.random.default_rng(0).permutation(manifest.labels)
     items = tuple(replace(item, label=label) for item, label in zip(manifest.items, labels, strict=True))
-    assert cross_validate(replace(manifest, items=items), PROBE, progress=False).accuracy < 0.65
+    assert cross_validate(replace(manifest, items=items), AUTO, progress=False).accuracy < 0.65
 
 
 def test_long_recordings_are_cut_and_get_one_answer_each(sounds, tmp_path):
@@ -216,7 +218,7 @@ def test_claims_are_judged_by_the_area_under_the_curve(series):
         for item in asked
     ]
     claims = Manifest((*learned, *asked, *lies), kind="series", metric="auc")
-    done = cross_validate(claims, PROBE, progress=False)
+    done = cross_validate(claims, AUTO, progress=False)
     assert done.metric == "auc"
     assert 0.85 < done.score <= 1.0
     assert done.folds[0].scores.n == 30
@@ -247,7 +249,7 @@ def test_views_take_their_range_from_training_items_alone_and_keep_it(tmp_path):
     items = tuple(
         Item(tmp_path / f"{i}.csv", label="ab"[i % 2], split="test" if i >= 6 else "train") for i in range(8)
     )
-    recipe = replace(PROBE, views="line(size=64,value_range=training),gasf(size=64)", strategy="probe")
+    recipe = replace(AUTO, views="line(size=64,value_range=training),gasf(size=64)", strategy="probe")
     train(Manifest(items, "series"), recipe, out=tmp_path / "model", progress=False)
     view = Classifier.load(tmp_path / "model").views[0]
     assert view.value_range == pytest.approx((-1, 1), abs=0.01)
