@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.pop("COLUMNS", None)  # as wide as a pipe is, whoever runs the tests
 
 # Threads that wait do so asleep: where others share the cores, those that spin take several times the work's time.
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
