@@ -133,6 +133,7 @@ class _Answerer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner, self.is_this = 0, False
+        self._path: list[str] = []
         self._faults: dict[tuple[object, ...], str] = {}
         self._spent_s: dict[tuple[object, ...], float] = {}
 
@@ -199,7 +200,7 @@ class _Answerer:
         )  # fmt: skip
         self._owner = os.getpid()
         self._inbox, self._outbox = connect(self._process)
-        self._path: list[str] = []
+        self._path = []
 
     def _how_it_ended(self) -> str:
         """Return how the process ended; empty where it had used up its time."""

@@ -68,6 +68,8 @@ def others(rule, value):
         return [other for choice in arguments for other in others(choice, value)]
     if origin is tuple and Ellipsis not in arguments:
         candidates = [(32, 48), (48, 32)]
+    elif origin is tuple:
+        candidates = [(0.5,)]
     elif origin is Literal:
         candidates = list(arguments)
     elif origin is Annotated:
