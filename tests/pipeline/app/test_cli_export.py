@@ -22,13 +22,13 @@ def saved(src, y, views, folder, **how):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return saved(series(), ["a", "b"] * 6, "line(size=64)", tmp_path_factory.mktemp("model"))
+    return saved(series(), ["a", "b"] * 6, "scalogram(size=64)", tmp_path_factory.mktemp("model"))
 
 
 def test_a_view_that_has_no_form_as_a_graph_is_named(model, tmp_path, phosphene):
     done = phosphene("export", model, tmp_path / "model.onnx", "--from-signal")
     assert done.status == 2
-    assert done.err.startswith("phosphene: line(size=64) has no form as a graph")
+    assert done.err.startswith("phosphene: scalogram(size=64) has no form as a graph")
     assert len(done.err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
