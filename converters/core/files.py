@@ -264,6 +264,8 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
     except ValueError as error:
+        if "\0" not in str(path):
+            raise
         raise ReadError(f"{path}: no file has a zero byte in its name; check the path") from error
 
 
@@ -364,15 +366,16 @@ def kept(function: "functools._lru_cache_wrapper[T]", path: Path, *arguments: Ha
 @functools.lru_cache(maxsize=256)
 def _head(path: str, known: tuple[int, ...]) -> bytes:
     if known[2] >= HEAD_BYTES:
-        return read_at(_large(path, known).file, 0, HEAD_BYTES)
+        large = _large(path, known)  # held while it is read: other threads may take its position in the cache
+        return read_at(large.file, 0, HEAD_BYTES)
     with Path(path).open("rb") as file:
         return file.read(HEAD_BYTES)
 
 
 @functools.lru_cache(maxsize=1 << 16)  # 30 MB of names at most, in a run of any length
 def _digest(path: str, known: tuple[int, ...]) -> str:
-    file, digest, offset = _large(path, known).file, hashlib.blake2b(digest_size=16), 0
-    while part := read_at(file, offset, 1 << 20):
+    large, digest, offset = _large(path, known), hashlib.blake2b(digest_size=16), 0
+    while part := read_at(large.file, offset, 1 << 20):
         digest.update(part)
         offset += len(part)
     return digest.hexdigest()

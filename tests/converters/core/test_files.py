@@ -1,11 +1,13 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all; files read by many threads."""
 
+import hashlib
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from phosphene.converters.core.files import atomic_write
+from phosphene.converters.core.files import HEAD_BYTES, atomic_write, content_digest, read_head
 
 
 def test_takes_its_name_once_all_is_written(tmp_path):
@@ -47,3 +49,17 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_many_threads_read_large_files_at_once(tmp_path):
+    """One open file serves head and digest of a large one; another thread's files must not close it."""
+    contents = {}
+    for number in range(200):
+        path = tmp_path / f"{number}.bin"
+        contents[path] = bytes([number]) * (HEAD_BYTES + number)
+        path.write_bytes(contents[path])
+    with ThreadPoolExecutor(16) as pool:
+        heads = list(pool.map(read_head, contents))
+        digests = list(pool.map(content_digest, contents))
+    assert heads == [content[:HEAD_BYTES] for content in contents.values()]
+    assert digests == [hashlib.blake2b(one, digest_size=16).hexdigest() + ".bin" for one in contents.values()]
