@@ -37,7 +37,14 @@ SUFFIXES = {
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 COMPILED = [
     f"phosphene.converters.{name}"
-    for name in ("kernels.loops", "kernels.fft", "series.loops", "mouse.loops", "binary.loops")
+    for name in (
+        "kernels.loops",
+        "kernels.fft",
+        "series.loops",
+        "series.rocket_loops",
+        "mouse.loops",
+        "binary.loops",
+    )
 ]
 """Numba compiles them, and would compile what atheris adds."""
 Target = Callable[[bytes], None]
@@ -289,6 +296,9 @@ def fuzz(target: str, folder: Path, seconds: int) -> None:
 
     sys.path.insert(0, str(HERE.parent / "tests" / "converters"))
     with atheris.instrument_imports(include=["phosphene"], exclude=COMPILED):
+        from phosphene.converters.core.apart import ask_nobody
+
+        ask_nobody()  # what another process reads is not guided by coverage
         run = target_of(target, folder.parent)
         # What is imported at the first use is instrumented too.
         for data in corpus(target, folder.parent):

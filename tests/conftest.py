@@ -64,8 +64,8 @@ def loopback() -> None:
             pytest.skip(f"needs the loopback interface up: {error}")
 
 
-# A process between, since the memory of what starts a process counts towards it: this one is small. What is counted is
-# memory that cannot be given back: of the files that are mapped, libraries among them, more or less is there by chance.
+# A process between, since the memory of what starts a process counts towards it: this one is small, as is time -v.
+# Beside the most memory it tells what of it is not mapped from files: of libraries more or less is there by chance.
 MEASURE = """
 import os, subprocess, sys, time
 
@@ -85,22 +85,26 @@ child, most = subprocess.Popen(sys.argv[1:]), 0
 while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
     most = max(most, held(child.pid))
     time.sleep(0.01)
-print(f"\\n{ended[2].ru_utime + ended[2].ru_stime} {most}")
+print(f"\\n{ended[2].ru_utime + ended[2].ru_stime} {ended[2].ru_maxrss} {most}")
 sys.exit(os.waitstatus_to_exitcode(ended[1]))
 """
 
 
 @pytest.fixture(scope="session")
-def measured() -> Callable[..., tuple[subprocess.CompletedProcess, float, int]]:
-    """Run `phosphene WORDS --json` in a process: what it said, the seconds of CPU, the most KiB it or a worker held."""
+def measured() -> Callable[..., tuple[subprocess.CompletedProcess, float, int, int]]:
+    """Run `phosphene WORDS --json` in a process: what it said, the seconds of CPU, the most KiB it or a worker held.
 
-    def run(*words: object) -> tuple[subprocess.CompletedProcess, float, int]:
+    Of these KiB come those with what is mapped from files first, then those without.
+    """
+
+    def run(*words: object) -> tuple[subprocess.CompletedProcess, float, int, int]:
         command = [sys.executable, "-m", "phosphene", *map(str, words), "--json"]
         done = subprocess.run(
             [sys.executable, "-c", MEASURE, *command], capture_output=True, text=True, check=False
         )
         done.stdout, _, figures = done.stdout.rstrip().rpartition("\n")
-        cpu_s, most_kb = figures.split()
-        return done, float(cpu_s), int(most_kb)
+        cpu_s, most_kb, unmapped_kb = figures.split()
+        assert int(unmapped_kb) > 0, "nothing was measured"
+        return done, float(cpu_s), int(most_kb), int(unmapped_kb)
 
     return run

@@ -1,4 +1,4 @@
-"""Questions about files that may take for ever, fill memory or end their process: another process answers them.
+"""Questions about files that may take for ever, fill memory or end their process: another process looks.
 
 Who lists a folder knows nothing of its files yet. One that hangs, crashes or takes too much costs that process, which
 is replaced, and is named.
@@ -44,22 +44,24 @@ class FileLimits:
 
 
 LISTING, DRAWING = FileLimits(5.0, 768), FileLimits(30.0, 2048)
-_MUCH_S = 0.5
+_MUCH_S, _MUCH_MB = 0.5, 256
 WAITS = 10
 """How many times as long the clock may run: a busy machine is no fault of a file."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 """What numeric libraries ask how many threads they may use."""
+PLAIN_MEMORY = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""By itself pyarrow reserves a gigabyte at once, which counts towards the limit of every file from then on."""
 
 
 def ask(question: Callable[..., T], path: Path, *rest: Any, limits: FileLimits = LISTING) -> T:
-    """Return `question(path, *rest)`, answered by a process that is held to time and memory by the size of the file.
+    """Return `question(path, *rest)`, found by a process that is held to time and memory by the size of the file.
 
     Parameters
     ----------
     question
         A function of modules that another process can import.
     path
-        The file that is at fault where there is no answer.
+        The file that is at fault where nothing comes back.
     limits
         What it may take.
 
@@ -79,7 +81,7 @@ def ask(question: Callable[..., T], path: Path, *rest: Any, limits: FileLimits =
     ...     ask(Path.read_text, file)
     '1,2,3'
     """
-    return question(path, *rest) if _answerer.is_this else _answerer.ask(question, path, rest, limits)
+    return question(path, *rest) if _helper.is_this else _helper.ask(question, path, rest, limits)
 
 
 def module_path() -> list[str]:
@@ -126,13 +128,17 @@ def close_pipes(process: "subprocess.Popen[bytes]") -> None:
             pipe.close()
 
 
-class _Answerer:
-    """The process that answers for this one; started with the first question, replaced when it dies."""
+_Reply = tuple[bool, Any, float, int]
+"""Whether there is a result, it or an error, the seconds it took, and the MB that the process still holds."""
+
+
+class _Helper:
+    """The process that looks for this one; started with the first question, replaced when it dies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner, self.is_this = 0, False
+        self._owner, self.is_this, self._held_mb = 0, False, 0
         self._path: list[str] = []
         self._faults: dict[tuple[object, ...], str] = {}
         self._spent_s: dict[tuple[object, ...], float] = {}
@@ -145,30 +151,37 @@ class _Answerer:
         left_s = most_s - self._spent_s.get(_state(path), 0.0) if limits is LISTING else most_s
         try:
             packed = cloudpickle.dumps((question, path, rest))
-        except Exception:  # what cannot travel is answered here
+        except Exception:  # what cannot travel is run here
             return question(path, *rest)
+        message = (packed, _folder(), max(left_s, 0.1), most_mb)
         with self._lock:
-            reply = self._reply((packed, _folder(), max(left_s, 0.1), most_mb))
+            held_mb = self._held_mb if self._runs() else 0
+            reply = self._reply(message)
+            if held_mb > _MUCH_MB and _ran_out(reply):  # perhaps of what it still holds of other files
+                self.stop()
+                reply = self._reply(message)
+            if _ran_out(reply):
+                self.stop()
         if isinstance(reply, str):
             raise self._given_up(path, reply or f"takes longer than {most_s:.0f} s to read")
-        is_answer, answer, spent_s = reply
+        is_result, result, spent_s, self._held_mb = reply
         if spent_s > _MUCH_S:
             self._spent_s[_state(path)] = self._spent_s.get(_state(path), 0.0) + spent_s
-        if is_answer:
-            return cast(T, answer)
-        if isinstance(answer, MemoryError):
+        if is_result:
+            return cast(T, result)
+        if isinstance(result, MemoryError):
             raise self._given_up(path, f"needs more than {most_mb} MB to read")
-        raise answer
+        raise result
 
-    def _reply(self, message: tuple[bytes, str, float, int]) -> tuple[bool, Any, float] | str:
-        """Return whether there is an answer, it or an error, and the seconds it took; or how the process ended."""
+    def _reply(self, message: tuple[bytes, str, float, int]) -> "_Reply | str":
+        """Return what came back, or how the process ended."""
         try:
             self._start()
             path = module_path()
             self._outbox.send((*message, None if path == self._path else path))
             self._path = path
             if self._inbox.poll(message[2] * WAITS):
-                return cast(tuple[bool, Any, float], pickle.loads(self._inbox.recv_bytes()))
+                return cast(_Reply, pickle.loads(self._inbox.recv_bytes()))
             self.stop()
             return ""
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -188,17 +201,20 @@ class _Answerer:
         """Return what was wrong with a file that was too much before; it is not tried again."""
         return self._faults.get(_state(path)) if self._faults else None
 
+    def _runs(self) -> bool:
+        return self._process is not None and self._owner == os.getpid() and self._process.poll() is None
+
     def _start(self) -> None:
-        if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
+        if self._runs():
             return
         self.stop()
         # -P: else a file numpy.py among the data would be imported, and so run, in place of the library.
         command = [sys.executable, "-P", "-c", "from phosphene.converters.core.apart import serve; serve()"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | dict.fromkeys(THREADS, "1"),
+            env=os.environ | dict.fromkeys(THREADS, "1") | PLAIN_MEMORY,
         )  # fmt: skip
-        self._owner = os.getpid()
+        self._owner, self._held_mb = os.getpid(), 0
         self._inbox, self._outbox = connect(self._process)
         self._path = []
 
@@ -224,8 +240,16 @@ class _Answerer:
         self._outbox.close()
 
 
-_answerer = _Answerer()
-atexit.register(_answerer.stop)
+def _ran_out(reply: _Reply | str) -> bool:
+    """Tell whether a process had too little memory, or died, as libraries do that have too little."""
+    if isinstance(reply, str):
+        return bool(reply)
+    is_result, result, _, _ = reply
+    return not is_result and isinstance(result, MemoryError)
+
+
+_helper = _Helper()
+atexit.register(_helper.stop)
 
 
 def _state(path: Path) -> tuple[object, ...]:
@@ -245,20 +269,20 @@ def _folder() -> str:
 
 def fault(path: Path) -> str | None:
     """Return why a file was given up by this process before: too slow, too large, or the end of who read it."""
-    return _answerer.fault(path)
+    return _helper.fault(path)
 
 
-def answer_here() -> None:
-    """Answer all questions in this process from now on: it may be ended, and its limits are set already."""
-    _answerer.is_this = True
+def ask_nobody() -> None:
+    """Run all in this process from now on: it may be ended, and its limits are set already."""
+    _helper.is_this = True
 
 
 def serve() -> None:
-    """Answer questions from standard input on standard output until the other side goes away."""
+    """Run questions from standard input, with results on standard output, until the other side goes away."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; who asked ends this process
-    answer_here()
+    ask_nobody()
     inbox, outbox = take_pipes()
     warnings.simplefilter("ignore")
     try:
@@ -269,7 +293,7 @@ def serve() -> None:
                 os.chdir(folder)
             _clock(cpu_s)
             hold_to(limit_mb)
-            outbox.send_bytes(_answer(question))
+            outbox.send_bytes(_run(question))
             _clock(0)
     except (EOFError, OSError):
         os._exit(0)
@@ -281,15 +305,23 @@ def _clock(cpu_s: float) -> None:
         signal.setitimer(signal.ITIMER_PROF, cpu_s)
 
 
-def _answer(packed: bytes) -> bytes:
+def _run(packed: bytes) -> bytes:
     begin = time.process_time()
     try:
         question, path, rest = pickle.loads(packed)
-        is_answer, answer = True, question(path, *rest)
+        is_result, result = True, question(path, *rest)
     except Exception as error:
-        is_answer, answer = False, error
+        is_result, result = False, error
     spent_s = time.process_time() - begin
     try:
-        return pickle.dumps((is_answer, answer, spent_s))
+        return pickle.dumps((is_result, result, spent_s, _data_mb()))
     except Exception as error:
-        return pickle.dumps((False, PhospheneError(reason(error)), spent_s))
+        return pickle.dumps((False, PhospheneError(reason(error)), spent_s, _data_mb()))
+
+
+def _data_mb() -> int:
+    """Return the memory of this process that its limit counts; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    except (OSError, ValueError):
+        return 0

@@ -138,6 +138,12 @@ def _averaged(levels: np.ndarray, rows: tuple[np.ndarray, np.ndarray]) -> np.nda
     return np.rint((sums[stop] - sums[start]) / (stop - start)[:, None]).astype(np.uint8)
 
 
+def whole_series(count: int, step_s: float | None, label: str) -> Span:
+    """Return all samples of a series as a span, in seconds where the step is known."""
+    quantity, unit, step = ("time", "s", step_s) if step_s else ("sample", "", 1.0)
+    return Span(quantity, unit, 0.0, count * step, label)
+
+
 @dataclass(frozen=True, eq=False)
 class Bars(Layout):
     """Statistics of whole channels: each pixel stands for all samples of one channel, or of some.
@@ -159,12 +165,11 @@ class Bars(Layout):
 
     def locate(self, box: Box) -> Region:
         """Return the whole series for each statistic of each channel that the box shows."""
-        quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1.0)
         channels = range(int(self.rows[0][box.top]), int(self.rows[1][box.bottom - 1]))
         shown = STATISTICS[int(self.columns[0][box.left]) : int(self.columns[1][box.right - 1])]
         return Region(
             tuple(
-                Span(quantity, unit, 0.0, self.count * step, f"{statistic} of channel {channel}")
+                whole_series(self.count, self.step_s, f"{statistic} of channel {channel}")
                 for channel, statistic in itertools.product(channels, shown)
             )
         )

@@ -10,12 +10,13 @@ from scipy.special import ndtri
 
 from ..core.converter import Converter, Size, height_width, register
 from ..core.errors import ParameterError, SignalError
-from ..core.image import Box, Image, Layout, Region, Span
+from ..core.image import Box, Image, Layout, Region
 from ..core.signal import Signal
 from .base import grey, segments
+from .levels import whole_series
 from .signal import Series
 
-N_KERNELS, TAPS = 84, 9
+N_KERNELS, N_WEIGHTS = 84, 9
 """Kernels, each of so many weights."""
 MOST_SAMPLES = 8192
 """A longer series is averaged to so many."""
@@ -90,15 +91,15 @@ class Rocket(Converter):
 
     def resolve(self, signals: Sequence[Signal]) -> Self:
         """Put numbers from these training items in the place of those that are not set."""
-        found = [_whole(signal.values) for signal in signals if isinstance(signal, Series)]
+        found = [signal.values for signal in signals if isinstance(signal, Series)]
         if not found or self.spreads:
             return self
         found = [one for one in found if len(one) == len(found[0])]
-        length = self.length or int(np.median([one.shape[1] for one in found]))
-        scales = self.scales or _short(np.mean([_deviation(one) for one in found], axis=0))
+        length = self.length or int(np.median([min(one.shape[1], MOST_SAMPLES) for one in found]))
+        scales = self.scales or _short(np.mean([_deviation(_whole(one)) for one in found], axis=0))
         most = max(1, MOST_FITTED // length)
         chosen = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))
-        values = [_scaled(found[index], scales) for index in chosen]
+        values = [_scaled(_whole(found[index]), scales) for index in chosen]
         dilations, _ = _plan(length, height_width(self.size)[0])
         return self.replace(length=length, scales=scales, spreads=_short(_spreads(values, dilations)))
 
@@ -127,7 +128,7 @@ class Rocket(Converter):
         write_shares(_mixed(values, len(dilations)), dilations, first, biases, shares)
         columns = segments(N_KERNELS, width)
         pixels = np.ascontiguousarray(grey(shares)[:, columns[0], None])
-        reach = np.repeat(dilations, np.diff(first)) * (TAPS - 1) + 1
+        reach = np.repeat(dilations, np.diff(first)) * (N_WEIGHTS - 1) + 1
         return Image(pixels, Kernels(signal.values.shape[1], signal.step_s, reach, columns))
 
 
@@ -164,7 +165,7 @@ def _plan(length: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
     >>> [part.tolist() for part in _plan(33, 8)]
     [[1, 2, 3, 4], [0, 4, 6, 7, 8]]
     """
-    most = max((length - 1) / (TAPS - 1), 1.0)
+    most = max((length - 1) / (N_WEIGHTS - 1), 1.0)
     n = min(MOST_DILATIONS, rows)
     exact = np.floor(2 ** np.linspace(0, np.log2(most), n) + 1e-9).astype(np.int64)
     dilations, counts = np.unique(exact, return_counts=True)
@@ -185,7 +186,7 @@ def _shares_of_channels(channels: int, n_dilations: int) -> np.ndarray:
     chance = np.random.RandomState(channels)  # its stream is the same in every version of NumPy
     shares = np.zeros((n_dilations, N_MIXES, channels), np.float32)
     for mix in shares.reshape(-1, channels):
-        count = int(2 ** chance.uniform(0, np.log2(min(channels, TAPS) + 1)))
+        count = int(2 ** chance.uniform(0, np.log2(min(channels, N_WEIGHTS) + 1)))
         mix[chance.permutation(channels)[:count]] = count**-0.5
     return shares
 
@@ -233,12 +234,11 @@ class Kernels(Layout):
 
     def locate(self, box: Box) -> Region:
         """Return the whole series, and which kernels the box shows."""
-        quantity, unit, step = ("time", "s", self.step_s) if self.step_s else ("sample", "", 1.0)
         names = [
             _from_to("kernel", self.columns[0][box.left], self.columns[1][box.right - 1] - 1),
             _from_to("over", self.reach[box.top], self.reach[box.bottom - 1]) + " samples",
         ]
-        return Region((Span(quantity, unit, 0.0, self.count * step, " ".join(names)),))
+        return Region((whole_series(self.count, self.step_s, " ".join(names)),))
 
 
 def _from_to(name: str, low: int, high: int) -> str:

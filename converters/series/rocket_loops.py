@@ -21,12 +21,12 @@ def write_responses(mixes: np.ndarray, dilation: int, responses: np.ndarray) -> 
     moved, usual = np.empty((9, count), np.float32), np.empty(count, np.float32)
     for mix in range(n_mixes):
         moved[:], usual[:] = 0, 0
-        for tap in range(9):
-            shift = (tap - 4) * dilation
+        for weight in range(9):
+            shift = (weight - 4) * dilation
             for i in range(max(0, -shift), min(count, count - shift)):
-                moved[tap, i] = mixes[mix, i + shift]
+                moved[weight, i] = mixes[mix, i + shift]
             for i in range(count):
-                usual[i] -= moved[tap, i]
+                usual[i] -= moved[weight, i]
         kernel = 0
         for first in range(9):
             for second in range(first + 1, 9):

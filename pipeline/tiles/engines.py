@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from phosphene.converters import MissingExtra, ParameterError, PhospheneError
 from phosphene.converters.core.apart import (
     THREADS,
-    answer_here,
+    ask_nobody,
     close_pipes,
     connect,
     hold_to,
@@ -460,7 +460,7 @@ class _Actor:
 
 def _logged(function: Callable[[T], R], task: T) -> tuple[R, list[tuple[int, str]]]:
     """Return the result of a task, and what the library logged meanwhile, which is told where the results go."""
-    answer_here()
+    ask_nobody()
     kept, level = list[tuple[int, str]](), _log.level
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: kept.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
@@ -499,7 +499,7 @@ def _here(function: Any, chunks: Sequence[Sequence[Any]]) -> Iterator[Any]:
 
 
 def _attempt_all(function: Any, tasks: Sequence[Any]) -> list[Any]:
-    answer_here()
+    ask_nobody()
     return [attempt(function, task) for task in tasks]
 
 
@@ -546,7 +546,7 @@ def serve(limit_mb: int = 0) -> None:
     )  # Ctrl-C reaches the whole group; the parent ends its workers
     if limit_mb:
         hold_to(limit_mb)
-    answer_here()
+    ask_nobody()
     inbox, outbox = take_pipes()
     try:
         function = _load(inbox, outbox)

@@ -202,15 +202,21 @@ class _Attempt:
     ending: tuple[type[PhospheneError], ...]
 
     def __call__(self, task: ItemTask) -> Done:
-        if task.item.signal is not None or getattr(self.function, "device", None) or is_plain(task.item.path):
-            return self.done(task)
+        here = (
+            task.item.signal is not None or getattr(self.function, "device", None) or is_plain(task.item.path)
+        )
         try:
-            return asked(_done, task.item.path, self, task, limits=DRAWING)
+            return self.done(task) if here else asked(_done, task.item.path, self, task, limits=DRAWING)
         except PhospheneError as error:
             return Done((), str(error))
+        except MemoryError as lack:
+            why = (
+                f"needs more memory than there is ({short(lack)}); cut it into windows, or use fewer workers"
+            )
+            return Done((), why)
 
     def done(self, task: ItemTask) -> Done:
-        """Compute them in this process."""
+        """Compute them in this process; a lack of memory is the process's until a new one has tried."""
         values, notes = list[Any](), list[str]()
         error: str | PhospheneError | None = None
         try:
@@ -219,10 +225,8 @@ class _Attempt:
             error = ending
         except PhospheneError as failed:
             error = str(failed)
-        except MemoryError as lack:
-            error = (
-                f"needs more memory than there is ({short(lack)}); cut it into windows, or use fewer workers"
-            )
+        except MemoryError:
+            raise
         except Exception as fault:  # a fault of the function is reported too
             error = reason(fault)
         return Done(tuple(values), error, tuple(notes))

@@ -321,11 +321,11 @@ def test_whole_image_stands_for_the_whole_signal(owner):
 
 @every_converter
 def test_every_pixel_can_be_located(owner):
-    for name, signal in DRAWN[owner.accepts.kind].items():
+    for signal in DRAWN[owner.accepts.kind].values():
         image = sized(owner, 16)(signal())
-        pixels = [(left, top) for left in range(image.width) for top in range(image.height)]
-        for left, top in pixels[:: 5 if name == "long" else 1]:  # a fifth in every row and column
-            str(image.locate(Box(left, top, left + 1, top + 1)))
+        for left in range(image.width):
+            for top in range(image.height):
+                str(image.locate(Box(left, top, left + 1, top + 1)))
 
 
 @every_converter

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from phosphene.converters import ReadError
-from phosphene.converters.core.apart import LISTING, FileLimits, ask, fault
+from phosphene.converters.core.apart import DRAWING, LISTING, FileLimits, ask, fault
 
 SHORT = FileLimits(1.0, 256)
 
@@ -32,6 +32,24 @@ def fill(path):
 
 def die(path):
     os.kill(os.getpid(), signal.SIGSEGV)
+
+
+HELD = []
+
+
+def hold(path):
+    HELD.append(bytearray(300 << 20))
+    return os.getpid()
+
+
+def tabulate(path):
+    import pyarrow
+
+    return pyarrow.array(range(100_000)).nbytes
+
+
+def allocate(path):
+    return len(bytearray(100 << 20))
 
 
 def unanswerable(path):
@@ -82,6 +100,22 @@ def test_a_file_that_is_too_much_is_named_and_not_tried_again(file, question, wh
     assert time.process_time() - begin < 0.1
     file.write_text("another file by now")
     assert ask(number_of, file)[0] == "a.txt"
+
+
+def test_what_other_files_left_in_memory_is_no_fault_of_the_next(tmp_path):
+    limits = FileLimits(5.0, 512)
+    first, second = (ask(hold, tmp_path / name, limits=limits) for name in "ab")
+    assert first != second  # the first process was full
+    with pytest.raises(ReadError, match="needs more than 512 MB"):
+        ask(fill, tmp_path / "c", limits=limits)
+    assert ask(number_of, tmp_path / "d", limits=limits)[0] == "d"
+
+
+def test_memory_that_a_library_reserves_does_not_count(tmp_path):
+    assert ask(tabulate, tmp_path / "a", limits=DRAWING) == 800_000
+    process = ask(number_of, tmp_path / "b")[1]
+    assert ask(allocate, tmp_path / "b") == 100 << 20
+    assert ask(number_of, tmp_path / "b")[1] == process
 
 
 def test_large_files_have_more_time_and_memory(file):

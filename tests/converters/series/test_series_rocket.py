@@ -1,4 +1,4 @@
-"""Kernels as an image: shares counted by hand, those of aeon's kernels, numbers of the training items, odd series."""
+"""Kernels as an image: shares counted by hand, the dilations of aeon's, numbers of the training items, odd series."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from phosphene.converters import Box, ParameterError, Series, SignalError, from_config, make, parse_views
 
 KERNELS = np.array(
-    [[2.0 if tap in high else -1.0 for tap in range(9)] for high in itertools.combinations(range(9), 3)]
+    [[2.0 if weight in high else -1.0 for weight in range(9)] for high in itertools.combinations(range(9), 3)]
 )
 
 
@@ -20,7 +20,7 @@ def pixels(view, values):
 def shares(values, dilation, biases, *, whole):
     """By NumPy alone: how often each kernel's response is above each bias, (biases, 84)."""
     padded = np.pad(values, 4 * dilation)
-    seen = np.stack([padded[tap * dilation : tap * dilation + len(values)] for tap in range(9)])
+    seen = np.stack([padded[weight * dilation : weight * dilation + len(values)] for weight in range(9)])
     found = np.empty((len(biases), len(KERNELS)))
     for kernel, response in enumerate(KERNELS @ seen):
         inside = response if whole[kernel] else response[4 * dilation : -4 * dilation]
@@ -43,7 +43,7 @@ def test_pixels_are_shares_of_responses_above_a_bias(series):
     )  # the last bits of a float32 may tip one sample
 
 
-def test_kernels_are_those_of_minirocket(series):
+def test_dilations_are_those_of_minirocket(series):
     aeon = pytest.importorskip("aeon.transformations.collection.convolution_based")
     theirs = aeon.MiniRocket(random_state=0)
     theirs.fit(np.stack([one.values for one in series]).astype(np.float32))

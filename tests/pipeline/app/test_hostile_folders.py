@@ -101,7 +101,7 @@ FILES = {
     "a quarter of a gigabyte of text, packed": (
         "bad.csv.gz",
         of_bytes(lambda: gzip.compress(b"a,b\n" + b"1,2\n" * 60_000_000, 1)),
-        "named",
+        "drawn",
     ),
     "a line of ten million numbers": ("bad.hex", of_bytes(lambda: b"41 " * 10_000_000), "named"),
     "groups in a circle": ("bad.h5", of_bytes(lambda: hdf5(circle)), "drawn"),
@@ -150,11 +150,12 @@ def plant(folder, name):
     return folder / "a" / called
 
 
-def check(run, cpu_s, most_kb, *, usual=(0.0, 0)):
+def check(run, cpu_s, most_kb, unmapped_kb, *, usual=(0.0, 0, 0)):
+    del most_kb  # of which libraries are a part that differs from run to run
     assert run.returncode in (0, 1), run.stderr
     assert "Traceback" not in run.stderr
     assert cpu_s - usual[0] < MOST_CPU_S
-    assert most_kb - usual[1] < MOST_KB
+    assert unmapped_kb - usual[2] < MOST_KB
 
 
 @pytest.mark.timeout(120)  # by the clock: what waits takes no time of the processor

@@ -99,10 +99,11 @@ def test_groups_are_left_out_whole():
     values = (random.normal(size=(20, 4))[groups] + 1e-3 * random.normal(size=(60, 4))).astype(np.float32)
     targets = random.integers(0, 2, 20)[groups]
     table = Table(values, tuple("abcd"))
-    _, trained = fitted("nearest", table, targets, 60, groups=groups, n_classes=2)
-    assert trained.notes["left_out_accuracy"] < 0.8
-    _, leaking = fitted("nearest", table, targets, 60, n_classes=2)
-    assert leaking.notes["left_out_accuracy"] > 0.95
+    for model in ("nearest", "random_forest"):
+        _, trained = fitted(model, table, targets, 60, groups=groups, n_classes=2)
+        assert trained.notes["left_out_accuracy"] < 0.8
+        _, leaking = fitted(model, table, targets, 60, n_classes=2)
+        assert leaking.notes["left_out_accuracy"] > 0.95
 
 
 def test_majority_answers_with_shares_of_the_classes():
@@ -234,6 +235,12 @@ def test_size_counts_what_is_nested():
     forest = RandomForestClassifier(3, random_state=0).fit(np.eye(8), np.arange(8) % 2)
     nodes = sum(tree.tree_.__getstate__()["nodes"].nbytes for tree in forest.estimators_)
     assert nodes < size_bytes(forest) < nodes + 2000
+
+
+def test_fits_warn_of_nothing(recwarn):
+    for model in LEARNERS:
+        fitted(model, *blobs(30, 3), 30)
+    assert not recwarn.list
 
 
 def test_without_lightgbm_it_is_told_what_to_install(monkeypatch):

@@ -50,14 +50,14 @@ def classifiers():
 
 @pytest.fixture(scope="module")
 def explained(classifiers):
-    """Two signals of a kind, each with the explanation of why it is of the class that was planted."""
+    """Three signals of a kind, each with the explanation of why it is of the class that was planted."""
     made = {}
 
     def make(kind):
         if kind not in made:
             made[kind] = [
                 (planted, ph.explain(classifiers(kind), planted.signal, label=PLANTED))
-                for planted in plant(kind, 4, seed=99)[1::2]
+                for planted in plant(kind, 6, seed=99)[1::2]
             ]
         return made[kind]
 

@@ -92,7 +92,7 @@ def cache(tmp_path, monkeypatch):
 def here(monkeypatch):
     """Work done in this process, for tests of all but the processes, which take a second to start."""
     monkeypatch.setattr(feature_set, "_is_harmless", lambda features: True)
-    monkeypatch.setattr(apart._answerer, "is_this", True)
+    monkeypatch.setattr(apart._helper, "is_this", True)
 
 
 @pytest.fixture

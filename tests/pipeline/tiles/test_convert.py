@@ -318,7 +318,7 @@ def test_a_full_disk_is_told_once_and_blames_no_input(src, tmp_path, form, monke
 
     monkeypatch.setattr(store, "atomic_write", full)
     monkeypatch.setattr(formats, "atomic_write", full)
-    monkeypatch.setattr(apart._answerer, "is_this", True)  # who draws is full, too
+    monkeypatch.setattr(apart._helper, "is_this", True)  # who draws is full, too
     with pytest.raises(
         StoreError, match=r"^.*/out.*: cannot be written \(No space left on device\); make room"
     ):

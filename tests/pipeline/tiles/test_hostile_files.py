@@ -170,7 +170,7 @@ def test_all_of_them_at_once_from_the_command_line(measured, folder, tmp_path):
     for number, (called, data, _) in enumerate(FILES.values()):
         folder.joinpath(f"{number}_{called}").write_bytes(data() if callable(data) else data)
     os.mkfifo(folder / "pipe.csv")
-    run, cpu_s, most_kb = measured("convert", folder, tmp_path / "out")
+    run, cpu_s, most_kb, _ = measured("convert", folder, tmp_path / "out")
     assert run.returncode == 1
     assert "Traceback" not in run.stderr
     assert cpu_s < len(FILES) * MOST_CPU_S
