@@ -135,7 +135,8 @@ def recipe_of(options: argparse.Namespace) -> "Recipe":
     from phosphene.pipeline.strategies.recipe import RANDOM, Recipe
 
     names = (
-        "views", "windows", "arch", "weights", "strategy", "epochs", "augment", "copies", "members", "seed", "workers"
+        "views", "windows", "arch", "weights", "strategy", "epochs", "augment", "copies", "members", "seed", "workers",
+        "engine",
     )  # fmt: skip
     recipe = Recipe(**{name: getattr(options, name) for name in names}, schedule=_schedule_of(options))
     for name in recipe.archs:

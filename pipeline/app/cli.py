@@ -367,6 +367,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     _add_schedule(parser)
     _add_seed(parser)
     _add_workers(parser)
+    _add_engine(parser)
     _add_reading(parser, labelled=True)
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from ..tiles.engines import Engine, make_engine
 from ..tiles.progress import Progress
 from ..tiles.render import Tiles
 from .backbone import Backbone
@@ -94,6 +95,10 @@ class Extractor:
     @functools.cached_property
     def _made(self) -> dict[int, Frozen]:
         return {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what is made anew in another process: it cannot travel."""
+        return {name: value for name, value in vars(self).items() if name != "_made"}
 
 
 def thumbnails(pixels: np.ndarray) -> np.ndarray:
@@ -201,21 +206,43 @@ class FeatureBlocks:
 
 
 def view_features(
-    extractor: Extractor, tiles: Tiles, indices: np.ndarray | None = None, *, progress: bool = True
+    extractor: Extractor,
+    tiles: Tiles,
+    indices: np.ndarray | None = None,
+    *,
+    engine: Literal["local", "ray"] | Engine = "local",
+    progress: bool = True,
 ) -> Features:
-    """Return the features of all views of some items, or of all; items that failed are not among them."""
+    """Return the features of all views of some items, or of all; items that failed are not among them.
+
+    With `ray` other machines compute them, which find the tiles in the store that they share, or draw them again.
+    """
     drawn = tiles.drawn if indices is None else np.intersect1d(tiles.drawn, indices)
+    parts = [
+        (view, slice(start, min(start + AT_A_TIME, len(drawn))))
+        for view in range(len(tiles.views))
+        for start in range(0, len(drawn), AT_A_TIME)
+    ]
+    tasks = (tiles.of_items(drawn[some]).of_views([view]) for view, some in parts)
+    results = make_engine(engine, None).stream(_OfOneView(extractor), tasks)
     blocks: dict[Block, np.ndarray] = {}
-    with Progress(
-        total=len(drawn) * len(tiles.views), unit="tile", desc="features", delay=1.0, shown=progress
-    ) as bar:
-        for view, converter in enumerate(tiles.views):
-            for start in range(0, len(drawn), AT_A_TIME):
-                some = slice(start, min(start + AT_A_TIME, len(drawn)))
-                pixels = tiles.pixels(drawn[some], view)
-                found = extractor(pixels, cells=converter.cells, by_pixel=converter.by_pixel)
-                for (layer, pooling), values in found.items():
-                    shape = (len(drawn), values.shape[1])
-                    blocks.setdefault((view, layer, pooling), np.empty(shape, np.float32))[some] = values
-                bar.update(some.stop - some.start)
+    total = len(drawn) * len(tiles.views)
+    with Progress(total=total, unit="tile", desc="features", delay=1.0, shown=progress) as bar:
+        for (view, some), found in zip(parts, results, strict=True):
+            for (layer, pooling), values in found.items():
+                shape = (len(drawn), values.shape[1])
+                blocks.setdefault((view, layer, pooling), np.empty(shape, np.float32))[some] = values
+            bar.update(some.stop - some.start)
     return Features(drawn, blocks)
+
+
+@dataclass(frozen=True)
+class _OfOneView:
+    """Returns the features of tiles of one view, in whatever process."""
+
+    extractor: Extractor
+
+    def __call__(self, tiles: Tiles) -> dict[PooledLayer, np.ndarray]:
+        (view,) = tiles.views
+        pixels = tiles.pixels(range(len(tiles)))
+        return self.extractor(pixels, cells=view.cells, by_pixel=view.by_pixel)

@@ -205,6 +205,11 @@ def prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, prog
     del signals
     tiles = render(cut.items, of_splits[0], workers=recipe.workers, progress=progress)
     choice = _with_squares(_choice(recipe, manifest, splits[0], backbones[0], tiles, cut.source), tiles)
+    if choice.strategy != "probe" and recipe.engine != "local":
+        _log.warning(
+            "%s trains on this machine: only the features of a probe go over a cluster", choice.strategy
+        )
+        recipe = replace(recipe, engine="local")
     recipe = replace(recipe, strategy=choice.strategy)
     if choice.strategy != "probe" and not recipe.views:  # what only a linear head sees anything in
         tiles = tiles.of_views([index for index, view in enumerate(tiles.views) if not view.by_pixel])

@@ -144,7 +144,9 @@ def chosen_specs(specs: Sequence[EstimatorSpec], names: str | None) -> tuple[Est
 def image_spec(recipe: Recipe) -> EstimatorSpec:
     """Return a network on images of the items; weights `RANDOM` make the control."""
     tiles = f"tiles: {recipe.views}, {recipe.windows}, {recipe.augment}, {recipe.copies}"
-    settings = {name: str(value) for name, value in vars(recipe).items() if name not in ("workers", "seed")}
+    settings = {
+        name: str(value) for name, value in vars(recipe).items() if name not in ("workers", "seed", "engine")
+    }
     if recipe.weights not in (None, RANDOM):
         settings["weights"] = content_digest(Path(settings["weights"]))
     name = CONTROL if recipe.weights == RANDOM else IMAGES

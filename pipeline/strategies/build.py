@@ -63,7 +63,7 @@ def _estimator(
     recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
 ) -> ImageEstimator:
     if recipe.strategy == "probe":
-        return ProbeEstimator(backbone, tiles, copies, progress=progress)
+        return ProbeEstimator(backbone, tiles, copies, engine=recipe.engine, progress=progress)
     from .finetune import NetworkEstimator  # fastai takes seconds to import
 
     return NetworkEstimator(recipe, backbone, tiles, copies, progress=progress)

@@ -7,7 +7,7 @@ on the training items.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from phosphene.pipeline.backbones.features import (
     all_pooled_layers,
     view_features,
 )
+from phosphene.pipeline.tiles.engines import Engine, make_engine
 from phosphene.pipeline.tiles.progress import Progress
 from phosphene.pipeline.tiles.render import Tiles
 
@@ -140,14 +141,23 @@ class ProbeEstimator(Estimator):
         Images of all items.
     copies
         Images of the same items after random augmentation, to learn from besides.
+    engine
+        Where features are computed: `local`, `ray`, or an engine.
     progress
         Show bars on standard error.
     """
 
     def __init__(
-        self, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles] = (), *, progress: bool
+        self,
+        backbone: Backbone,
+        tiles: Tiles,
+        copies: Sequence[Tiles] = (),
+        *,
+        engine: Literal["local", "ray"] | Engine = "local",
+        progress: bool,
     ) -> None:
         self.backbone, self.tiles, self.copies, self.progress = backbone, tiles, tuple(copies), progress
+        self._engine = make_engine(engine, None)
         self._all_layers = Extractor(backbone, all_pooled_layers(backbone))
         self._few = len(tiles) <= MOST_AT_ALL_LAYERS
         self._pooled_layers: tuple[PooledLayer, ...] = ()
@@ -235,6 +245,6 @@ class ProbeEstimator(Estimator):
 
     def _extract(self, extractor: Extractor, tiles: Tiles, indices: np.ndarray | None = None) -> Features:
         begin = time.monotonic()
-        features = view_features(extractor, tiles, indices, progress=self.progress)
+        features = view_features(extractor, tiles, indices, engine=self._engine, progress=self.progress)
         self._shared_s += time.monotonic() - begin
         return features

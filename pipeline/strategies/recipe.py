@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phosphene.datasets.windows import Windows
     from phosphene.pipeline.augment.changes import Augmentation
     from phosphene.pipeline.backbones.domain_shift import DomainShift
+    from phosphene.pipeline.tiles.engines import Engine
 
 Strategy = Literal["auto", "probe", "head", "finetune", "scratch"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -76,6 +77,8 @@ class Recipe:
         Random seed.
     workers
         Processes that render; None for one per core.
+    engine
+        `local`; or `ray`, where the features of a probe are computed over a cluster.
     """
 
     views: "Views | None" = None
@@ -90,6 +93,7 @@ class Recipe:
     schedule: Schedule = field(default_factory=Schedule)
     seed: int = 0
     workers: int | None = None
+    engine: "Literal['local', 'ray'] | Engine" = "local"
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -117,6 +121,10 @@ class Recipe:
             raise ParameterError(
                 "the strategy probe trains no network; leave rates, patience, mixup, smoothing, class weights and "
                 "members out, or name another strategy"
+            )
+        if self.engine != "local" and self.strategy not in ("probe", "auto"):
+            raise ParameterError(
+                f"the strategy {self.strategy} trains networks on this machine; leave --engine out, or take probe"
             )
         if self.weights is not None and self.strategy == "scratch":
             raise ParameterError("the strategy scratch starts from random weights; leave --weights out")

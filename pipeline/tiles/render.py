@@ -63,6 +63,16 @@ class Tiles:
         keys = tuple(of_item and tuple(of_item[view] for view in views) for of_item in self.keys)
         return replace(self, views=tuple(self.views[view] for view in views), keys=keys)
 
+    def of_items(self, indices: np.ndarray) -> "Tiles":
+        """Return the tiles of some items."""
+        some = indices.tolist()
+        return replace(
+            self,
+            items=tuple(self.items[n] for n in some),
+            keys=tuple(self.keys[n] for n in some),
+            failures=(),
+        )
+
     def tile(self, index: int, view: int = 0) -> np.ndarray:
         """Return one tile, uint8 (height, width, channels); ParameterError if the item failed."""
         keys = self.keys[index]

@@ -1,8 +1,10 @@
 """Ray carries the work of commands: the same bytes as this machine's own processes give, also when a node dies."""
 
 import os
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from phosphene.converters import ParameterError, make
 from phosphene.pipeline import Classifier, Recipe, train
 from phosphene.pipeline.app.predict import predict
+from phosphene.pipeline.backbones import features as features_module
 from phosphene.pipeline.classifier import classifier as classifier_module
 from phosphene.pipeline.classifier import embed as embed_module
 from phosphene.pipeline.classifier.embed import EmbedOptions, embed
@@ -113,6 +116,28 @@ def test_embed_gives_the_same_table(cluster, raw, tmp_path, monkeypatch):
         done = embed(raw, tmp_path / f"{engine}.parquet", options)
         assert (done.n, len(done.failures)) == (61, 1)
     assert (tmp_path / "ray.parquet").read_bytes() == (tmp_path / "local.parquet").read_bytes()
+
+
+def test_a_probe_learns_the_same_from_features_of_the_cluster(cluster, raw, tmp_path, monkeypatch):
+    """Also where the nodes do not share the tiles of this machine, and draw them themselves."""
+    monkeypatch.setattr(features_module, "AT_A_TIME", 16)
+    stream, streamed = RayEngine.stream, []
+
+    def elsewhere(self, function, tasks):
+        streamed.append(function)
+        shutil.rmtree(tmp_path / "cache-ray" / "tiles")
+        return stream(self, function, tasks)
+
+    monkeypatch.setattr(RayEngine, "stream", elsewhere)
+    folders = {}
+    for engine in ("local", "ray"):
+        monkeypatch.setenv("PHOSPHENE_CACHE", str(tmp_path / f"cache-{engine}"))
+        recipe = Recipe(views="gasf(size=32),line(size=32)", strategy="probe", workers=1, engine=engine)
+        done = train(raw, recipe, valid="none", out=tmp_path / engine, progress=False)
+        assert (len(done.failures), len(streamed)) == (1, engine == "ray")
+        folders[engine] = contents(tmp_path / engine)
+    assert folders["ray"][Path("model.safetensors")] == folders["local"][Path("model.safetensors")]
+    assert folders["ray"].keys() == folders["local"].keys()
 
 
 def test_an_error_of_a_part_is_the_error_of_the_run(cluster, raw, tmp_path):
