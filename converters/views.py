@@ -288,15 +288,15 @@ def parse_term(text: str, *, what: str) -> tuple[str, dict[str, str]]:
     """
     found = _TERM.fullmatch(text)
     if not found:
-        raise ParameterError(f"{text.strip()!r} is no {what}; write NAME or NAME(key=value,...)")
+        raise ParameterError(f"{text.strip()[:60]!r} is no {what}; write NAME or NAME(key=value,...)")
     name, inside = found.groups()
     values: dict[str, str] = {}
     for setting in split(inside, ",") if inside and inside.strip() else []:
         key, equals, value = (part.strip() for part in setting.partition("="))
         if not equals or not key:
-            raise ParameterError(f"{setting.strip()!r} in {text.strip()!r} must be key=value")
+            raise ParameterError(f"{setting.strip()[:60]!r} in {text.strip()[:60]!r} must be key=value")
         if key in values:
-            raise ParameterError(f"{key!r} is set twice in {text.strip()!r}")
+            raise ParameterError(f"{key[:60]!r} is set twice in {text.strip()[:60]!r}")
         values[key] = value
     return name, values
 

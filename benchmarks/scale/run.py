@@ -22,7 +22,8 @@ import numpy as np
 
 RESULTS = Path(__file__).parents[1] / "results" / "scale.csv"
 COUNTS = (1_000, 10_000, 100_000)
-STEPS = ("list", "list again", "hash", "convert", "resume", "convert parquet", "resume parquet", "predict")
+STEPS = ("list", "list again", "hash", "convert", "resume", "convert parquet", "resume parquet", "predict",
+         "train")  # fmt: skip
 FIELDS = ("step", "n_files", "seconds", "cpu_s", "peak_mib", "commit", "date", "device")
 
 LISTING = """
@@ -92,6 +93,7 @@ def command_of(step: str, raw: Path, folder: Path) -> list[object]:
         "convert parquet": [*convert, "--to", "parquet"],
         "resume parquet": [*convert, "--to", "parquet"],
         "predict": ["-m", "phosphene", "predict", folder / "model", raw, "--out", folder / "out.csv"],
+        "train": ["-m", "phosphene", "train", raw, "--as", "gasf(size=32)", "--strategy", "probe"],
     }[step]
 
 

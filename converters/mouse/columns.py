@@ -320,13 +320,15 @@ def _cells(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
 
 def moves_like_a_pointer(head: Head, columns: MouseColumns) -> bool:
     """Tell times and whole pixels without events that are surely a mouse's: unevenly timed, and on a screen."""
-    if len(head.names) != 3 or len(head.rows) < _POINTER_ROWS - 1:
-        return False
     rows = [row for row in head.rows if len(row) == 3]
+    if len(head.names) != 3 or len(rows) < _POINTER_ROWS - 1:
+        return False
     try:
         positions = np.array([[int(row[columns.x]), int(row[columns.y])] for row in rows])
         times = np.array([float(row[columns.time]) for row in rows])
     except ValueError:
+        return False
+    if not np.isfinite(times).all():
         return False
     steps = np.diff(times)
     if (

@@ -10,7 +10,7 @@ from typing import Literal
 
 from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
 from phosphene.converters.core.errors import reason
-from phosphene.converters.core.files import DEFAULTS
+from phosphene.converters.core.files import DEFAULTS, is_folder
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import recognise
 from phosphene.converters.views import Views, views_by_kind
@@ -20,7 +20,7 @@ from phosphene.datasets.sources import root_of
 from phosphene.datasets.windows import cut_each
 
 from .engines import Engine, RayEngine, make_engine
-from .forms import FORMATS, PER_SHARD, Entry, Export, Form
+from .forms import FORMATS, PER_SHARD, Entry, Export, Form, ImageManifest
 from .item_map import Planned, RunReport, map_items, plan_items
 from .remote import RemoteFolder, RemoteSource, is_remote, local_folder, named
 from .render import Draw, check_views, one_on_gpu
@@ -89,6 +89,8 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
         where there are several views. `parquet`: files with the columns image (which Hugging Face
         `datasets` opens as images), label, path, fragment and view.
         `webdataset`: tar files with a .png, .json and (of labelled items) .cls for each item.
+        Beside them lies the manifest, `manifest-SOURCE.csv`: of each image its file, path, fragment, view, label,
+        split, fold and group.
     views
         What to draw, converters or text such as `gasf,gadf`; every file is then read as their kind. Views by kind,
         or None for the default ones, let each file decide.
@@ -130,20 +132,18 @@ def convert(  # noqa: PLR0913  (the options of the command, each a word of its o
     (1, 'program.bin.png')
     """
     begin = time.monotonic()
-    most, pool = _part(to, shard_size), make_engine(engine, one_on_gpu(workers, device))
-    if isinstance(pool, RayEngine) and (is_remote(src) or is_remote(out)):
-        raise ParameterError(
-            "the Ray engine converts files that every node sees; name a folder that all share"
-        )
+    most, pool = _part(to, shard_size), _engine_for(engine, one_on_gpu(workers, device), src, out)
     if views is not None and not isinstance(views, Mapping):
         views = views_by_kind(views, kind=kind)
         kind = kind or (views[0].kind if views and not isinstance(views, dict) else None)
     with (
         local_folder(out) as (folder, remote),
         _listed(src, folder, kind, options, most) as (listed, root, name),
+        ImageManifest(folder, name, remote) as manifest,
     ):
         sweep(folder)
-        run = _Run(folder, root, name, _chooser(views, kind), device, pool, FORMATS[to], remote, shard_size)
+        form, choose = FORMATS[to], _chooser(views, kind)
+        run = _Run(folder, root, name, choose, device, pool, form, remote, shard_size, manifest)
         with (
             pool.started(len(listed) if listed.n_parts == 1 else 0),
             RunReport(len(listed), shown=progress) as report,
@@ -169,6 +169,7 @@ class _Run:
     form: type[Export]
     remote: RemoteFolder | None
     shard_size: int | None
+    manifest: ImageManifest
     export: Export | None = None
     draw: Draw = field(default_factory=lambda: Draw(()))
     converted: int = 0
@@ -195,6 +196,7 @@ class _Run:
         self.converted += converted
         self.reused += max(whole - converted, 0)
         self.failed += (Failure(one.item, named(one.error)) for one in failures.values())
+        self.manifest.add([entry for entry in entries if entry.index not in failures], self.export)
         names = self.export.end(failures)
         if self.remote:
             self.remote.put(self.out / name for name in names)
@@ -238,6 +240,15 @@ class _Run:
         return [planned[index] for index in range(len(items))], entries
 
 
+def _engine_for(engine: Literal["local", "ray"] | Engine, workers: int | None, *places: object) -> Engine:
+    pool = make_engine(engine, workers)
+    if isinstance(pool, RayEngine) and any(map(is_remote, places)):
+        raise ParameterError(
+            "the Ray engine converts files that every node sees; name a folder that all share"
+        )
+    return pool
+
+
 def _part(to: Form, shard_size: int | None) -> int:
     """Return how many items are held at a time: PART or less, and as many as fill whole files; check both words."""
     if to not in FORMATS:
@@ -257,7 +268,7 @@ def _listed(
         of_files = [item.path.parent for item in src.items]
         tops = (of_files[0], *of_files[0].parents)
         root = next((top for top in tops if all(file.is_relative_to(top) for file in of_files)), Path())
-        yield ItemList([src.items]), root, str(root.resolve())
+        yield ItemList([src.items]), root, str(root.resolve() / src.name)
     elif is_remote(src):
         with RemoteSource(str(src), kind=kind, options=options) as source:
             if source.n_parts > 1 and kind is None:
@@ -265,7 +276,8 @@ def _listed(
             yield source, source.root, source.url
     else:
         root = root_of(src)
-        yield list_in_parts(src, most=most, beside=out, kind=kind, options=options), root, str(root.resolve())
+        name = root if is_folder(Path(src)) else root / Path(src).name
+        yield list_in_parts(src, most=most, beside=out, kind=kind, options=options), root, str(name.resolve())
 
 
 def _chooser(

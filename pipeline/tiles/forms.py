@@ -1,15 +1,19 @@
 """The forms of results: an image a file, or many in one as Parquet or WebDataset; each file whole or not at all."""
 
+import csv
 import hashlib
 import io
 import json
 import re
 import tarfile
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from phosphene.converters import Converter
 from phosphene.converters.core.files import atomic_write
@@ -61,7 +65,7 @@ class Export(ABC):
 
     def __init__(self, out: Path, source: str, views: Sequence[Converter], classes: Sequence[str]) -> None:
         del source, classes
-        self._out, self._views, self._folders = out, views, folder_names(views)
+        self._out, self.views, self._folders = out, views, folder_names(views)
         self._entries: dict[int, Entry] = {}
 
     def begin(self, entries: Sequence[Entry]) -> None:
@@ -79,6 +83,10 @@ class Export(ABC):
     @abstractmethod
     def end(self, failed: Mapping[int, object]) -> list[str]:
         """Return the names of the files that hold the images of the part, when all is drawn but the failed items."""
+
+    @abstractmethod
+    def names_of(self, entry: Entry) -> list[str]:
+        """Return the names of the files that hold the images of an item, one a view."""
 
     @abstractmethod
     def remove_others(self) -> None:
@@ -100,7 +108,7 @@ class PngFiles(Export):
     def end(self, failed: Mapping[int, object]) -> list[str]:
         """Return the files of all items that did not fail."""
         whole = (entry for entry in self._entries.values() if entry.index not in failed)
-        return [name for entry in whole for name in self._names_of(entry)]
+        return [name for entry in whole for name in self.names_of(entry)]
 
     def begin(self, entries: Sequence[Entry]) -> None:
         """Take the items of a part."""
@@ -112,9 +120,10 @@ class PngFiles(Export):
         """Do nothing: a PNG does not tell of which source it was made."""
 
     def _targets(self, entry: Entry) -> list[Path]:
-        return [self._out / name for name in self._names_of(entry)]
+        return [self._out / name for name in self.names_of(entry)]
 
-    def _names_of(self, entry: Entry) -> list[str]:
+    def names_of(self, entry: Entry) -> list[str]:
+        """Return the names of the files that hold the images of an item, one a view."""
         if len(self._folders) == 1:
             return [f"{entry.name}.png"] * len(entry.views)
         return [f"{self._folders[view]}/{entry.name}.png" for view in entry.views]
@@ -139,8 +148,7 @@ class Shards(Export):
 
     def __init__(self, out: Path, source: str, views: Sequence[Converter], classes: Sequence[str]) -> None:
         super().__init__(out, source, views, classes)
-        name = re.sub(r"[^\w-]+", "_", source.rpartition("/")[2] or "all")
-        self._prefix = f"{name}-{_digest(source, 4)}"
+        self._prefix = source_name(source)
         self._class_indices = {label: str(index) for index, label in enumerate(sorted(classes))}
         self._shards: list[_Shard] = []
         self._shard_of: dict[int, _Shard] = {}
@@ -214,6 +222,10 @@ class Shards(Export):
         self._kept.update(names)
         return names
 
+    def names_of(self, entry: Entry) -> list[str]:
+        """Return the name of the file that holds the images of an item, once a view."""
+        return [self._shard_of[entry.index].path.name] * len(entry.views)
+
     def remove_others(self) -> None:
         """Remove files of the same source that hold what is no longer so."""
         ours = re.compile(rf"{re.escape(self._prefix)}-\d{{5,}}-[0-9a-f]{{12}}{re.escape(self.suffix)}")
@@ -269,7 +281,7 @@ class ParquetShards(Shards):
                 "label": entry.item.label and _text(entry.item.label),
                 "path": _text(entry.path),
                 "fragment": entry.fragment,
-                "view": self._views[view].spec,
+                "view": self.views[view].spec,
             }
             for entry in entries
             for view, png in zip(entry.views, images[self._item_name(entry)], strict=True)
@@ -330,9 +342,66 @@ class WebDatasetShards(Shards):
             "path": entry.path,
             "fragment": entry.fragment,
             "label": entry.item.label,
-            "views": [self._views[view].spec for view in entry.views],
+            "views": [self.views[view].spec for view in entry.views],
         }
         yield "json", json.dumps(about).encode()
+
+
+class ImageManifest:
+    """The table beside the images of a source: of each its file, and what is known of the item that it shows.
+
+    It is written when all is drawn, unless that is there already, and taken away where nothing could be drawn.
+    """
+
+    columns = ("file", "path", "fragment", "view", "label", "split", "fold", "group")
+
+    def __init__(self, out: Path, source: str, remote: RemoteFolder | None) -> None:
+        self.path, self._remote = out / f"manifest-{source_name(source)}.csv", remote
+
+    def __enter__(self) -> Self:
+        self._rows = tempfile.TemporaryFile(  # millions do not wait in memory
+            "w+", encoding="utf-8", errors="backslashreplace", newline=""
+        )
+        return self
+
+    def add(self, entries: Sequence[Entry], export: Export) -> None:
+        """Add the images of items."""
+        writer = csv.writer(self._rows, lineterminator="\n")
+        if entries and not self._rows.tell():
+            writer.writerow(self.columns)
+        for entry in entries:
+            item = entry.item
+            for view, file in zip(entry.views, export.names_of(entry), strict=True):
+                about = (item.label, item.split, item.fold, item.group)
+                writer.writerow([file, entry.path, entry.fragment, export.views[view].spec, *about])
+
+    def __exit__(self, error: object, *_: object) -> None:
+        with self._rows:
+            if error is None and self._rows.tell():
+                self._write()
+            elif error is None:
+                self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        if self._remote:
+            self._remote.fetch([self.path])
+        if not self._is_there():
+            self._rows.seek(0)
+            try:
+                with atomic_write(self.path) as file:
+                    file.writelines(iter(partial(self._rows.buffer.read, 1 << 20), b""))
+            except OSError as error:
+                raise unwritable(self.path.parent, error) from error
+        if self._remote:
+            self._remote.put([self.path])
+
+    def _is_there(self) -> bool:
+        if not self.path.exists():
+            return False
+        self._rows.seek(0)
+        with self.path.open("rb") as there:
+            parts = (iter(partial(file.read, 1 << 20), b"") for file in (self._rows.buffer, there))
+            return all(one == other for one, other in zip_longest(*parts))
 
 
 FORMATS: dict[Form, type[Export]] = {
@@ -340,6 +409,18 @@ FORMATS: dict[Form, type[Export]] = {
     "parquet": ParquetShards,
     "webdataset": WebDatasetShards,
 }
+
+
+def source_name(source: str) -> str:
+    """Return a name for a source that no other has, for files that hold something of all of it.
+
+    Examples
+    --------
+    >>> source_name("/data/bird songs"), source_name("/more/bird songs")
+    ('bird_songs-615e5898', 'bird_songs-eff4f832')
+    """
+    name = re.sub(r"[^\w-]+", "_", source.rpartition("/")[2] or "all")
+    return f"{name}-{_digest(source, 4)}"
 
 
 def folder_names(views: Sequence[Converter]) -> list[str]:

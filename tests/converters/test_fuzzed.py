@@ -11,6 +11,8 @@ MOST_CPU_S = 5.0
 # What is odd in it: the name of the file, its bytes.
 FOUND = {
     "steps of which none is near the median": ("a.csv", b"t,a,b\n0,0,1\n1,1,2\n1001,3,1\n"),
+    "three names over rows of two cells": ("a.csv", b"time,x,y\n" + b"0.0,1\n" * 30),
+    "a time without end": ("a.csv", b"time,x,y\n" + b"inf,1,200\n" * 30),
 }
 
 

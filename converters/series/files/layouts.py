@@ -73,14 +73,13 @@ class SampledTable:
         return [row[index] if index < len(row) else "" for row in self.sampled]
 
     def numbers(self, index: int) -> np.ndarray:
-        """Return a column as numbers, NaN where it holds none."""
+        """Return a column as numbers, NaN where it holds none, or one without end."""
         if index not in self._numbers:
             fields = self.fields(index)
             if self.decimal == ",":
                 fields = [field.replace(",", ".") for field in fields]
-            self._numbers[index] = np.array(
-                [float(field) if is_number(field) else np.nan for field in fields]
-            )
+            found = np.array([float(field) if is_number(field) else np.nan for field in fields])
+            self._numbers[index] = np.where(np.isfinite(found), found, np.nan)
         return self._numbers[index]
 
     def is_text(self, index: int) -> bool:

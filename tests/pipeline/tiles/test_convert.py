@@ -10,6 +10,7 @@ import tarfile
 import time
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pyarrow.parquet as pq
 import pytest
@@ -38,7 +39,9 @@ def src(tmp_path):
 
 
 def below(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """The names of the results, the manifest left out."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in files if not name.startswith("manifest-"))
 
 
 def pictures(folder, form):
@@ -46,7 +49,7 @@ def pictures(folder, form):
     if form == "png":
         return {name: np.array(PIL.Image.open(folder / name)).tolist() for name in below(folder)}
     found = {}
-    for path in sorted(folder.iterdir()):
+    for path in map(folder.joinpath, below(folder)):
         if form == "parquet":
             pairs = [
                 (f"{row['path']}{row['fragment']}{row['view']}", row["image"]["bytes"])
@@ -298,6 +301,51 @@ def test_shards_of_two_sources_of_one_name_lie_side_by_side(src, tmp_path, form)
     assert all(path.exists() for path in (*first.files, *second.files))
     assert convert(src, tmp_path / "out", views=GRID, to=form).reused == 5
     assert len(pictures(tmp_path / "out", form)) == 6
+
+
+def manifest_of(folder):
+    (path,) = folder.glob("manifest-*.csv")
+    return path, pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_the_manifest_beside_them_says_where_the_image_of_each_item_is(tmp_path, form):
+    src, out = tmp_path / "src", tmp_path / "out"
+    src.mkdir()
+    for number in range(3):
+        (src / f"{number}.csv").write_text("".join(f"{np.sin(k / 5 + number):.4f}\n" for k in range(60)))
+    (src / "bad.csv").write_bytes(b"")
+    rows = "0.csv,a,train,s1\n1.csv,b,test,s2\n2.csv,a,train,s1\nbad.csv,a,train,s3\n"
+    (src / "meta.csv").write_text(f"path,label,split,group\n{rows}")
+    done = convert(src / "meta.csv", out, views="gasf(size=16),line(size=16)", to=form)
+    path, found = manifest_of(out)
+    assert [(row["path"], row["view"]) for row in found] == [
+        (f"{number}.csv", view) for number in range(3) for view in ("gasf(size=16)", "line(size=16)")
+    ]
+    assert [tuple(row[name] for name in ("label", "split", "group")) for row in found[::2]] == [
+        ("a", "train", "s1"), ("b", "test", "s2"), ("a", "train", "s1"),
+    ]  # fmt: skip
+    assert {out / row["file"] for row in found} == set(done.files)
+    written = path.stat().st_mtime_ns
+    convert(src / "meta.csv", out, views="gasf(size=16),line(size=16)", to=form)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_where_nothing_could_be_drawn_there_is_no_manifest(tmp_path):
+    (tmp_path / "a.csv").write_text("".join(f"{k}\n" for k in range(60)))
+    convert(tmp_path / "a.csv", tmp_path / "out", views="gasf(size=16)")
+    assert list((tmp_path / "out").glob("manifest-*"))
+    (tmp_path / "a.csv").write_bytes(b"")
+    assert len(convert(tmp_path / "a.csv", tmp_path / "out", views="gasf(size=16)").failed) == 1
+    assert not list((tmp_path / "out").glob("manifest-*"))
+
+
+@pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
+def test_files_of_one_folder_converted_one_by_one_lie_side_by_side(src, tmp_path, form):
+    files = sorted((src / "cat").glob("*.bin"))
+    done = [convert(file, tmp_path / "out", views=GRID, to=form) for file in files]
+    assert all(path.exists() for one in done for path in one.files)
+    assert len(pictures(tmp_path / "out", form)) == len(list((tmp_path / "out").glob("manifest-*"))) == 2
 
 
 def test_hidden_files_of_the_user_in_the_results_stay(src, tmp_path):
