@@ -41,7 +41,11 @@ from .tables import (
 )  # fmt: skip
 
 _log = logging.getLogger("phosphene")
-_SYSTEM = re.compile(r"(thumbs\.db|desktop\.ini|ehthumbs\.db|icon\r?|\._.*|\.ds_store)", re.IGNORECASE)
+_SYSTEM = re.compile(
+    r"(thumbs\.db|desktop\.ini|ehthumbs\.db|icon\r?|\._.*|\.ds_store|manifest-.+-[0-9a-f]{8}\.csv)",
+    re.IGNORECASE,
+)
+"""Files of the system, and the manifests that `convert` writes beside images."""
 _ABOUT = re.compile(
     r"(readme|licen[cs]e|copying|changelog|changes|authors|citation|attribution|notice)\b.*", re.IGNORECASE
 )

@@ -93,8 +93,10 @@ def command_of(step: str, raw: Path, folder: Path) -> list[object]:
         "convert parquet": [*convert, "--to", "parquet"],
         "resume parquet": [*convert, "--to", "parquet"],
         "predict": ["-m", "phosphene", "predict", folder / "model", raw, "--out", folder / "out.csv"],
-        "train": ["-m", "phosphene", "train", raw, "--as", "gasf(size=32)", "--strategy", "probe"],
-    }[step]
+        "train": [
+            "-m", "phosphene", "train", raw, "--as", "gasf(size=32)", "--strategy", "probe", "--out", folder / "probe",
+        ],
+    }[step]  # fmt: skip
 
 
 def main() -> None:

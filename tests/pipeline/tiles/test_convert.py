@@ -331,6 +331,18 @@ def test_the_manifest_beside_them_says_where_the_image_of_each_item_is(tmp_path,
     assert path.stat().st_mtime_ns == written
 
 
+def test_results_inside_the_folder_of_the_files_are_no_data(src, tmp_path):
+    for number, path in enumerate(src.rglob("*")):
+        if path.is_file():
+            path.unlink()
+            path.with_suffix(".csv").write_text("".join(f"{np.sin(k / 5 + number):.4f}\n" for k in range(60)))
+    before = open_manifest(src).items
+    convert(src, src / "out", views="gasf(size=16)")
+    assert list((src / "out").glob("manifest-*.csv"))
+    assert open_manifest(src).items == before
+    assert convert(src, src / "out", views="gasf(size=16)").converted == 0
+
+
 def test_where_nothing_could_be_drawn_there_is_no_manifest(tmp_path):
     (tmp_path / "a.csv").write_text("".join(f"{k}\n" for k in range(60)))
     convert(tmp_path / "a.csv", tmp_path / "out", views="gasf(size=16)")
