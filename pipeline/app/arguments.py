@@ -14,6 +14,7 @@ from phosphene.converters.core.signal import Kind, parse_address
 from phosphene.converters.registry import check_options, kinds
 from phosphene.converters.views import set_parameters, views_by_kind
 from phosphene.datasets.manifest import Manifest
+from phosphene.pipeline.networks.distributed import world_size
 from phosphene.pipeline.tiles.remote import is_remote
 
 if TYPE_CHECKING:
@@ -207,6 +208,8 @@ def use_device(name: str | None) -> None:
     """
     if name is None:
         return
+    if ":" in name and world_size() > 1:
+        raise ParameterError(f"each process takes a GPU of its own; leave the number out of --device {name}")
     import torch
     from fastai.torch_core import default_device
 

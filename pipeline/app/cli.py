@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from phosphene.pipeline.networks.distributed import as_one, end_quietly, rank
+
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 # Written out, since importing them where they live would cost the help its speed; a test holds them to that.
@@ -30,14 +32,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        options = make_parser().parse_args(words)
+        options = _parsed(words)
         with _ended_by_signals(), contextlib.redirect_stdout(sys.stderr):  # what libraries print is no answer
             status, result, text = _run(options)
     except KeyboardInterrupt:
         message = "interrupted; what was finished is kept, run it again to go on"
         status, result, text = _failure(message, INTERRUPTED)
-    _write(sys.stdout, _as_json(result) if "--json" in words else text)
+    if rank() == 0:
+        _write(sys.stdout, _as_json(result) if "--json" in words else text)
     return status
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Parse words; of several processes the first says what is wrong with them."""
+    if rank() == 0:
+        return make_parser().parse_args(words)
+    try:
+        with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+            return make_parser().parse_args(words)
+    except SystemExit as end:
+        if end.code:
+            end_quietly(wait=True)
+        raise
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -69,7 +85,7 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
         from . import commands
         from .notes import collected
 
-        with collected() as notes:
+        with as_one(), collected() as notes:
             outcome = commands.run(options)
     except PhospheneError as error:
         # Files that fail among others are collected: a ReadError that comes here is about what was named.
@@ -82,7 +98,7 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
         return _failure(
             f"{where}{error.strerror}; check the path, its permissions and the space there", SOME_FAILED
         )
-    status = SOME_FAILED if outcome.failed else DONE
+    status = SOME_FAILED if outcome.failed and rank() == 0 else DONE
     return status, notes.result | outcome.result, f"{outcome.text}\n"
 
 

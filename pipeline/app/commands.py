@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phosphene.converters import parse_views
 from phosphene.converters.core.errors import ParameterError
 from phosphene.datasets.manifest import Failure, Manifest
+from phosphene.pipeline.networks.distributed import rank, world_size
 
 from .arguments import (
     check_classes,
@@ -44,6 +45,8 @@ class Outcome:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Carry out the command that the options name."""
+    if world_size() > 1 and options.command not in ("train", "cross-validate"):
+        raise ParameterError(f"{options.command} is the work of one process; leave torchrun out")
     return _COMMANDS[options.command](options)
 
 
@@ -113,6 +116,8 @@ def _train(options: argparse.Namespace) -> Outcome:
     use_device(options.device)
     curve = CURVE if options.report else ()
     done = train(manifest_of(options), recipe_of(options), valid=options.valid, out=options.out, curve=curve)
+    if rank() > 0:
+        return Outcome({}, "")  # the first process has saved and tells
     notes, scores = done.classifier.notes, done.scores
     result = {
         "strategy": notes["strategy"],

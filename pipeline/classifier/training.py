@@ -15,6 +15,7 @@ from phosphene.converters.core.signal import Kind
 from phosphene.datasets.manifest import Failure, Manifest, Metric
 from phosphene.datasets.scores import Scores, macro_f1
 from phosphene.datasets.splits import Split
+from phosphene.pipeline.networks.distributed import first_alone, join, meet, rank, refuse_probe
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
 from .classifier import Classifier
@@ -144,6 +145,9 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
 ) -> Training:
     """Train a classifier on labelled raw files.
 
+    Several processes of torchrun train one network together. All but the first return neither an evaluation nor a
+    measure of novelty, and once the first has saved the classifier.
+
     Parameters
     ----------
     src
@@ -185,11 +189,13 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
     y, recipe = _in_order(y, recipe)
     manifest = _labelled(src, y, kind, rate_hz, step_s)
     split = _holdout(manifest, valid, recipe.seed)
-    table = prepare(manifest, recipe, [split], progress=progress)
+    table = _prepare(manifest, recipe, [split], progress=progress)
     fitted = table.fit(split)
-    classifier = table.classifier(
-        fitted.model, _notes(table, split) | {"fit": fitted.notes}, table.novelty(fitted, split)
-    )
+    notes = _notes(table, split) | {"fit": fitted.notes}
+    if rank() > 0:
+        meet()
+        return Training(table.classifier(fitted.model, notes), None, table.failures, time.monotonic() - begin)
+    classifier = table.classifier(fitted.model, notes, table.novelty(fitted, split))
     evaluation = table.evaluate(classifier, split) if len(split.test) else None
     known: dict[str, Any] = {
         "metrics": evaluation.figures if evaluation else None,
@@ -204,6 +210,7 @@ def train(  # noqa: PLR0913  (data, labels and recipe, and the words that say wh
         classifier.save(out)
         for number, search in enumerate(fitted.searches):
             search.plot(Path(out) / f"learning_rate{number}.png")
+    meet()
     return Training(classifier, evaluation, table.failures, time.monotonic() - begin)
 
 
@@ -233,13 +240,23 @@ def cross_validate(
     if not manifest.is_split:
         manifest = manifest.with_folds(DEFAULT_FOLDS, seed=recipe.seed)
     splits = manifest.splits()
-    table = prepare(manifest, recipe, splits, progress=progress)
+    table = _prepare(manifest, recipe, splits, progress=progress)
     table.expect(splits)
     folds = tuple(_fold(table, split) for split in splits)
     choice = table.choice
     return CrossValidation(
         folds, manifest.metric, choice.strategy, choice.why, table.failures, time.monotonic() - begin
     )
+
+
+def _prepare(manifest: Manifest, recipe: Recipe, splits: Sequence[Split], *, progress: bool) -> Prepared:
+    """Prepare a manifest; of several processes the first draws, and shows bars."""
+    refuse_probe(recipe.strategy)
+    join()
+    with first_alone():
+        table = prepare(manifest, recipe, splits, progress=progress and rank() == 0)
+    refuse_probe(table.choice.strategy)
+    return table
 
 
 def _fold(table: Prepared, split: Split) -> Fold:

@@ -18,6 +18,8 @@ from torch import nn
 from phosphene.converters import ParameterError, SignalError
 from phosphene.converters.core.files import atomic_write
 
+from .distributed import rank, world_size
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # those of its import tell its users nothing
     # These add methods to the learner: `fit_one_cycle`, `no_bar` and others.
@@ -32,12 +34,14 @@ with warnings.catch_warnings():
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     from fastai.optimizer import OptimWrapper
+    from fastai.torch_core import get_model, maybe_gather
     from fastai.vision.learner import add_head, create_head, vision_learner
 
 __all__ = [
     "AMPMode", "Bar", "BnFreeze", "BrainFloat", "Callback", "CancelFitException", "CrossEntropyLossFlat", "DataLoader",
-    "DataLoaders", "EpochLog", "KeepBest", "LRFinder", "Lean", "Learner", "MixUp", "MixedPrecision", "ParamScheduler",
-    "add_head", "create_head", "fused_adam", "precision", "seeded", "speed_callbacks", "valley", "vision_learner",
+    "DataLoaders", "Distributed", "EpochLog", "KeepBest", "LRFinder", "Lean", "Learner", "MixUp", "MixedPrecision",
+    "ParamScheduler", "add_head", "broadcast_weights", "create_head", "fused_adam", "get_model", "maybe_gather",
+    "precision", "seeded", "speed_callbacks", "valley", "vision_learner",
 ]  # fmt: skip
 
 Precision = Literal["float32", "mixed"]
@@ -87,9 +91,9 @@ class Bar(Callback):
         self.bar = bar
 
     def after_batch(self) -> None:
-        """Move it."""
+        """Move it; a batch of several processes is as long as one of each."""
         if self.training:
-            self.bar.update()
+            self.bar.update(getattr(self.dl, "share", (0, 1))[1])
 
 
 class EpochLog(Callback):
@@ -127,7 +131,7 @@ class EpochLog(Callback):
         for training, name in ((True, ""), (False, "held_out_")):
             counts = self.sums[training]
             if isinstance(counts, torch.Tensor) and (training or self.has_held_out):
-                loss, right, n = counts.tolist()
+                loss, right, n = maybe_gather(counts).reshape(-1, 3).sum(0).tolist()
                 if math.isfinite(loss):  # a training that went astray still makes a model that can be read
                     row[f"{name}loss"] = round(loss / n, 4)
                 if not training or not hasattr(self.learn, "mix_up"):
@@ -148,7 +152,7 @@ class KeepBest(TrackerCallback):
         """Keep the weights of the best epoch, in memory."""
         super().after_epoch()
         if self.new_best or not self.state:
-            self.state, self.waited = copy.deepcopy(self.learn.model.state_dict()), 0
+            self.state, self.waited = copy.deepcopy(get_model(self.learn.model).state_dict()), 0
             return
         self.waited += 1
         if self.waited >= self.patience:
@@ -158,7 +162,40 @@ class KeepBest(TrackerCallback):
         """Go back to the best epoch."""
         super().after_fit()
         if self.state:
-            self.learn.model.load_state_dict(self.state)
+            get_model(self.learn.model).load_state_dict(self.state)
+
+
+class Distributed(Callback):
+    """Trains with the other processes of torchrun: each takes its part of every batch, gradients are averaged.
+
+    A batch is as many items a process as without others. All see the same loss, since fastai averages what it records,
+    so that all stop together and find one learning rate. fastai's own `DistributedTrainer` and `DistributedDL` need
+    accelerate and a GPU, and may leave a process one last item, on which batch normalisation fails.
+    """
+
+    order = 11  # after the order of the weights in memory is settled, as fastai's own
+
+    def before_fit(self) -> None:
+        """Share the batches; dropout and mixup draw other numbers in every process."""
+        number, count = rank(), world_size()
+        self.whole = self.learn.dls.loaders
+        self.learn.dls.loaders = [loader.shared(number, count) for loader in self.whole]
+        # Some networks have weights that no output depends on, the same ones in every batch.
+        self.learn.model = nn.parallel.DistributedDataParallel(self.model, static_graph=True)
+        torch.manual_seed(int(torch.randint(2**31, ())) + number)
+
+    def after_fit(self) -> None:
+        """Leave the network and the loaders as they were, but that these go on with their order of items."""
+        for loader, part in zip(self.whole, self.learn.dls.loaders, strict=True):
+            loader.rng = part.rng
+        self.learn.dls.loaders = self.whole
+        self.learn.model = get_model(self.learn.model)
+
+
+def broadcast_weights(model: nn.Module) -> None:
+    """Give a model the weights that it has in the first process; GPUs may have rounded otherwise."""
+    for value in model.state_dict().values():
+        torch.distributed.broadcast(value, 0)
 
 
 @contextmanager
@@ -276,7 +313,7 @@ class RateFinder(LRFinder):
     def before_fit(self) -> None:
         """Keep the weights."""
         ParamScheduler.before_fit(self)
-        self.state = copy.deepcopy(self.learn.model.state_dict())
+        self.state = copy.deepcopy(get_model(self.learn.model).state_dict())
         self.best_loss = float("inf")
 
     def after_batch(self) -> None:
@@ -288,7 +325,7 @@ class RateFinder(LRFinder):
     def after_fit(self) -> None:
         """Go back to them."""
         self.learn.opt.zero_grad()
-        self.learn.model.load_state_dict(self.state)
+        get_model(self.learn.model).load_state_dict(self.state)
 
 
 def search_rate(

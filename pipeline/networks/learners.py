@@ -23,6 +23,7 @@ from .callbacks import (
     CrossEntropyLossFlat,
     DataLoader,
     DataLoaders,
+    Distributed,
     EpochLog,
     KeepBest,
     Lean,
@@ -32,11 +33,13 @@ from .callbacks import (
     add_head,
     create_head,
     fused_adam,
+    maybe_gather,
     search_rate,
     seeded,
     speed_callbacks,
     vision_learner,
 )  # fmt: skip
+from .distributed import rank, world_size
 from .schedule import PLAIN, Schedule
 
 Progress = Literal["shown", "hidden"]
@@ -219,7 +222,7 @@ class FeatureLoader(DataLoader):
 def is_steady(learn: Learner) -> bool:
     """Tell whether a frozen body gives the same features in every epoch, and no callback watches it."""
     loaders = all(isinstance(loader, TileLoader) and loader.steady for loader in learn.dls.loaders)
-    ours = (Lean, MixedPrecision, BrainFloat, Bar, EpochLog)
+    ours = (Lean, MixedPrecision, BrainFloat, Bar, EpochLog, Distributed)
     alone = all(type(cb) in ours or type(cb).__name__ in _DEFAULTS for cb in learn.cbs)
     return loaders and alone
 
@@ -227,7 +230,8 @@ def is_steady(learn: Learner) -> bool:
 def head_learner(learn: Learner) -> Learner:
     """Return a learner of a network's head, which shares its weights and takes the cached features of its body.
 
-    The order of the items and the dropout are those of training the whole network.
+    The order of the items and the dropout are those of training the whole network. Several processes share the work of
+    the body, and train the same head each, as one process alone does.
     """
     with seeded(0):  # to ask a loader for its batches draws a number
         train, valid = (_loader(learn.model, loader) for loader in learn.dls.loaders)
@@ -262,11 +266,13 @@ def _body_features(
     ordered = loader.new(shuffle=False, drop_last=False)
     ordered.source = source
     features, targets = [], []
+    ordered = ordered.shared(rank(), world_size())
     with torch.no_grad():
-        for images, labels in ordered:
+        for start, (images, labels) in zip(range(0, ordered.n, ordered.bs), ordered, strict=True):
             plain = images.as_subclass(torch.Tensor).contiguous(memory_format=torch.channels_last)
-            features.append(body(plain).float())
-            targets.append(labels.as_subclass(torch.Tensor))
+            n = min(ordered.bs, ordered.n - start)  # what fills up the last part of several is left out
+            features.append(maybe_gather(body(plain).float())[:n])
+            targets.append(maybe_gather(labels.as_subclass(torch.Tensor))[:n])
     return torch.cat(features), torch.cat(targets)
 
 

@@ -12,7 +12,8 @@ from torch import nn
 from phosphene.converters import SignalError
 from phosphene.datasets.splits import stratified_group_split
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.networks.callbacks import Bar, EpochLog, RateSearch
+from phosphene.pipeline.networks.callbacks import Bar, Distributed, EpochLog, RateSearch, broadcast_weights
+from phosphene.pipeline.networks.distributed import world_size
 from phosphene.pipeline.networks.learners import (
     HEAD_EPOCHS,
     build_model,
@@ -280,9 +281,14 @@ class _Work:
         name = self.tiles.views[view].spec + (f" #{member}" if member else "")
         rows: list[dict[str, float]] = []
         learn.add_cb(EpochLog(rows, has_held_out=bool(self.held.any())))
+        several = world_size() > 1
+        if several:
+            learn.add_cb(Distributed())
         with epoch_bar(learn, epochs, name, shown=self.progress):
             _STRATEGIES[recipe.strategy](learn, epochs=recipe.passes, schedule=schedule, seed=seed)
-        learn.remove_cb(EpochLog)
+        learn.remove_cbs([EpochLog, Distributed])
+        if several:
+            broadcast_weights(learn.model)
         return learn.model, getattr(learn, "rate_search", None), rows
 
     def _loaders(self, view: int, seed: int) -> Any:

@@ -124,7 +124,8 @@ class Recipe:
             )
         if self.engine != "local" and self.strategy not in ("probe", "auto"):
             raise ParameterError(
-                f"the strategy {self.strategy} trains networks on this machine; leave --engine out, or take probe"
+                f"the strategy {self.strategy} trains networks, on several GPUs by torchrun; "
+                "leave --engine out, or take probe"
             )
         if self.weights is not None and self.strategy == "scratch":
             raise ParameterError("the strategy scratch starts from random weights; leave --weights out")

@@ -118,14 +118,12 @@ def tile_loaders(  # noqa: PLR0913  (fastai's users expect keywords here)
         splits=[train.tolist(), valid.tolist()],
     )
     sets._dbunch_type = TileLoaders
-    # A last batch of one would leave batch normalisation nothing to learn from.
-    alone = len(train) > batch_size and len(train) % batch_size == 1
     loaders = sets.dataloaders(
         bs=min(batch_size, len(train)),
         val_bs=batch_size,
         dl_type=TileLoader,
         after_batch=[IntToFloatTensor(), AsInput(size, channels=len(mean)), Normalize.from_stats(mean, std)],
-        drop_last=alone,
+        drop_last=_leaves_one(len(train), batch_size),
         num_workers=0,
     )
     loaders.train.rng = random.Random(seed)
@@ -271,6 +269,22 @@ class TileLoader(TfmdDL):
     source: int | None = None
     """Show every item as it is (0) or as its copy of this number; None shows any of these when items are shuffled."""
 
+    share = (0, 1)
+    """Which part of every batch is taken, from 0, and of how many parts."""
+
+    def shared(self, part: int, n_parts: int) -> "TileLoader":
+        """Return a loader of a part of every batch, for one of several processes; batches are as large in each."""
+        size = self.bs * n_parts
+        drop_last = self.drop_last and _leaves_one(self.n, size)
+        loader: TileLoader = self.new(bs=size, drop_last=drop_last)
+        loader.rng, loader.share, loader.source = self.rng, (part, n_parts), self.source
+        return loader
+
+    def chunkify(self, b: Any) -> Iterator[Any]:
+        """Cut items into batches, and take a part of each."""
+        chunks = super().chunkify(b)
+        return chunks if self.share[1] == 1 else (part_of(list(chunk), *self.share) for chunk in chunks)
+
     @property
     def steady(self) -> bool:
         """Whether an item has a few images that stay the same: nobody transforms them."""
@@ -338,6 +352,23 @@ class TileLoader(TfmdDL):
         for plot in plots.flat[len(indices) :]:
             plot.axis("off")
         return None
+
+
+def part_of(rows: list[int], part: int, n_parts: int) -> list[int]:
+    """Return one of some equal parts, of two or more, as batch normalisation needs; the first fill up the last.
+
+    Examples
+    --------
+    >>> part_of([1, 2, 3, 4, 5], 0, 2), part_of([1, 2, 3, 4, 5], 1, 2)
+    ([1, 2, 3], [4, 5, 1])
+    """
+    each = max(2, -(-len(rows) // n_parts))
+    return [rows[index % len(rows)] for index in range(part * each, (part + 1) * each)]
+
+
+def _leaves_one(count: int, batch_size: int) -> bool:
+    """Tell whether the last batch would be one item, which leaves batch normalisation nothing to learn from."""
+    return count > batch_size and count % batch_size == 1
 
 
 def _check(
