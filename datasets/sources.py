@@ -504,16 +504,11 @@ class Listing:
         if kinds:
             usual = self.suffixes.most_common(1)[0][0]
             clutter += [file for file in rest if self._is_clutter(file, kinds, usual)]
-        if clutter:
-            are = "is no data and is" if len(clutter) == 1 else "are no data and are"
-            names = _some([file.name for file in clutter])
-            self.notes.append(f"{self.src}: {_files(len(clutter))} {are} left out: {names}")
+        self._leave_out("no data", clutter, ("is", "are"))
         dropped = set(clutter)
         kept = [file for file in rest if file not in dropped]
         if not kept and not self.in_parts:
-            raise ReadError(
-                f"{self.src}: holds no data, only {', '.join(file.name for file in files[:_SHOWN])}"
-            )
+            raise ReadError(f"{self.src}: holds no data, only {_some([file.name for file in files])}")
         return kept
 
     def _without_notes_on_sets(self, files: list[Path]) -> list[Path]:
@@ -553,11 +548,11 @@ class Listing:
                 f"{archive}: one of several sets of labelled series; name the folder {archive.parent}"
             )
 
-    def _leave_out(self, where: str, files: Sequence[Path]) -> None:
+    def _leave_out(self, where: str, files: Sequence[Path], verbs: Sequence[str] = ("lies", "lie")) -> None:
         if files:
-            names = _some([file.name for file in files])
-            verb = "lies {} and is" if len(files) == 1 else "lie {} and are"
-            self.notes.append(f"{self.src}: {_files(len(files))} {verb.format(where)} left out: {names}")
+            several = len(files) > 1
+            what = f"{_files(len(files))} {verbs[several]} {where} and {('is', 'are')[several]} left out"
+            self.notes.append(f"{self.src}: {what}: {_some([file.name for file in files])}")
 
 
 def is_note(file: Path) -> bool:
