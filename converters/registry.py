@@ -14,7 +14,16 @@ from typing import Any, TypeVar
 from .core.apart import LISTING, FileLimits, ask
 from .core.converter import Converter, loaded_first, registered
 from .core.errors import ParameterError, PhospheneError, SignalError
-from .core.files import DEFAULTS, KindSpec, Reader, ReadOptions, read_head, register_kind, registered_kinds
+from .core.files import (
+    DEFAULTS,
+    KindSpec,
+    Reader,
+    ReadOptions,
+    is_plain,
+    read_head,
+    register_kind,
+    registered_kinds,
+)
 from .core.formats import refuse_foreign
 from .core.signal import Fragment, Kind, Signal, parse_address
 
@@ -210,10 +219,10 @@ def check_options(options: ReadOptions, kinds: Iterable[Kind], where: str | Path
 
 
 def asked(question: Callable[..., T], path: Path, *rest: Any, limits: FileLimits = LISTING) -> T:
-    """Return `question(path, *rest)`, as `ask` does; in this process where kinds of other packages are known in it."""
-    if readers().keys() <= set(OWN_KINDS):
-        return ask(question, path, *rest, limits=limits)
-    return question(path, *rest)
+    """Return `question(path, *rest)`, as `ask` does; of small text, and with kinds of other packages, here."""
+    if is_plain(path) or not readers().keys() <= set(OWN_KINDS):
+        return question(path, *rest)
+    return ask(question, path, *rest, limits=limits)
 
 
 def read_source(

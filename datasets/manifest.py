@@ -10,7 +10,7 @@ import numpy as np
 
 from phosphene.converters import Fragment, ParameterError
 from phosphene.converters.core.apart import DRAWING
-from phosphene.converters.core.files import DEFAULTS, ReadOptions, is_plain
+from phosphene.converters.core.files import DEFAULTS, ReadOptions
 from phosphene.converters.core.signal import Kind, Signal
 from phosphene.converters.registry import asked, read_source, recognise
 
@@ -76,8 +76,8 @@ class Item:
         return self.path if self.signal is None else self.signal
 
     def read(self, kind: Kind) -> Signal:
-        """Return its signal, read as a kind; in a process held to time and memory, unless its file is plain."""
-        if self.signal is not None or is_plain(self.path):
+        """Return its signal, read as a kind; in a process held to time and memory, unless its file is small text."""
+        if self.signal is not None:
             return read_source(self.source, self.fragment, kind, self.options)
         return asked(read_source, self.path, self.fragment, kind, self.options, limits=DRAWING)
 

@@ -228,11 +228,13 @@ def read_head(path: Path) -> bytes:
 
 def is_plain(path: Path) -> bool:
     """Tell a text file of less than HEAD_BYTES, which takes little to read; False for what cannot be opened."""
+    if path.suffix.lower() not in _PLAIN:
+        return False
     try:
         head = read_head(path)
     except ReadError:
         return False
-    return len(head) < HEAD_BYTES and path.suffix.lower() in _PLAIN and head.isascii() and b"\0" not in head
+    return len(head) < HEAD_BYTES and head.isascii() and b"\0" not in head
 
 
 def content_digest(path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from phosphene.converters import PhospheneError, ReadError
 from phosphene.converters.core.apart import DRAWING, fault
 from phosphene.converters.core.errors import reason, short
-from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest, is_plain
+from phosphene.converters.core.files import MAPPED_FROM_BYTES, content_digest
 from phosphene.converters.core.signal import Signal, signal_digest
 from phosphene.converters.registry import asked
 from phosphene.datasets.manifest import Failure, Item
@@ -202,9 +202,7 @@ class _Attempt:
     ending: tuple[type[PhospheneError], ...]
 
     def __call__(self, task: ItemTask) -> Done:
-        here = (
-            task.item.signal is not None or getattr(self.function, "device", None) or is_plain(task.item.path)
-        )
+        here = task.item.signal is not None or getattr(self.function, "device", None)
         try:
             return self.done(task) if here else asked(_done, task.item.path, self, task, limits=DRAWING)
         except PhospheneError as error:
