@@ -179,7 +179,8 @@ class Features:
             for block in found:
                 share = views[block[0]] if views else 1 / len(found)
                 of_block[block] = of_block.get(block, 0.0) + weight * share
-        rows = np.searchsorted(self.indices, indices)
+        all_of_them = np.array_equal(indices, self.indices)
+        rows = slice(None) if all_of_them else np.searchsorted(self.indices, indices)
         chosen = [block for block in self.blocks if block in of_block]
         pixels = tuple(index for index, (_, name, _) in enumerate(chosen) if name == PIXELS)
         return FeatureBlocks(

@@ -186,18 +186,23 @@ class ProbeEstimator(Estimator):
         pooled_layers = tuple(weights)
         tables = self._features(pooled_layers)
         learned = [np.flatnonzero(np.isin(indices, table.indices)) for table in tables]
-        parts = [
-            table.select(indices[rows], weights, weighted.views)
-            for table, rows in zip(tables, learned, strict=True)
-        ]
-        blocks = [
-            np.concatenate(same) if len(same) > 1 else same[0]
-            for same in zip(*(part.blocks for part in parts), strict=True)
-        ]
-        rows = np.concatenate(learned)
+        rows, where = np.concatenate(learned), None
+        if self._few or self.copies:
+            parts = [
+                table.select(indices[some], weights, weighted.views)
+                for table, some in zip(tables, learned, strict=True)
+            ]
+            blocks = [
+                np.concatenate(same) if len(same) > 1 else same[0]
+                for same in zip(*(part.blocks for part in parts), strict=True)
+            ]
+        else:  # those of many are in memory once
+            (table,) = tables
+            parts = [table.select(table.indices, weights, weighted.views)]
+            blocks, where = parts[0].blocks, np.searchsorted(table.indices, indices[rows])
         fit = fit_head(
             blocks, targets[rows], groups[rows],
-            n_classes=n_classes, weights=parts[0].weights, pixels=parts[0].pixels,
+            n_classes=n_classes, weights=parts[0].weights, pixels=parts[0].pixels, rows=where,
         )  # fmt: skip
         own = fit.oof_indices < len(indices)  # those of changed copies come behind
         notes = {

@@ -1,6 +1,6 @@
 """A linear head on features of a frozen network: scaled blocks of features, ridge regression, a temperature."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,12 @@ class FeatureScaling:
 
     @classmethod
     def of(
-        cls, blocks: Sequence[np.ndarray], weights: Sequence[float], *, pixels: Sequence[int] = ()
+        cls,
+        blocks: Sequence[np.ndarray],
+        weights: Sequence[float],
+        *,
+        pixels: Sequence[int] = (),
+        rows: np.ndarray | None = None,
     ) -> "FeatureScaling":
         """Fit the scaling to training items.
 
@@ -54,10 +59,12 @@ class FeatureScaling:
             Weight of each block; they sum to 1.
         pixels
             Which of the blocks are pixels.
+        rows
+            int (n_rows,), those that count; None for all.
         """
-        mean = np.concatenate([block.mean(axis=0) for block in blocks])
+        mean = np.concatenate([_of_columns(np.mean, block, rows) for block in blocks])
         factors = [
-            _factor(block, least=PIXELS_STD if index in pixels else LEAST_STD) * weight**0.5
+            _factor(block, rows, least=PIXELS_STD if index in pixels else LEAST_STD) * weight**0.5
             for index, (block, weight) in enumerate(zip(blocks, weights, strict=True))
         ]
         return cls(mean, np.concatenate(factors).astype(np.float32))
@@ -127,6 +134,7 @@ def fit_head(
     n_classes: int | None = None,
     weights: Sequence[float] | None = None,
     pixels: Sequence[int] = (),
+    rows: np.ndarray | None = None,
 ) -> HeadFit:
     """Fit a head; its penalty and its temperature are chosen by leave-group-out cross-validation.
 
@@ -144,6 +152,8 @@ def fit_head(
         Weight of each block; None for equal ones.
     pixels
         Which of the blocks are pixels, as for `FeatureScaling`.
+    rows
+        int (n,), the rows of the blocks that are learned from; None for all.
 
     Raises
     ------
@@ -161,18 +171,18 @@ def fit_head(
     """
     if len(np.unique(targets)) < 2:
         raise SignalError("a head needs training items of at least two classes, got one")
-    scaling = FeatureScaling.of(blocks, weights or [1 / len(blocks)] * len(blocks), pixels=pixels)
-    rows = _ScaledBlocks(blocks, scaling)
+    scaling = FeatureScaling.of(blocks, weights or [1 / len(blocks)] * len(blocks), pixels=pixels, rows=rows)
+    scaled = _ScaledBlocks(blocks, scaling, rows)
     values = class_indicators(targets, n_classes or int(targets.max()) + 1)
     level = values.mean(axis=0)
     oof = subsample_groups(groups)
-    ridge = GroupRidge(rows.gram(oof), values[oof] - level, groups[oof])
+    ridge = GroupRidge(scaled.gram(oof), values[oof] - level, groups[oof])
     penalty, temperature, oof_scores = choose_penalty(ridge, PENALTIES, level, targets[oof])
     if len(oof) == len(targets):
         dual = ridge.dual(penalty)
-        weight, intercept = rows.weight(dual), dual.sum(axis=0)
+        weight, intercept = scaled.weight(dual), dual.sum(axis=0)
     else:
-        weight, intercept = rows.solve(values - level, penalty)
+        weight, intercept = scaled.solve(values - level, penalty)
     head = LinearHead(scaling, weight, (level + intercept).astype(np.float32), temperature, penalty)
     return HeadFit(head, oof, log_softmax(oof_scores, temperature=temperature))
 
@@ -213,11 +223,14 @@ def choose_penalty(
 class _ScaledBlocks:
     """Rows of scaled features, worked on some rows at a time: all of them would be in memory three times."""
 
-    def __init__(self, blocks: Sequence[np.ndarray], scaling: FeatureScaling) -> None:
+    def __init__(
+        self, blocks: Sequence[np.ndarray], scaling: FeatureScaling, chosen: np.ndarray | None = None
+    ) -> None:
         ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
         parts = zip(blocks, np.split(scaling.mean, ends), np.split(scaling.factor, ends), strict=True)
         self.parts = list(parts)
-        self.n, self.width = len(blocks[0]), len(scaling.mean)
+        self._chosen = chosen
+        self.n, self.width = len(blocks[0] if chosen is None else chosen), len(scaling.mean)
         starts = range(0, self.n, ROWS_AT_A_TIME)
         self._slices = [slice(start, start + ROWS_AT_A_TIME) for start in starts]
         square = np.concatenate([self._square(rows) for rows in self._slices])
@@ -229,6 +242,7 @@ class _ScaledBlocks:
         return np.asarray(sum(parts))
 
     def _each(self, rows: np.ndarray | slice) -> Iterator[np.ndarray]:
+        rows = rows if self._chosen is None else self._chosen[rows]
         for block, mean, factor in self.parts:
             yield (block[rows] - mean) * factor
 
@@ -271,11 +285,16 @@ class _ScaledBlocks:
         return weight
 
 
-def _factor(block: np.ndarray, *, least: float) -> np.ndarray:
+def _of_columns(what: Callable[..., np.ndarray], block: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    """Return the mean or deviation of features; a whole block would be in memory twice more."""
+    starts = range(0, block.shape[1], FEATURES_AT_A_TIME)
+    columns = (block[:, start : start + FEATURES_AT_A_TIME] for start in starts)
+    return np.concatenate([what(part if rows is None else part[rows], axis=0) for part in columns])
+
+
+def _factor(block: np.ndarray, rows: np.ndarray | None, *, least: float) -> np.ndarray:
     """Return what brings features to unit variance and their block to unit length: float64 (n_features,)."""
-    starts = range(0, block.shape[1], FEATURES_AT_A_TIME)  # a whole block would be in memory twice more
-    parts = [block[:, start : start + FEATURES_AT_A_TIME].std(axis=0) for start in starts]
-    std = np.concatenate(parts).astype(np.float64)
+    std = _of_columns(np.std, block, rows).astype(np.float64)
     median = float(np.median(std[std > 0])) if (std > 0).any() else 1.0
     factor = np.where(std > 0, 1.0 / np.hypot(std, least * median), 0.0)
     length = float(np.sqrt(np.square(std * factor).sum()))

@@ -263,3 +263,17 @@ def test_with_two_items_a_class_the_penalty_is_as_good_as_that_of_a_stock_ridge(
     stock = make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(-3, 3, 13))).fit(features, targets)
     accuracy = (head.predict_log_proba(new).argmax(axis=1) == new_targets).mean()
     assert accuracy > stock.score(new, new_targets) - 0.02
+
+
+@pytest.mark.parametrize("oof", [200, 40])
+def test_some_rows_of_blocks_are_learned_from_as_if_they_were_alone(monkeypatch, oof):
+    monkeypatch.setattr(ridge_module, "MOST_OOF", oof)
+    rng = np.random.default_rng(3)
+    blocks = [rng.normal(size=(120, width)).astype(np.float32) for width in (90, 7)]
+    rows = np.sort(rng.permutation(120)[:90])
+    targets = (blocks[0][rows, 0] > 0).astype(int)
+    alone = fit_head([block[rows] for block in blocks], targets, np.arange(90), pixels=(1,))
+    some = fit_head(blocks, targets, np.arange(90), pixels=(1,), rows=rows)
+    for name in ("weight", "bias", "temperature", "penalty"):
+        np.testing.assert_array_equal(getattr(some.head, name), getattr(alone.head, name))
+    np.testing.assert_array_equal(some.oof_log_proba, alone.oof_log_proba)
