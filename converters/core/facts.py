@@ -102,9 +102,13 @@ class KindFacts:
             with contextlib.suppress(sqlite3.Error, OSError):  # a run without it is slower, not other
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 table = sqlite3.connect(self._file, timeout=_PATIENCE_S)
-                table.execute(
-                    "CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, kind TEXT) WITHOUT ROWID"
-                )
+                try:
+                    table.execute(
+                        "CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, kind TEXT) WITHOUT ROWID"
+                    )
+                except sqlite3.Error:
+                    table.close()
+                    raise
                 self._table = table
         return self._table
 
