@@ -182,6 +182,7 @@ def fit_head(
         dual = ridge.dual(penalty)
         weight, intercept = scaled.weight(dual), dual.sum(axis=0)
     else:
+        del ridge  # some 600 MB of 5000 rows, and what follows needs as much
         weight, intercept = scaled.solve(values - level, penalty)
     head = LinearHead(scaling, weight, (level + intercept).astype(np.float32), temperature, penalty)
     return HeadFit(head, oof, log_softmax(oof_scores, temperature=temperature))
@@ -267,7 +268,8 @@ class _ScaledBlocks:
         """Return weight and intercept by the products of features, of which there are fewer than rows."""
         square = np.zeros((self.width + 1, self.width + 1))
         right = np.zeros((self.width + 1, values.shape[1]))
-        for rows in self._slices:
+        for start in range(0, self.n, ROWS_AT_A_TIME // 4):  # there are three copies of some rows
+            rows = slice(start, start + ROWS_AT_A_TIME // 4)
             length = self.length[rows, None].astype(np.float32)
             some = np.hstack([*(part / length for part in self._each(rows)), np.ones_like(length)])
             square += some.T @ some
