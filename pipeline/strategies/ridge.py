@@ -125,7 +125,8 @@ class GroupRidge:
         """
         dual = self.dual(penalty)
         shrunk = self.vectors / np.sqrt(self.spectrum + penalty)
-        residual = dual / np.square(shrunk).sum(axis=1, keepdims=True)  # of rows that are groups of their own
+        squares = [np.square(rows).sum(axis=1, keepdims=True) for rows in np.array_split(shrunk, 8)]
+        residual = dual / np.concatenate(squares)  # of rows that are groups of their own
         for rows in self.members:
             residual[rows] = np.linalg.solve(shrunk[rows] @ shrunk[rows].T, dual[rows])
         return np.asarray(self.values - residual)

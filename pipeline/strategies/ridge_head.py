@@ -249,11 +249,13 @@ class _ScaledBlocks:
 
     def gram(self, rows: np.ndarray) -> np.ndarray:
         """Return the inner products of some rows, float64 (n, n)."""
-        product: np.ndarray = sum(inner_products(part) for part in self._each(rows))  # type: ignore[assignment]
         length = self.length[rows]
-        product /= length
+        product = np.zeros((len(length), len(length)))
+        for part in self._each(rows):
+            product += inner_products(part)
         product /= length[:, None]
-        return product
+        product /= length
+        return product.T  # as LAPACK wants it, which would copy it else
 
     def solve(self, values: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Return weight and intercept of the ridge fit, by whichever side of the matrix is shorter."""
@@ -275,7 +277,7 @@ class _ScaledBlocks:
             square += some.T @ some
             right += some.T @ values[rows]
         square[np.diag_indices_from(square)] += penalty
-        solution = scipy.linalg.solve(square, right, assume_a="pos", overwrite_a=True)
+        solution = scipy.linalg.solve(square.T, right, assume_a="pos", overwrite_a=True)
         return solution[:-1].astype(np.float32), solution[-1]
 
     def weight(self, dual: np.ndarray) -> np.ndarray:
