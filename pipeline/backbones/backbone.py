@@ -185,12 +185,6 @@ def keep_memory() -> bool:
     return all(mallopt(parameter, value) == 1 for parameter, value in settings)
 
 
-def give_back_memory() -> None:
-    """Give what is free back to the kernel, before something else needs much: `keep_memory` has kept it."""
-    if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
 def input_tensor(pixels: np.ndarray, backbone: Backbone) -> torch.Tensor:
     """Turn tiles into what a backbone takes: float32 (n, 3, size, size), normalised, grey in three colours.
 

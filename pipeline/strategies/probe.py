@@ -14,7 +14,7 @@ import torch
 
 from phosphene.converters import ParameterError
 from phosphene.datasets.windows import TrainingSet
-from phosphene.pipeline.backbones.backbone import Backbone, give_back_memory
+from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.features import (
     PIXELS,
     Extractor,
@@ -200,7 +200,6 @@ class ProbeEstimator(Estimator):
             (table,) = tables
             parts = [table.select(table.indices, weights, weighted.views)]
             blocks, where = parts[0].blocks, np.searchsorted(table.indices, indices[rows])
-            give_back_memory()
         fit = fit_head(
             blocks, targets[rows], groups[rows],
             n_classes=n_classes, weights=parts[0].weights, pixels=parts[0].pixels, rows=where,

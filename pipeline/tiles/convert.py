@@ -240,9 +240,9 @@ class _Run:
         return [planned[index] for index in range(len(items))], entries
 
 
-def _engine_for(engine: Literal["local", "ray"] | Engine, workers: int | None, *places: object) -> Engine:
+def _engine_for(engine: Literal["local", "ray"] | Engine, workers: int | None, *paths: object) -> Engine:
     pool = make_engine(engine, workers)
-    if isinstance(pool, RayEngine) and any(map(is_remote, places)):
+    if isinstance(pool, RayEngine) and any(map(is_remote, paths)):
         raise ParameterError(
             "the Ray engine converts files that every node sees; name a folder that all share"
         )
