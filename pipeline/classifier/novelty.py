@@ -158,12 +158,16 @@ class Novelty:
         novelty = np.full(n_items, np.nan)
         novelty[np.unique(source)] = self.quantile(_least(_squares(products, self.centres), source))
         points, starts = self.points.astype(np.float32), np.flatnonzero(np.diff(self.source, prepend=-1))
-        square, summed = np.square(points).sum(axis=1), np.zeros((n_items, len(starts)), np.float32)
-        for start in range(0, len(sketches), _AT_A_TIME):
-            part = slice(start, start + _AT_A_TIME)
-            apart = square - 2 * sketches[part] @ points.T  # but for the square of the row, the same for all
-            np.add.at(summed, source[part], np.minimum.reduceat(apart, starts, axis=1))
-        return novelty, np.argsort(summed, axis=1, kind="stable")[:, :N_NEAREST]
+        square, nearest = np.square(points).sum(axis=1), np.zeros((n_items, min(N_NEAREST, len(starts))), int)
+        for first in range(0, n_items, _AT_A_TIME):  # distances of all items would be gigabytes of many
+            summed = np.zeros((min(_AT_A_TIME, n_items - first), len(starts)), np.float32)
+            begin, end = np.searchsorted(source, (first, first + _AT_A_TIME))
+            for start in range(begin, end, _AT_A_TIME):
+                part = slice(start, min(start + _AT_A_TIME, end))
+                apart = square - 2 * sketches[part] @ points.T  # but for the square of the row, the same for all
+                np.add.at(summed, source[part] - first, np.minimum.reduceat(apart, starts, axis=1))
+            nearest[first : first + _AT_A_TIME] = np.argsort(summed, axis=1, kind="stable")[:, :N_NEAREST]
+        return novelty, nearest
 
     def quantile(self, distance: np.ndarray) -> np.ndarray:
         """Return the share of training items that are nearer, from 0 to 1, float64 like `distance`.
