@@ -233,10 +233,7 @@ class PartListing(Listing):
         """Yield what is listed, with the kinds of items and how they are read, and tell of it."""
         n_notes = 0
         for number, found in enumerate(self.parts(most, tables)):
-            items = tuple(
-                replace(item, kind=item.kind or self.kind_of(item.path), options=self.options)
-                for item in found.items
-            )
+            items = tuple(self._as_read(item) for item in found.items)
             check_options(self.options, [item.kind for item in items if item.kind], self.src)
             if number == 0:
                 _log.info("%s", self.summary if self.in_parts else summarise(items))
@@ -247,6 +244,12 @@ class PartListing(Listing):
             self.forget()
         if self.in_parts and n_notes > _MOST_NOTES:
             _log.warning("%s: %d more notes like these", self.src, n_notes - _MOST_NOTES)
+
+    def _as_read(self, item: Item) -> Item:
+        """Return an item with its kind and how it is read."""
+        if item.kind and item.options is self.options:
+            return item
+        return replace(item, kind=item.kind or self.kind_of(item.path), options=self.options)
 
     _last_folder: tuple[str, tuple[str, ...]] = ("", ())
 
@@ -301,14 +304,13 @@ class PartListing(Listing):
         """Yield the items of some files of the folder, and notes on them, by what its folders say of their files."""
         items = [self._labelled(file, labels) for file in self.without_clutter(files)]
         for rows in _batched((row for item in items for row in self.rows(item)), most):
-            known = (replace(row, options=self.options) for row in rows)
-            yield Found(tuple(known))
+            yield Found(tuple(rows))
         yield Found((), notes=tuple(self.notes))
         self.notes.clear()
 
     def _labelled(self, file: Path, labels: Mapping[tuple[str, ...], ClassFolder]) -> Item:
         found = labels.get(self._folder_of(file), ClassFolder())
-        return Item(file, found.label, split=found.split)
+        return Item(file, found.label, split=found.split, options=self.options)
 
     def _folder_of(self, file: Path) -> tuple[str, ...]:
         """Return the names of the folders that a file lies in, from the source on."""

@@ -460,6 +460,8 @@ def item_failures(
 
 def _cut_long_sound(item: Item, kind: Kind | None) -> tuple[Item, ...]:
     try:
+        if (kind or item.kind or "audio") != "audio":
+            return (item,)
         least = LEAST_LONG_BYTES.get(item.path.suffix.lower(), LEAST_LONG_BYTES[""])
         if item.fragment or item.signal is not None or (size := item.path.stat().st_size) < least:
             return (item,)

@@ -56,7 +56,7 @@ def planted_rows(kind: str, views: str | None, count: int) -> Iterator[Row]:
     classifier = ph.train(signals, labels, recipe, valid="none", progress=False).classifier
     found = np.array(
         [
-            _overlaps(explain(classifier, one.signal, label=PLANTED), one, ALONG[kind])
+            _overlaps(explain(classifier, one.signal, label=PLANTED, sufficient=False), one, ALONG[kind])
             for one in plant(kind, 2 * count, seed=99)[1::2]
         ]
     )
@@ -101,12 +101,14 @@ def real_rows(name: str, manifest: Manifest, learned: Sequence[Item], asked: Seq
         one = explain(classifier, item)
         spent_s = time.process_time() - start_s
         found.append(measure(classifier, one, rng=rng))
-        other = remove(one.grid, ~shifted(one.sufficient.mask, rng))
+        least = one.sufficient
+        assert least is not None
+        other = remove(one.grid, ~shifted(least.mask, rng))
         elsewhere = float(np.exp(ask(classifier, [other])[0, classifier.classes.index(one.label)]))
         alone.append((one.probability, one.alone, one.without, one.mask.mean()))
-        enough.append((one.sufficient.alone, elsewhere, one.sufficient.mask.mean(), one.queries, spent_s))
+        enough.append((least.alone, elsewhere, least.mask.mean(), one.queries, spent_s))
         if number < SHUFFLED:
-            alike.append(similarity(one, explain(unlearned, item, label=one.label)))
+            alike.append(similarity(one, explain(unlearned, item, label=one.label, sufficient=False)))
     about = {"set": name, "views": "default", "n": str(len(asked))}
     for figure in ("deletion", "insertion", "random_deletion", "random_insertion"):
         curve = np.mean([getattr(one, figure) for one in found], axis=0)

@@ -18,6 +18,7 @@ SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".txt"})
 """Of the files that facts are kept of."""
 
 _AT_ONCE = 4096  # facts are written in one transaction
+_ASKED_AT_ONCE = 256
 _PATIENCE_S = 1.0
 
 
@@ -58,6 +59,7 @@ class KindFacts:
         self._fresh: dict[bytes, str] = {}
         self._table: sqlite3.Connection | None = None
         self._is_open = False
+        self._n_asked = 0
 
     def key(self, path: Path, head: bytes) -> bytes | None:
         """Return the key of a file; None where its first bytes are not all of it, or may be no plain text."""
@@ -78,7 +80,12 @@ class KindFacts:
             return self._fresh[key]
         with contextlib.suppress(sqlite3.Error):
             if table := self._opened():
+                if not table.in_transaction:  # a lock for each question takes longer than its answer
+                    table.execute("BEGIN")
                 row = table.execute("SELECT kind FROM facts WHERE key = ?", (key,)).fetchone()
+                self._n_asked += 1
+                if self._n_asked % _ASKED_AT_ONCE == 0:  # another run may wait to write
+                    table.commit()
                 return str(row[0]) if row else None
         return None
 
@@ -116,6 +123,7 @@ class KindFacts:
         fresh, self._fresh = self._fresh, {}
         with contextlib.suppress(sqlite3.Error):  # full, locked or broken
             if fresh and (table := self._opened()):
+                table.commit()
                 with table:
                     table.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?)", fresh.items())
 

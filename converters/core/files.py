@@ -1,6 +1,5 @@
 """Files: the base of readers and their options, walking folders, the checks before reading, digests, writing whole."""
 
-import contextlib
 import errno
 import functools
 import hashlib
@@ -245,30 +244,20 @@ def content_digest(path: Path) -> str:
     ReadError
         The file is missing, a folder, empty or unreadable.
     """
-    with _explained(path):
-        small = _status(path).st_size < HEAD_BYTES
-    digest = hashlib.blake2b(read_head(path), digest_size=16).hexdigest() if small else kept(_digest, path)
+    head = read_head(path)
+    whole = len(head) < HEAD_BYTES
+    digest = hashlib.blake2b(head, digest_size=16).hexdigest() if whole else kept(_digest, path)
     return digest + path.suffix.lower()
 
 
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _why_closed(path: Path, error: OSError) -> str:
     """Say in one line why a file cannot be opened."""
-    try:
-        yield
-    except ReadError:
-        raise
-    except FileNotFoundError as error:
+    if isinstance(error, FileNotFoundError):
         why = "a link to nothing" if path.is_symlink() else "no such file"
-        raise ReadError(f"{path}: {why}; check the path") from error
-    except PermissionError as error:
-        raise ReadError(f"{path}: may not be read; change its permissions") from error
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be opened ({error.strerror}); check the path") from error
-    except ValueError as error:
-        if "\0" not in str(path):
-            raise
-        raise ReadError(f"{path}: no file has a zero byte in its name; check the path") from error
+        return f"{path}: {why}; check the path"
+    if isinstance(error, PermissionError):
+        return f"{path}: may not be read; change its permissions"
+    return f"{path}: cannot be opened ({error.strerror}); check the path"
 
 
 def _status(path: Path) -> os.stat_result:
@@ -358,11 +347,19 @@ def kept(function: "functools._lru_cache_wrapper[T]", path: Path, *arguments: Ha
     ReadError
         The file is missing, unreadable, or not a regular one.
     """
-    with _explained(path):
+    try:
         status = _status(path)
         known = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS
         return (function if settled else function.__wrapped__)(str(path), *arguments, known)
+    except ReadError:
+        raise
+    except OSError as error:
+        raise ReadError(_why_closed(path, error)) from error
+    except ValueError as error:
+        if "\0" not in str(path):
+            raise
+        raise ReadError(f"{path}: no file has a zero byte in its name; check the path") from error
 
 
 @functools.lru_cache(maxsize=256)
@@ -370,7 +367,7 @@ def _head(path: str, known: tuple[int, ...]) -> bytes:
     if known[2] >= HEAD_BYTES:
         large = _large(path, known)  # held while it is read: other threads may take its position in the cache
         return read_at(large.file, 0, HEAD_BYTES)
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb", buffering=0) as file:
         return file.read(HEAD_BYTES)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..core.converter import Converter, Size, height_width, register
 from ..core.errors import ParameterError, SignalError
@@ -104,6 +103,8 @@ class Rocket(Converter):
         return self.replace(length=length, scales=scales, spreads=_short(_spreads(values, dilations)))
 
     def _convert(self, signal: Series) -> Image:
+        from scipy.special import ndtri  # a third of a second, which every command would wait
+
         from .rocket_loops import write_shares
 
         height, width = height_width(self.size)

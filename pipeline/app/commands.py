@@ -248,10 +248,11 @@ def _explain(options: argparse.Namespace) -> Outcome:
         f"{done.item}: {done.label} {share(done.probability)}",
         table(["weight", "region", "view"], rows) if rows else "nothing speaks for it",
         f"probability of {done.label} for the regions alone {share(done.alone)}, without them {share(done.without)}",
-        f"least that was found to suffice: {share(done.sufficient.mask.mean())} of it, {share(done.sufficient.alone)}; "
-        f"{done.queries} queries",
         *done.notes,
     ]
+    if enough := done.sufficient:
+        least = f"{share(enough.mask.mean())} of it, {share(enough.alone)}"
+        words.insert(3, f"least that was found to suffice: {least}; {done.queries} queries")
     if options.out:
         words.append(str(save_explanation(done, options.out)))
     return Outcome(done.result | ({"out": options.out} if options.out else {}), "\n".join(words))

@@ -49,7 +49,7 @@ class Explanation:
         bool (n_rows, n_columns): the cells of all regions.
     sufficient
         The smallest cells found for which alone the class is as probable as for the whole signal, and its probability;
-        where none are, those for which it is most probable.
+        where none are, those for which it is most probable. None where that was not asked for.
     queries
         Signals that the classifier was asked about.
     views, images, maps
@@ -73,7 +73,7 @@ class Explanation:
     evidence: np.ndarray = field(repr=False)
     importance: np.ndarray = field(repr=False)
     mask: np.ndarray = field(repr=False)
-    sufficient: KeptCells = field(repr=False)
+    sufficient: KeptCells | None = field(repr=False)
     queries: int = field(repr=False)
     views: tuple[str, ...] = field(repr=False)
     images: tuple[Image, ...] = field(repr=False)
@@ -93,18 +93,18 @@ class Explanation:
     @property
     def result(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return {
+        found: dict[str, Any] = {
             "path": str(self.item),
             "label": self.label,
             "probability": self.probability,
             "regions": [region.fields for region in self.regions],
             "probability_of_regions_alone": self.alone,
             "probability_without_regions": self.without,
-            "sufficient_share": round(float(self.sufficient.mask.mean()), 4),
-            "probability_of_sufficient": self.sufficient.alone,
-            "queries": self.queries,
-            "notes": list(self.notes),
         }
+        if self.sufficient:
+            found["sufficient_share"] = round(float(self.sufficient.mask.mean()), 4)
+            found["probability_of_sufficient"] = self.sufficient.alone
+        return found | {"queries": self.queries, "notes": list(self.notes)}
 
 
 def explain(
@@ -113,6 +113,7 @@ def explain(
     *,
     label: str | None = None,
     most: int = 10,
+    sufficient: bool = True,
     rate_hz: float | None = None,
     step_s: float | None = None,
 ) -> Explanation:
@@ -128,6 +129,8 @@ def explain(
         The class to explain; None takes the predicted one.
     most
         Regions to name at most.
+    sufficient
+        Search the smallest part that suffices for the prediction, too, for which the classifier is asked up to three times as often.
     rate_hz, step_s
         Of an array.
 
@@ -153,7 +156,7 @@ def explain(
     label = prediction.label if label is None else label
     if label not in classifier.classes:
         raise ParameterError(f"label must be one of {', '.join(classifier.classes)}, got {label!r}")
-    return _explained(classifier, prediction, label, most)
+    return _explained(classifier, prediction, label, most, sufficient=sufficient)
 
 
 def _predicted(classifier: Classifier, item: Item) -> Prediction:
@@ -163,7 +166,9 @@ def _predicted(classifier: Classifier, item: Item) -> Prediction:
     return found[0]
 
 
-def _explained(classifier: Classifier, prediction: Prediction, label: str, most: int) -> Explanation:
+def _explained(
+    classifier: Classifier, prediction: Prediction, label: str, most: int, *, sufficient: bool
+) -> Explanation:
     item, target = prediction.item, classifier.classes.index(label)
     log_proba = np.log(np.maximum(list(prediction.probabilities.values()), 1e-300))
     grid = Grid.of(item.read(classifier.kind), _start(item))
@@ -174,6 +179,7 @@ def _explained(classifier: Classifier, prediction: Prediction, label: str, most:
         evidence.sum(axis=0),
         lambda signals: _log_odds(ask(classifier, signals), target),
         n_windows=len(windows),
+        sufficient=sufficient,
     )
     views = tuple(view.spec for view in classifier.views)
     regions = tuple(weighted_regions(grid, evidence, found, views)[:most])

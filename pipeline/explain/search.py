@@ -80,7 +80,7 @@ class SearchResult:
         The probability of the class without them.
     sufficient
         The smallest cells found for which alone the class is as probable as for the whole signal; where none are,
-        those for which it is most probable.
+        those for which it is most probable. None where that was not asked for.
     queries
         Signals that the classifier was asked about.
     """
@@ -88,11 +88,13 @@ class SearchResult:
     importance: np.ndarray
     regions: KeptCells
     without: float
-    sufficient: KeptCells
+    sufficient: KeptCells | None
     queries: int
 
 
-def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) -> SearchResult:
+def search(
+    grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1, sufficient: bool = True
+) -> SearchResult:
     """Find what matters in a signal, and what suffices.
 
     Parameters
@@ -105,6 +107,8 @@ def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) ->
         Tells the log-odds of the class.
     n_windows
         Windows that the item is cut into.
+    sufficient
+        Search the smallest part that suffices, too, which may take most of the time.
 
     Examples
     --------
@@ -124,6 +128,8 @@ def search(grid: Grid, evidence: np.ndarray, ask: Ask, *, n_windows: int = 1) ->
         effects = whole - asked([labels != one for one in range(labels.max() + 1)])
         importance = (importance + _shared(_occlusion(asked, labels, effects, whole))) / 2
     regions, without = _regions(asked, importance, areas)
+    if not sufficient:
+        return SearchResult(importance, regions, without, None, len(asked.scores))
     if labels is not None and effects is not None:
         _eliminate(asked, labels, effects, whole)
     return SearchResult(importance, regions, without, asked.smallest(whole), len(asked.scores))

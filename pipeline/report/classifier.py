@@ -249,7 +249,7 @@ def _explanations(classifier: Classifier, cases: Sequence[Case], most: int) -> d
         if len(found) == most:
             break
         with contextlib.suppress(PhospheneError):
-            found[item] = explain(classifier, item, label=label)
+            found[item] = explain(classifier, item, label=label, sufficient=False)
     return found
 
 

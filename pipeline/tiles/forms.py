@@ -369,11 +369,12 @@ class ImageManifest:
         writer = csv.writer(self._rows, lineterminator="\n")
         if entries and not self._rows.tell():
             writer.writerow(self.columns)
+        specs = [view.spec for view in export.views]
         for entry in entries:
             item = entry.item
-            for view, file in zip(entry.views, export.names_of(entry), strict=True):
-                about = (item.label, item.split, item.fold, item.group)
-                writer.writerow([file, entry.path, entry.fragment, export.views[view].spec, *about])
+            about = (item.label, item.split, item.fold, item.group)
+            files = zip(entry.views, export.names_of(entry), strict=True)
+            writer.writerows([file, entry.path, entry.fragment, specs[view], *about] for view, file in files)
 
     def __exit__(self, error: object, *_: object) -> None:
         with self._rows:

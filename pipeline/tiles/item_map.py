@@ -5,6 +5,7 @@ done once, and the rest goes to an engine. An item that fails, kills its process
 """
 
 import logging
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +30,8 @@ from .store import Codec, Output, StoreError, tile_key, write_bytes
 _log = logging.getLogger("phosphene")
 MOST_IN_CHUNK = 64
 _MOST_LAST = 1 << 15  # files of one note that are told apart
-_HASHED_AT_A_TIME = 32  # small files take less time to hash than a thread takes to ask for one more
+_HASHED_AT_A_TIME = 32
+_SLOW_S = 0.0005  # a file that takes less is hashed before a thread has asked for it
 
 Keys = tuple[str, ...]
 Stamp = tuple[int, int]
@@ -95,11 +97,7 @@ class ResultStore(Protocol):
 def plan_items(items: Sequence[Item], fingerprints: Sequence[str]) -> list[Planned]:
     """Hash the files of items, for each item's keys: one a fingerprint."""
     sources = list(dict.fromkeys(item.source for item in items))
-    firsts = range(0, len(sources), _HASHED_AT_A_TIME)
-    batches = [sources[first : first + _HASHED_AT_A_TIME] for first in firsts]
-    with ThreadPoolExecutor(4) as pool:
-        found = chain.from_iterable(pool.map(lambda batch: list(map(_hashed, batch)), batches))
-        by_source = dict(zip(sources, found, strict=True))
+    by_source = dict(zip(sources, _hashed_each(sources), strict=True))
     planned = []
     for item in items:
         hashed = by_source[item.source]
@@ -320,6 +318,19 @@ def chunks(tasks: Sequence[ItemTask], workers: int) -> list[list[ItemTask]]:
         by_file[task.item.path].append(task)
     ordered = [task for group in by_file.values() for task in group]
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+
+def _hashed_each(sources: Sequence[Path | Signal]) -> Iterator[tuple[str, Stamp] | str]:
+    """Yield digests and stamps: by threads from the first files on that are large or far away."""
+    firsts = range(0, len(sources), _HASHED_AT_A_TIME)
+    batches = iter([sources[first : first + _HASHED_AT_A_TIME] for first in firsts])
+    for batch in batches:
+        begin = time.monotonic()
+        yield from map(_hashed, batch)
+        if time.monotonic() - begin > _SLOW_S * len(batch):
+            break
+    with ThreadPoolExecutor(4) as pool:
+        yield from chain.from_iterable(pool.map(lambda batch: list(map(_hashed, batch)), batches))
 
 
 def _hashed(source: Path | Signal) -> tuple[str, Stamp] | str:

@@ -75,10 +75,10 @@ class PngCodec:
 def key_of(path: Path) -> str | None:
     """Return the key of a PNG file that begins and ends as one of ours, whatever its pixels; None for any other."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             found = _KEY.match(file.read(HEAD_BYTES))
             file.seek(-len(_END), os.SEEK_END)
-            return found[1].decode() if found and file.read() == _END else None
+            return found[1].decode() if found and file.read(len(_END)) == _END else None
     except OSError:
         return None
 

@@ -152,7 +152,7 @@ def _write_sound(sound: Audio, path: Path) -> None:
 
 
 def _explain(classifier: Classifier, item: Item, folder: Path) -> dict[str, Any]:
-    found = explain(classifier, item)
+    found = explain(classifier, item, sufficient=False)
     (folder / "explanation.png").write_bytes(found._repr_png_())
     regions = [
         {"weight": one.weight, "words": str(one), "view": one.view, "span_s": _span_s(one, classifier)}

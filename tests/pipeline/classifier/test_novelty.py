@@ -82,6 +82,24 @@ def test_parts_of_features_add_up_and_windows_of_an_item_are_averaged():
     assert np.isnan(missing[0]) and np.isfinite(missing[1])
 
 
+def test_items_are_compared_some_at_a_time_with_the_same_result(monkeypatch):
+    rng = np.random.default_rng(4)
+    rows, targets = clusters(rng, 90)
+    novelty = Novelty.fit(
+        rows, np.repeat(np.arange(45), 2), items_of(targets[:45]), np.repeat(np.arange(45), 2)
+    )
+    source = np.sort(rng.integers(0, 25, 70))  # items of many windows, of one, and of none
+    projected = novelty.project(clusters(rng, 70)[0], 0)
+    at_once = novelty(projected, source, 25)
+    monkeypatch.setattr(novelty_module, "_AT_A_TIME", 4)
+    some_at_a_time = novelty(projected, source, 25)
+    np.testing.assert_allclose(some_at_a_time[0], at_once[0])
+    assert some_at_a_time[1].tolist() == at_once[1].tolist()
+    apart = ((projected[source == 3, 3:][:, None] - novelty.points.astype(float)) ** 2).sum(axis=2)
+    by_item = np.minimum(apart[:, ::2], apart[:, 1::2]).sum(axis=0)
+    assert at_once[1][3].tolist() == np.argsort(by_item)[:3].tolist()
+
+
 def test_what_is_kept_stays_small_with_every_class_in_it():
     targets = np.r_[np.zeros(5000, int), np.ones(3, int)]
     kept = choose_points(targets, 1000)

@@ -140,6 +140,15 @@ def test_what_suffices_is_as_probable_as_the_whole(classifiers, sound):
     assert 20 < explanation.queries < 450
 
 
+def test_without_what_suffices_the_regions_are_the_same_for_fewer_questions(classifiers, sound):
+    planted, explanation = sound
+    found = ph.explain(classifiers("audio"), planted.signal, sufficient=False)
+    assert found.regions == explanation.regions
+    assert found.sufficient is None
+    assert "sufficient_share" not in found.result
+    assert found.queries < explanation.queries
+
+
 def test_a_step_is_found_though_the_bridge_across_its_middle_changes_nothing():
     """Removing samples inside a step leaves the step; its edges alone have effects, and are near each other."""
     series = ph.Series(np.repeat([0.0, 1.0, 0.0], [100, 40, 160]))

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 
 from phosphene.converters import MissingExtra, SignalError
+from phosphene.converters.core.files import content_digest
 from phosphene.converters.core.signal import parse_fragment
 from phosphene.datasets.manifest import Item
+from phosphene.pipeline.tiles import item_map
 from phosphene.pipeline.tiles.engines import LocalEngine
 from phosphene.pipeline.tiles.item_map import map_items, plan_items
 from phosphene.pipeline.tiles.store import Output, Store
@@ -82,6 +85,26 @@ def test_a_part_a_lost_result_and_a_broken_one_are_computed_anew(items, tmp_path
     one.unlink()
     other.write_bytes(b"[")
     assert run([*items, part], store)[2] == 2
+
+
+def test_files_that_are_slow_to_read_are_hashed_by_threads_to_the_same_keys(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{n}.bin" for n in range(100)]
+    for number, path in enumerate(paths):
+        path.write_bytes(bytes([number]) * (number + 1))
+    some = [Item(path) for path in [*paths, tmp_path / "missing.bin"]]
+    threads = []
+    monkeypatch.setattr(
+        item_map, "content_digest", lambda p: threads.append(get_ident()) or content_digest(p)
+    )
+    monkeypatch.setattr(item_map, "_SLOW_S", 10.0)
+    one_by_one = plan_items(some, ["x"])
+    assert set(threads) == {get_ident()}
+    threads.clear()
+    monkeypatch.setattr(item_map, "_SLOW_S", 0.0)
+    assert plan_items(some, ["x"]) == one_by_one
+    assert len(set(threads)) > 1
+    assert len(threads) == 101
+    assert "no such file" in one_by_one[-1].error
 
 
 def test_an_error_of_the_run_ends_it(items, tmp_path):
