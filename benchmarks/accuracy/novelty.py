@@ -82,11 +82,15 @@ def without(table: Prepared, split: Split, target: int) -> Figures:
     fit = table.estimator.fit(indices, targets, groups, n_classes=int(targets.max()) + 1)
     some = choose_points(targets, fit.model.n_features)
     rows = table.features(fit.model, indices[some])
-    novelty = Novelty.fit(rows, source[indices[some]], manifest.items, groups[some])
+    oof = np.full((len(indices), int(targets.max()) + 1), np.nan)
+    oof[fit.oof_indices] = fit.oof_log_proba
+    novelty = Novelty.fit(rows, source[indices[some]], manifest.items, groups[some], oof[some])
     tests = table.cut.indices(split.test)
     outputs = table.estimator.outputs(fit.model, tests, novelty.project)
     items, log_proba = table.cut.average(outputs.log_proba, tests)
-    score = novelty(outputs.projected, source[tests], len(manifest))[0][items]
+    of_items = np.zeros((len(manifest), log_proba.shape[1]))
+    of_items[items] = log_proba
+    score = novelty(outputs.projected, source[tests], of_items)[0][items]
     new = manifest.labels[items] == manifest.classes[target]
     return Figures(
         area_under_curve(score, new),

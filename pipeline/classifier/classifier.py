@@ -262,7 +262,7 @@ class Classifier:
         log_proba = combine(outputs.log_proba, source, len(items))
         novelty, nearest = np.full(len(items), np.nan), np.zeros((len(items), 0), int)
         if self.novelty is not None and outputs.projected is not None:
-            novelty, nearest = self.novelty(outputs.projected, source, len(items))
+            novelty, nearest = self.novelty(outputs.projected, source, log_proba)
         return tuple(
             self._prediction(
                 items[index], log_proba[index], novelty[index], nearest[index], (notes or {}).get(index, ())

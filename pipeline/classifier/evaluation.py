@@ -39,8 +39,8 @@ class Prediction:
     notes
         In what the item is unlike the training items: `at 8 kHz, it learned from 44.1 kHz`.
     novelty
-        How far it is from everything learned from: the share of training items that are nearer, from 0 to 1; above
-        0.99 a note says so. None where the classifier was trained by a version before.
+        How far it is from everything learned from: the share of training items that are less far and less doubtful,
+        from 0 to 1; above 0.99 a note says so. None where the classifier was trained by a version before.
     nearest
         Names of the three training items that are nearest, the nearest first.
     """

@@ -1,9 +1,10 @@
 """Novelty: how far an item is from everything that a classifier learned from, and which training items are nearest.
 
 An item is as far as the nearest mean of a class, in the features that the classifier decides by: standardised, weighted
-and of length 1. Its novelty is the share of training items that lie nearer, each measured while its group was left out.
-On classes left out of training (benchmarks/accuracy/novelty.py) this told new from known better than the nearest items
-did, whitened or not.
+and of length 1. It is as doubtful as its most probable class is improbable. Both are ranked among those of the training
+items, each measured while its group was left out, and joined by Fisher's statistic; novelty is the share of training
+items of which that is less. On classes left out of training (benchmarks/accuracy/novelty.py) distances alone told less,
+those of the nearest items least, whitened or not.
 
 What is kept is linear in the features: means of the classes, and a sketch of each training item, features of any number
 added up in 512 bins with random signs, which keeps distances to about a twentieth.
@@ -12,14 +13,14 @@ added up in 512 bins with random signs, which keeps distances to about a twentie
 import functools
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
 from phosphene.datasets.manifest import Item
-from phosphene.datasets.windows import evenly_spaced
+from phosphene.datasets.windows import combine, evenly_spaced
 
 NOVEL = 0.99
 """Above it an item is told to be unlike anything learned from: of items like those learned from one in a hundred is."""
@@ -48,6 +49,10 @@ class Novelty:
         int (n,), rising: which of the items each point is of.
     distances
         float32 (m,), rising: distances of training items, each while its group was left out.
+    doubts
+        float32 (k,), rising: of training items less the log-probability of their most probable class out of fold.
+    joint
+        float32 (k,), rising: Fisher's statistic of both. Without any, novelty is the rank of the distance alone.
     names, labels
         Of the items; names are relative to the folder that holds all of them.
     """
@@ -56,6 +61,8 @@ class Novelty:
     points: np.ndarray
     source: np.ndarray
     distances: np.ndarray
+    doubts: np.ndarray
+    joint: np.ndarray
     names: tuple[str, ...]
     labels: tuple[str, ...]
 
@@ -66,6 +73,7 @@ class Novelty:
         source: np.ndarray,
         items: Sequence[Item],
         groups: np.ndarray,
+        log_proba: np.ndarray,
         unseen: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> "Novelty":
         """Learn what training items are like.
@@ -80,6 +88,9 @@ class Novelty:
             Labelled items.
         groups
             int (n,); windows of one group are left out together.
+        log_proba
+            float64 (n, n_classes), of these windows by fits that saw nothing of their group, or of those that are
+            `unseen`; NaN where there is none.
         unseen
             Rows and sources of windows that the network did not learn from, where it learned its features from the
             training items, which then lie nearer to one another than new ones do. None leaves groups out in turn.
@@ -91,9 +102,11 @@ class Novelty:
         >>> items = [Item(Path(f"{n}.wav"), label="ab"[n % 2]) for n in range(40)]
         >>> rows = np.hstack([np.eye(2)[np.arange(40) % 2], rng.normal(size=(40, 8)) / 9])
         >>> rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        >>> novelty = Novelty.fit(rows, np.arange(40), items, np.arange(40))
-        >>> share, nearest = novelty(novelty.project(np.stack([rows[7], -rows[7]]), 0), np.array([0, 1]), 2)
-        >>> bool(share[0] < 0.5), bool(share[1] > 0.99), novelty.names[nearest[0, 0]]
+        >>> sure = np.log(np.stack([rng.uniform(0.7, 1, 40), np.full(40, 0.1)], axis=1))
+        >>> novelty = Novelty.fit(rows, np.arange(40), items, np.arange(40), sure)
+        >>> asked = novelty.project(np.stack([rows[7], -rows[7]]), 0)
+        >>> share, nearest = novelty(asked, np.array([0, 1]), np.log([[0.9, 0.1], [0.6, 0.4]]))
+        >>> bool(share[0] < 0.5), bool(share[1] > 0.97), novelty.names[nearest[0, 0]]
         (True, True, '7.wav')
         """
         kept, number = np.unique(source, return_inverse=True)
@@ -106,14 +119,22 @@ class Novelty:
         else:
             new, of_item = unseen
             distances = _least(_squares(new @ centres.astype(np.float32), centres), of_item)
-        return cls(
+        doubts = _doubts(log_proba, source if unseen is None else unseen[1])
+        both = np.isfinite(doubts)
+        found = cls(
             centres,
             _sketch(rows, 0, rows.shape[1]).astype(np.float16),
             number,
             np.sort(distances).astype(np.float32),
+            np.sort(doubts[both]).astype(np.float32),
+            np.zeros(0, np.float32),
             relative_names([items[index] for index in kept]),
             labels,
         )
+        if not both.any():
+            return found
+        joint = found._fisher(distances[both], doubts[both])
+        return replace(found, joint=np.sort(joint).astype(np.float32))
 
     def project(self, rows: np.ndarray, start: int) -> np.ndarray:
         """Return all that is needed of some features of windows; that of several parts of the features adds up.
@@ -134,7 +155,7 @@ class Novelty:
         return np.hstack([rows @ centres, _sketch(rows, start, len(self.centres))])
 
     def __call__(
-        self, projected: np.ndarray, source: np.ndarray, n_items: int
+        self, projected: np.ndarray, source: np.ndarray, log_proba: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the novelty of items, and the training items nearest to each.
 
@@ -144,8 +165,8 @@ class Novelty:
             float32 (n, n_classes + 512), of windows, as `project` returns it.
         source
             int (n,), rising: the index of the item that each window is of.
-        n_items
-            How many items there are.
+        log_proba
+            float64 (n_items, n_classes), of the items.
 
         Returns
         -------
@@ -153,10 +174,12 @@ class Novelty:
             float64 (n_items,) from 0 to 1, and int (n_items, 3 or as many as there are), the nearest first; NaN and 0
             for an item without windows.
         """
-        n_classes = self.centres.shape[1]
+        n_classes, n_items = self.centres.shape[1], len(log_proba)
         products, sketches = projected[:, :n_classes], projected[:, n_classes:]
         novelty = np.full(n_items, np.nan)
-        novelty[np.unique(source)] = self.quantile(_least(_squares(products, self.centres), source))
+        there = np.unique(source)
+        distances = _least(_squares(products, self.centres), source)
+        novelty[there] = self.quantile(distances, -log_proba[there].max(axis=1))
         points, starts = self.points.astype(np.float32), np.flatnonzero(np.diff(self.source, prepend=-1))
         square, nearest = np.square(points).sum(axis=1), np.zeros((n_items, min(N_NEAREST, len(starts))), int)
         for first in range(0, n_items, _AT_A_TIME):  # distances of all items would be gigabytes of many
@@ -171,24 +194,25 @@ class Novelty:
             nearest[first : first + _AT_A_TIME] = np.argsort(summed, axis=1, kind="stable")[:, :N_NEAREST]
         return novelty, nearest
 
-    def quantile(self, distance: np.ndarray) -> np.ndarray:
-        """Return the share of training items that are nearer, from 0 to 1, float64 like `distance`.
+    def quantile(self, distances: np.ndarray, doubts: np.ndarray) -> np.ndarray:
+        """Return the share of training items that are less far and less doubtful, from 0 to 1: float64 (n,)."""
+        if not len(self.joint):
+            return _rank(self.distances, distances)
+        return _rank(self.joint, self._fisher(distances, doubts))
 
-        Beyond the farthest of them the rest of the probability falls exponentially, by the mean excess of the farthest
-        tenth: so of two items beyond it the farther one is the more novel.
-        """
-        known = self.distances.astype(np.float64)
-        steps = len(known) + 1
-        inside = np.interp(distance, np.r_[0.0, known], np.arange(steps) / steps)
-        tail = known[int((1 - _TAIL) * (len(known) - 1)) :]
-        scale = max(float((tail - tail[0]).mean()), 1e-3 * float(known[-1]), 1e-12)
-        beyond = 1 - np.exp(-np.maximum(distance - known[-1], 0) / scale) / steps
-        return np.asarray(np.where(distance > known[-1], beyond, inside))
+    def _fisher(self, distances: np.ndarray, doubts: np.ndarray) -> np.ndarray:
+        """Join the ranks of both: R. A. Fisher 1932, Statistical Methods for Research Workers, section 21.1."""
+        ranks = _rank(self.distances, distances), _rank(self.doubts, doubts)
+        with np.errstate(divide="ignore"):  # infinitely far, which is novel
+            return np.asarray(-sum(np.log1p(-rank) for rank in ranks))
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The numbers by name."""
-        return {name: getattr(self, name) for name in ("centres", "points", "source", "distances")}
+        return {
+            name: getattr(self, name)
+            for name in ("centres", "points", "source", "distances", "doubts", "joint")
+        }
 
     @property
     def config(self) -> dict[str, Any]:
@@ -198,6 +222,8 @@ class Novelty:
     @classmethod
     def from_arrays(cls, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> "Novelty":
         """Make it again from its `config` and `arrays`."""
+        none = np.zeros(0, np.float32)  # folders from before knew distances alone
+        arrays = {"doubts": none, "joint": none} | arrays
         return cls(**arrays, names=tuple(config["names"]), labels=tuple(config["labels"]))
 
 
@@ -250,6 +276,27 @@ def _signed_bins(start: int, width: int, n_features: int) -> scipy.sparse.csr_ma
     drawn = np.random.RandomState(_SEED).randint(0, 2 * N_DIMS, n_features)[start : start + width]
     signs = np.where(drawn % 2, np.float32(1), np.float32(-1))
     return scipy.sparse.csr_matrix((signs, (drawn // 2, np.arange(width))), shape=(N_DIMS, width))
+
+
+def _rank(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the share of known values, which rise, that are less: float64 from 0 to 1.
+
+    Beyond the highest of them the rest of the probability falls exponentially, by the mean excess of the highest tenth:
+    so of two values beyond it the higher one has more.
+    """
+    known = known.astype(np.float64)
+    steps = len(known) + 1
+    inside = np.interp(values, np.r_[0.0, known], np.arange(steps) / steps)
+    tail = known[int((1 - _TAIL) * (len(known) - 1)) :]
+    scale = max(float((tail - tail[0]).mean()), 1e-3 * float(known[-1]), 1e-12)
+    beyond = 1 - np.exp(-np.maximum(values - known[-1], 0) / scale) / steps
+    return np.asarray(np.where(values > known[-1], beyond, inside))
+
+
+def _doubts(log_proba: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """Return less the log-probability of the most probable class of each item, in their order; NaN where unknown."""
+    number = np.unique(source, return_inverse=True)[1]
+    return np.asarray(-combine(log_proba, number, int(number.max(initial=-1)) + 1).max(axis=1))
 
 
 def _squares(products: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -124,9 +124,16 @@ class Prepared:
                 held = self.cut.indices(split.test, failed=self._failed)
         kept = seen[choose_points(learned.targets[seen], fit.model.n_features)]
         windows, source = learned.indices[kept], self.cut.source
-        unseen = (self.features(fit.model, held), source[held]) if len(held) else None
+        oof = np.full((len(learned.indices), fit.oof_log_proba.shape[1]), np.nan)
+        oof[fit.oof_indices] = fit.oof_log_proba
+        unseen, log_proba = None, oof[kept]
+        if len(held):
+            unseen = self.features(fit.model, held), source[held]
+            log_proba = self.estimator.predict_log_proba(fit.model, held)
         rows = self.features(fit.model, windows)
-        return Novelty.fit(rows, source[windows], self.manifest.items, learned.groups[kept], unseen)
+        return Novelty.fit(
+            rows, source[windows], self.manifest.items, learned.groups[kept], log_proba, unseen
+        )
 
     def features(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the features that a model decides by: float32 (n, n_features)."""

@@ -130,7 +130,7 @@ def explain(
     most
         Regions to name at most.
     sufficient
-        Search the smallest part that suffices for the prediction, too, for which the classifier is asked up to three times as often.
+        Search the smallest part that suffices for the prediction, too: up to two thirds of all queries.
     rate_hz, step_s
         Of an array.
 

@@ -185,8 +185,8 @@ def _curves(done: Evaluation) -> Iterator[tuple[str, Plot, str]]:
     known = [one for one in done.predictions if one.novelty is not None]
     if known:
         caption = (
-            "Novelty is the share of training items that are nearer to what was learned. Items like those learned from "
-            f"are spread evenly; above {NOVEL:g} one is unlike anything learned from."
+            "Novelty is the share of training items that are less far from what was learned, and less doubtful. Items "
+            f"like those learned from are spread evenly; above {NOVEL:g} one is unlike anything learned from."
         )
         yield "Novelty", novelty_counts([float(one.novelty or 0) for one in known]), caption
 

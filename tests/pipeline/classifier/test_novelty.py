@@ -1,6 +1,7 @@
 """Novelty: what is unlike everything learned from is told, and which training items are nearest."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,11 @@ def unit(rows):
 def clusters(rng, n, spread=0.1):
     targets = np.arange(n) % 3
     return unit(np.eye(3, 40)[targets] + spread * rng.normal(size=(n, 40))), targets
+
+
+def unsure(n, n_classes=3):
+    """Log-probabilities that are known of no item."""
+    return np.full((n, n_classes), np.nan)
 
 
 def items_of(targets):
@@ -57,42 +63,77 @@ def test_a_class_of_one_group_has_no_mean_without_it():
 def test_new_items_like_those_learned_from_are_spread_evenly_and_others_are_above():
     rng = np.random.default_rng(1)
     rows, targets = clusters(rng, 300)
-    found = Novelty.fit(rows, np.arange(300), items_of(targets), np.arange(300))
-    like, _ = found(found.project(clusters(rng, 600)[0], 0), np.arange(600), 600)
+    found = Novelty.fit(rows, np.arange(300), items_of(targets), np.arange(300), unsure(300))
+    like, _ = found(found.project(clusters(rng, 600)[0], 0), np.arange(600), unsure(600))
     assert np.quantile(like, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.12)
     assert (like > 0.99).mean() < 0.03
-    far, _ = found(found.project(unit(rng.normal(size=(50, 40))), 0), np.arange(50), 50)
+    far, _ = found(found.project(unit(rng.normal(size=(50, 40))), 0), np.arange(50), unsure(50))
     assert far.min() > 0.99
     assert len(np.unique(far)) == 50  # farther is more novel beyond the farthest item learned from, too
     assert far.max() <= 1
 
 
+def log_proba_of(sure):
+    """Log-probabilities of three classes of which the first is as probable as that."""
+    return np.log(np.stack([sure, (1 - sure) / 2, (1 - sure) / 2], axis=1))
+
+
+def test_what_is_near_and_doubtful_or_far_and_sure_is_more_novel_than_what_is_neither():
+    rng = np.random.default_rng(5)
+    rows, targets = clusters(rng, 300)
+    found = Novelty.fit(
+        rows, np.arange(300), items_of(targets), np.arange(300), log_proba_of(rng.uniform(0.7, 1, 300))
+    )
+    like, source = found.project(clusters(rng, 600)[0], 0), np.arange(600)
+    usual, _ = found(like, source, log_proba_of(rng.uniform(0.7, 1, 600)))
+    assert np.quantile(usual, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.12)
+    assert (usual > 0.99).mean() < 0.03
+    doubtful, _ = found(like, source, log_proba_of(np.full(600, 0.4)))
+    assert (doubtful > usual).all()
+    assert (doubtful > 0.97).mean() > 0.9
+    far = found.project(unit(rng.normal(size=(50, 40))), 0)
+    sure, _ = found(far, np.arange(50), log_proba_of(np.full(50, 0.99)))
+    both, _ = found(far, np.arange(50), log_proba_of(np.full(50, 0.4)))
+    assert (both >= sure).all()
+    assert sure.min() > 0.9
+    assert both.min() > 0.99
+
+
+def test_training_items_that_no_fit_left_out_do_not_count():
+    rng = np.random.default_rng(6)
+    rows, targets = clusters(rng, 60)
+    some = log_proba_of(rng.uniform(0.5, 1, 60))
+    some[::2] = np.nan
+    found = Novelty.fit(rows, np.arange(60), items_of(targets), np.arange(60), some)
+    assert (len(found.distances), len(found.doubts), len(found.joint)) == (60, 30, 30)
+    assert np.isfinite(found.joint).all()
+
+
 def test_parts_of_features_add_up_and_windows_of_an_item_are_averaged():
     rng = np.random.default_rng(2)
     rows, targets = clusters(rng, 30)
-    found = Novelty.fit(rows, np.arange(30), items_of(targets), np.arange(30))
+    found = Novelty.fit(rows, np.arange(30), items_of(targets), np.arange(30), unsure(30))
     whole = found.project(rows, 0)
     parts = found.project(rows[:, :15], 0) + found.project(rows[:, 15:], 15)
     assert parts == pytest.approx(whole, abs=1e-5)
-    alone, nearest = found(whole[:2], np.array([0, 1]), 2)
-    both, _ = found(whole[[0, 0, 1, 1]], np.array([0, 0, 1, 1]), 2)
+    alone, nearest = found(whole[:2], np.array([0, 1]), unsure(2))
+    both, _ = found(whole[[0, 0, 1, 1]], np.array([0, 0, 1, 1]), unsure(2))
     assert both == pytest.approx(alone, abs=1e-6)
     assert [found.names[index] for index in nearest[:, 0]] == ["0/0.csv", "1/1.csv"]
-    missing, _ = found(whole[:1], np.array([1]), 2)
+    missing, _ = found(whole[:1], np.array([1]), unsure(2))
     assert np.isnan(missing[0]) and np.isfinite(missing[1])
 
 
 def test_items_are_compared_some_at_a_time_with_the_same_result(monkeypatch):
     rng = np.random.default_rng(4)
     rows, targets = clusters(rng, 90)
-    novelty = Novelty.fit(
-        rows, np.repeat(np.arange(45), 2), items_of(targets[:45]), np.repeat(np.arange(45), 2)
-    )
+    twice = np.repeat(np.arange(45), 2)
+    novelty = Novelty.fit(rows, twice, items_of(targets[:45]), twice, unsure(90))
     source = np.sort(rng.integers(0, 25, 70))  # items of many windows, of one, and of none
     projected = novelty.project(clusters(rng, 70)[0], 0)
-    at_once = novelty(projected, source, 25)
+    at_once = novelty(projected, source, unsure(25))
     monkeypatch.setattr(novelty_module, "_AT_A_TIME", 4)
-    some_at_a_time = novelty(projected, source, 25)
+    some_at_a_time = novelty(projected, source, unsure(25))
     np.testing.assert_allclose(some_at_a_time[0], at_once[0])
     assert some_at_a_time[1].tolist() == at_once[1].tolist()
     apart = ((projected[source == 3, 3:][:, None] - novelty.points.astype(float)) ** 2).sum(axis=2)
@@ -191,6 +232,19 @@ def test_a_folder_of_a_version_before_knows_no_novelty(model, waves, tmp_path):
         classifier.predict(waves / "usual.csv", max_novelty=0.9)
 
 
+def test_a_folder_of_a_version_before_knows_distances_alone(model, waves):
+    classifier, _ = model
+    arrays = {
+        name: array for name, array in classifier.novelty.arrays.items() if name not in ("doubts", "joint")
+    }
+    before = replace(classifier, novelty=Novelty.from_arrays(classifier.novelty.config, arrays))
+    usual, constant, walk = before.predict(names(waves), workers=1)
+    assert usual.novelty < 0.99
+    assert constant.novelty == 1.0
+    assert walk.novelty > usual.novelty
+    assert usual.nearest == classifier.predict(names(waves), workers=1)[0].nearest
+
+
 def test_the_command_line_tells_it(model, waves, capsys, tmp_path):
     arguments = ["predict", str(model[1]), *map(str, names(waves)), "--workers", "1"]
     assert main([*arguments, "--max-novelty", "0.99", "--json"]) == 0
@@ -211,4 +265,5 @@ def test_networks_tell_it_too(waves):
     found = done.classifier.predict(names(waves), workers=1)
     assert all(0 <= one.novelty <= 1 and len(one.nearest) == 3 for one in found)
     kept = done.classifier.novelty
-    assert (len(kept.points), len(kept.distances)) == (24, 6)  # it is measured on items held out
+    counts = len(kept.points), len(kept.distances), len(kept.joint)
+    assert counts == (24, 6, 6)  # it is measured on items held out
