@@ -49,18 +49,19 @@ def fold_batch_norms(body: nn.Module, *, size: int) -> nn.Module:
     Which follows which is guessed from the order of the submodules; where the copy gives other features the body itself
     is returned. Names of submodules and outputs of normalisations stay, but not the parameters of these.
     """
+    folded = _folded(body)
+    noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        expected, got = body(noise), folded(noise)
+    return folded if (expected - got).abs().max() <= _ROUNDING * expected.abs().max() else body
+
+
+def _folded(body: nn.Module) -> nn.Module:
     folded = copy.deepcopy(body.eval())
     for parent in list(folded.modules()):
         for first, second in itertools.pairwise(list(parent._modules)):
             _fold_pair(parent, first, second)
-    return folded if _agrees(body, folded, size) else body
-
-
-def _agrees(body: nn.Module, folded: nn.Module, size: int) -> bool:
-    noise = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    with torch.inference_mode():
-        expected, got = body(noise), folded(noise)
-    return bool((expected - got).abs().max() <= _ROUNDING * expected.abs().max())
+    return folded
 
 
 def _fold_pair(parent: nn.Module, first: str, second: str) -> None:
@@ -151,10 +152,12 @@ class CutBody(nn.Module):
         return catch
 
 
-def fused_body(body: nn.Module, layers: Sequence[str], *, size: int) -> CutBody:
-    """Return a copy of a body for inference, fused and cut behind the last of some layers."""
-    folded = fold_batch_norms(body, size=size)
-    own = copy.deepcopy(body) if folded is body else folded
+def fused_body(body: nn.Module, layers: Sequence[str], *, size: int, folded: bool = True) -> CutBody:
+    """Return a copy of a body for inference, fused and cut behind the last of some layers.
+
+    Where `folded`, normalisations are part of the convolutions that stand before them, which may be those of others.
+    """
+    own = _folded(body) if folded else copy.deepcopy(body)
     inputs, fired = _watch(own, layers, size)
     spared = {own.get_submodule(layer) for layer in layers}
     for parent in list(own.modules()):
@@ -415,8 +418,8 @@ class Frozen:
 def freeze(backbone: Backbone, layers: Sequence[str], *, form: Form | None = None) -> Frozen:
     """Make the form of a network in which its features are computed fastest.
 
-    The fused form is compared with the plain network once; where it cannot be made, or gives other maps, the plain one
-    is taken.
+    The fused form is compared with the plain network once; where it cannot be made, or gives other maps with its
+    normalisations folded and without, the plain one is taken. `form` names one that is taken uncompared.
 
     Examples
     --------
@@ -432,19 +435,21 @@ def freeze(backbone: Backbone, layers: Sequence[str], *, form: Form | None = Non
     plain = Frozen(backbone, names, "plain", CutBody(copy.deepcopy(backbone.body), names, last=None))
     if form == "plain":
         return plain
-    try:
-        fused = Frozen(backbone, names, "fused", fused_body(backbone.body, names, size=backbone.size))
-        agrees = _agree(plain, fused)
-    except (RuntimeError, AttributeError):  # no oneDNN here, or not for this network
-        if form == "fused":
-            raise
-        agrees = False
-    return fused if agrees or form == "fused" else plain
+    for folded in (True, False):
+        try:
+            body = fused_body(backbone.body, names, size=backbone.size, folded=folded)
+            fused = Frozen(backbone, names, "fused", body)
+            if form == "fused" or _agree(plain, fused):
+                return fused
+        except (RuntimeError, AttributeError):  # no oneDNN here, or not for this network
+            if form == "fused":
+                raise
+    return plain
 
 
 def _agree(plain: Frozen, fused: Frozen) -> bool:
     """Tell whether both forms give the same maps for noise."""
-    shape = (2, plain.backbone.size, plain.backbone.size, 3)
+    shape = (1, plain.backbone.size, plain.backbone.size, 3)
     noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     with one_thread():
         pairs = zip(fused.maps(noise), plain.maps(noise), strict=True)

@@ -1,8 +1,11 @@
 """Frozen networks in their fast form against the plain network, tile by tile."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from phosphene.converters import ParameterError
 from phosphene.pipeline.backbones import frozen as module
@@ -137,10 +140,10 @@ def test_threads_compute_what_one_does_and_leave_their_number_alone(lite0, lite0
 
 @pytest.mark.parametrize("fault", ["other maps", "no oneDNN"])
 def test_a_fused_form_that_does_not_work_is_not_taken(lite0, monkeypatch, fault):
-    def broken(body, layers, *, size):
+    def broken(body, layers, *, size, folded):
         if fault == "no oneDNN":
             raise AttributeError("no such operation")
-        made = fused_body(body, layers, size=size)
+        made = fused_body(body, layers, size=size, folded=folded)
         return lambda images: [maps * 1.01 for maps in made(images)]
 
     monkeypatch.setattr(module, "fused_body", broken)
@@ -148,6 +151,25 @@ def test_a_fused_form_that_does_not_work_is_not_taken(lite0, monkeypatch, fault)
     cautious = freeze(lite0, layers)
     assert cautious.form == "plain"
     assert_same(cautious.maps(tiles_of(lite0)), plain(lite0, layers, tiles_of(lite0)))
+
+
+def test_a_normalisation_that_runs_before_its_convolution_is_not_folded(lite0):
+    class Backwards(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+        def forward(self, images):
+            return self.first(self.second(images))
+
+    body = Backwards().eval()
+    body.second.running_var *= 4
+    body.second.running_mean += 1
+    backwards, tiles = replace(lite0, body=body), tiles_of(lite0)
+    expected = plain(backwards, ("first",), tiles)
+    assert_same(freeze(backwards, ("first",)).maps(tiles), expected)
+    folded = freeze(backwards, ("first",), form="fused").maps(tiles)
+    assert (folded[0] - expected[0]).abs().max() > 0.1
 
 
 def test_the_network_itself_stays_as_it_is(lite0):
