@@ -197,12 +197,16 @@ class Novelty:
     def quantile(self, distances: np.ndarray, doubts: np.ndarray) -> np.ndarray:
         """Return the share of training items that are less far and less doubtful, from 0 to 1: float64 (n,)."""
         if not len(self.joint):
-            return _rank(self.distances, distances)
-        return _rank(self.joint, self._fisher(distances, doubts))
+            return _rank_beyond(self.distances, distances)
+        return _rank_beyond(self.joint, self._fisher(distances, doubts))
 
     def _fisher(self, distances: np.ndarray, doubts: np.ndarray) -> np.ndarray:
-        """Join the ranks of both: R. A. Fisher 1932, Statistical Methods for Research Workers, section 21.1."""
-        ranks = _rank(self.distances, distances), _rank(self.doubts, doubts)
+        """Join the ranks of both: R. A. Fisher 1932, Statistical Methods for Research Workers, section 21.1.
+
+        However doubtful an item is, it counts as much as the most doubtful training item: few of these say nothing of
+        what lies beyond, and doubt alone is no novelty.
+        """
+        ranks = _rank_beyond(self.distances, distances), _rank(self.doubts, doubts)
         with np.errstate(divide="ignore"):  # infinitely far, which is novel
             return np.asarray(-sum(np.log1p(-rank) for rank in ranks))
 
@@ -279,18 +283,22 @@ def _signed_bins(start: int, width: int, n_features: int) -> scipy.sparse.csr_ma
 
 
 def _rank(known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return the share of known values, which rise, that are less: float64 from 0 to 1.
+    """Return the share of known values, which rise, that are less: float64 from 0, below 1."""
+    steps = len(known) + 1
+    return np.interp(values, np.r_[0.0, known], np.arange(steps) / steps)
+
+
+def _rank_beyond(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the share of known values that are less, up to 1.
 
     Beyond the highest of them the rest of the probability falls exponentially, by the mean excess of the highest tenth:
     so of two values beyond it the higher one has more.
     """
     known = known.astype(np.float64)
-    steps = len(known) + 1
-    inside = np.interp(values, np.r_[0.0, known], np.arange(steps) / steps)
     tail = known[int((1 - _TAIL) * (len(known) - 1)) :]
     scale = max(float((tail - tail[0]).mean()), 1e-3 * float(known[-1]), 1e-12)
-    beyond = 1 - np.exp(-np.maximum(values - known[-1], 0) / scale) / steps
-    return np.asarray(np.where(values > known[-1], beyond, inside))
+    beyond = 1 - np.exp(-np.maximum(values - known[-1], 0) / scale) / (len(known) + 1)
+    return np.asarray(np.where(values > known[-1], beyond, _rank(known, values)))
 
 
 def _doubts(log_proba: np.ndarray, source: np.ndarray) -> np.ndarray:
