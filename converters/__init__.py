@@ -2,16 +2,14 @@
 
 from .audio.signal import Audio
 from .binary.signal import Binary
-from .core.converter import Converter, register
+from .core.converter import Between, Converter, register
 from .core.errors import MissingExtra, ParameterError, PhospheneError, ReadError, SignalError, WeightsError
 from .core.files import KindSpec, Reader, ReadOptions, register_kind
 from .core.image import Axes, Axis, Box, Image, Layout, Offsets, Region, Span
-from .core.parameters import Between
 from .core.signal import Fragment, Signal
 from .mouse.signal import MouseTrace
-from .registry import converters, read
+from .registry import Channels, converters, default_views, from_config, make, parse_views, read
 from .series.signal import Series
-from .views import Channels, default_views, from_config, make, parse_views
 
 __all__ = [
     "Audio", "Axes", "Axis", "Between", "Binary", "Box", "Channels", "Converter", "Fragment", "Image", "KindSpec",

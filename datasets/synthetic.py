@@ -12,9 +12,9 @@ from typing import Annotated
 import numpy as np
 
 from phosphene.converters import Audio, Binary, MouseTrace, Series, Signal
+from phosphene.converters.core.converter import Between, describe, holds
 from phosphene.converters.core.errors import ParameterError
 from phosphene.converters.core.files import atomic_write
-from phosphene.converters.core.parameters import Between, describe, holds
 from phosphene.converters.core.signal import Kind
 
 from .manifest import Item, Manifest

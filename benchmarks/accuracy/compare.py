@@ -16,8 +16,7 @@ from results import Row, origin, rows_of, write_rows
 
 from phosphene.datasets import UCR_SETS, open_protocol
 from phosphene.pipeline.compare.summary import Summary
-from phosphene.pipeline.report.benchmark import benchmark
-from phosphene.pipeline.report.tables import csv_rows
+from phosphene.pipeline.report.benchmark import benchmark, csv_rows
 
 PROTOCOLS = ("esc10", "binaries", "ucr", "balabit")
 PACKAGES = ("phosphene", "torch", "scikit-learn", "lightgbm", "aeon", "librosa", "lief", "numpy")

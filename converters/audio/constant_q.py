@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import height_width, register
+from ..core.converter import Between, height_width, register
 from ..core.errors import ParameterError
 from ..core.image import Axis, Image
-from ..core.parameters import Between
 from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
 from .dsp import decibels, grey, mixes
 from .signal import Audio

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import height_width, register
+from ..core.converter import Between, height_width, register
 from ..core.errors import ParameterError
 from ..core.image import Axis, Span
-from ..core.parameters import Between
 from .dsp import area_weights
 from .signal import Audio
 from .spectrogram import Bands, SoundAxes, Spectrogram, changes

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 
-from ..core.converter import Converter, Size, height_width, register
+from ..core.converter import Between, Converter, Size, height_width, register
 from ..core.errors import ParameterError, SignalError
 from ..core.image import Axes, Axis, Box, Image, Layout, Region, Span, join_spans
-from ..core.parameters import Between
 from ..core.signal import Signal
 from .dsp import (
     ChannelChoice,

@@ -5,6 +5,6 @@ from .grid import HilbertCurve as HilbertCurve
 from .grid import LocalEntropy as LocalEntropy
 from .kind import BinaryReader as BinaryReader
 from .runs import PrintableRuns as PrintableRuns
-from .sections import Section as Section
-from .sections import Structure as Structure
 from .signal import Binary as Binary
+from .signal import Section as Section
+from .signal import Structure as Structure

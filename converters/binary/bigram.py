@@ -7,9 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Side, register
+from ..core.converter import Between, Converter, Side, register
 from ..core.image import Axis, Box, Image, Layout, Region, Span
-from ..core.parameters import Between
 from .signal import Binary, blocks, read_only, release
 
 Blocks = Iterable[tuple[int, np.ndarray]]

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..core.converter import Converter, Size
 from ..core.errors import ParameterError
-from .sections import SectionKind, Structure
-from .signal import BLOCK_BYTES, Binary, blocks, read_only
+from .signal import BLOCK_BYTES, Binary, SectionKind, Structure, blocks, read_only
 
 Fit = Literal["stretch", "keep", "crop"]
 How = Literal["sum", "largest", "first"]

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Converter, Side, Size, height_width, register
+from ..core.converter import Between, Converter, Side, Size, height_width, register
 from ..core.errors import ParameterError
 from ..core.image import Box, Image, Layout, Offsets, Region, Span, join_spans
-from ..core.parameters import Between
 from .cells import INKS, ByteCells, ByteSpans, CellTable, Fit, Grey, Ink, Reduce, spread
 from .signal import Binary, read_only, release
 

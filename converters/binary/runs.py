@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Side, register
+from ..core.converter import Between, Converter, Side, register
 from ..core.image import Image, Offsets
-from ..core.parameters import Between
 from .signal import Binary, release
 
 PRINTABLE = np.zeros(256, np.bool_)

@@ -5,11 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Converter, Side, register
+from ..core.converter import Between, Converter, Side, register
 from ..core.image import Axes, Axis, Box, Image, Layout, Region
-from ..core.parameters import Between
-from .layout import Lines, Scale, trace_frame
 from .signal import PRESS, SHORTEST_S, MouseTrace, accelerations, dragging
+from .trace import Lines, Scale, trace_frame
 
 TRUNCATE = 3
 """Standard deviations of a spot that are drawn."""

@@ -5,10 +5,8 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import Converter, Side, register
+from ..core.converter import Between, Converter, Side, register
 from ..core.image import Image
-from ..core.parameters import Between
-from .layout import Lines, join_lines
 from .signal import (
     DRAG,
     EVENTS,
@@ -23,6 +21,7 @@ from .signal import (
     origins,
     speed_share,
 )
+from .trace import Lines, join_lines
 
 # By event: moves, drags, presses, releases, turns of the wheel.
 _BRIGHTNESS = np.array([0.5, 0.8, 1.0, 0.9, 0.65])

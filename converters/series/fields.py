@@ -4,8 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Side, register
-from ..core.parameters import Between
+from ..core.converter import Between, Side, register
 from .base import SeriesConverter, averaged, finish, mean_present, segments, spans
 
 Scaling = Literal["signed", "unit"]

@@ -1,13 +1,15 @@
 """Time series: columns of numbers, drawn as fields, lines and windows, cut by samples."""
 
 import functools
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from ..core.delimited import is_packed, plain_head
+from ..core.delimited import is_packed, plain_head, text_lines
 from ..core.errors import ParameterError, ReadError, SignalError
 from ..core.files import (
     DEFAULTS,
@@ -27,17 +29,22 @@ from .files.archives import (
     Archive,
     Recording,
     are_targets,
+    open_arrays,
     read_arff,
     read_ts,
-    tagged_format,
     with_labels_beside,
 )
-from .files.arrays import is_npz, open_arrays
-from .files.containers import container_of, open_container, open_parquet
+from .files.containers import open_container, open_parquet
 from .files.layouts import looks_like_series
 from .files.tables import open_table
 from .signal import Series
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_HEA = re.compile(rb"^[^\s#]\S*[ \t]+\d+([ \t]+[\d./()]+)*", re.MULTILINE)
+_TS_TAGS = frozenset((
+    "@problemname", "@timestamps", "@univariate", "@classlabel", "@targetlabel", "@missing", "@equallength",
+    "@serieslength", "@dimensions",
+))  # fmt: skip
 _MARKS = (-99, -999, -9999, -99999, 999, 9999, 99999)
 _FAR = 5.0
 
@@ -119,15 +126,15 @@ class SeriesReader(Reader):
 
 
 def _format_of(head: bytes, path: Path) -> str | None:
-    if head.startswith(b"\x93NUMPY") or is_npz(head):
+    if head.startswith(b"\x93NUMPY") or _is_npz(head):
         return "numpy"
     if head.startswith(b"PAR1"):
         return "parquet"
-    if container := container_of(head, path):
+    if container := _container_of(head, path):
         return container
     text = plain_head(head)
     complete = len(head) < HEAD_BYTES
-    if tagged := tagged_format(text):
+    if tagged := _tagged_format(text):
         return tagged
     if hex_dump(text) or text.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
         return None
@@ -135,6 +142,57 @@ def _format_of(head: bytes, path: Path) -> str | None:
         "text"
         if looks_numeric(text, complete=complete) or looks_like_series(text, path, complete=complete)
         else None
+    )
+
+
+def _tagged_format(head: bytes) -> str | None:
+    """Tell `ts` and `arff` files by the tags at their head; None for any other."""
+    lines = _first_tags(head)
+    for line in lines:
+        tag = line.split(maxsplit=1)[0].lower()
+        if tag in ("@relation", "@attribute"):
+            return "arff"
+        if tag in _TS_TAGS:
+            return "ts"
+    return None
+
+
+def _first_tags(head: bytes) -> Iterator[str]:
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"@", b"#", b"%") or b"\0" in head:
+        return
+    for line in text_lines(head):
+        text = line.strip()
+        if text and not text.startswith(("#", "%")):
+            if not text.startswith("@"):
+                return
+            yield text
+
+
+def _is_npz(head: bytes) -> bool:
+    """Tell a zip file whose first member is an array, by its local header (name from byte 30 on)."""
+    length = int.from_bytes(head[26:28], "little")
+    return head.startswith(b"PK\x03\x04") and head[30 : 30 + length].endswith(b".npy")
+
+
+def _container_of(head: bytes, path: Path) -> str | None:
+    """Tell `mat`, `hdf5`, `xlsx`, `edf`, `bdf` and `wfdb` files by first bytes, or by name where these are weak."""
+    suffix = path.suffix.lower()
+    tests = {
+        "hdf5": head.startswith(_HDF5) or head[512:520] == _HDF5,
+        "mat": head.startswith(b"MATLAB 5.0 MAT-file") or (suffix == ".mat" and _is_mat4(head)),
+        "xlsx": head.startswith(b"PK\x03\x04") and (b"xl/" in head or suffix in (".xlsx", ".xlsm")),
+        "edf": head.startswith(b"0       ") and bool(re.fullmatch(rb"\d+ *", head[184:192])),
+        "bdf": head.startswith(b"\xffBIOSEMI"),
+        "wfdb": (suffix == ".hea" and bool(_HEA.search(head[:4000])))
+        or (suffix == ".dat" and path.with_suffix(".hea").is_file()),
+    }
+    return next((kind for kind, is_one in tests.items() if is_one), None)
+
+
+def _is_mat4(head: bytes) -> bool:
+    kind = int.from_bytes(head[:4], "little")
+    return (
+        len(head) > 20 and kind < 5000 and head[4:8] != b"\0\0\0\0" and head[1] < 20 and head[2:4] == b"\0\0"
     )
 
 

@@ -4,9 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import Between, register
 from ..core.image import Axes, Axis, Layout
-from ..core.parameters import Between
 from .base import RangedConverter, sample_axis, spread
 
 _FILL_LEVEL = 112.0  # far enough from the line's 255 and from black

@@ -8,10 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Side, register
+from ..core.converter import Between, Side, register
 from ..core.errors import SignalError
 from ..core.image import Axes
-from ..core.parameters import Between
 from .base import SeriesConverter, averaged, finish, mean_present, sample_axis, spans
 
 # Of distances in a series that spans 0 to 1, so that pairs just as far apart as the threshold all count as far.

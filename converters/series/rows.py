@@ -6,10 +6,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import Between, register
 from ..core.errors import ParameterError
 from ..core.image import Box, Layout, Region, Span, join_spans
-from ..core.parameters import Between
 from .base import RangedConverter, SeriesConverter, flat_grey, grey, reduced, segments, spread
 
 

@@ -5,9 +5,8 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from ..core.converter import register
+from ..core.converter import Between, register
 from ..core.image import Axes, Axis, Box, Layout, Region
-from ..core.parameters import Between
 from ..kernels.filterbank import Filter, Wavelet, log_centres, wavelet_filter
 from .base import SeriesConverter, grey, sample_axis, segments
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from phosphene.converters import Converter, ParameterError, ReadOptions, default_views
 from phosphene.converters.core.files import DEFAULTS
 from phosphene.converters.core.signal import Kind, parse_address
-from phosphene.converters.registry import check_options, kinds
-from phosphene.converters.views import set_parameters, views_by_kind
+from phosphene.converters.registry import check_options, kinds, set_parameters, views_by_kind
 from phosphene.datasets.manifest import Manifest
 from phosphene.pipeline.networks.distributed import world_size
 from phosphene.pipeline.tiles.remote import is_remote

@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace) -> tuple[int, dict[str, Any], str]:
 
     try:
         from . import commands
-        from .notes import collected
+        from .text import collected
 
         with as_one(), collected() as notes:
             outcome = commands.run(options)

@@ -51,13 +51,13 @@ def run(options: argparse.Namespace) -> Outcome:
 
 
 def _list(options: argparse.Namespace) -> Outcome:
-    from .listing import listing
+    from .show import listing
 
     if options.data and not options.gallery:
         raise ParameterError("--data names the files for a gallery; add --gallery OUT")
     result, text, failed = listing(options.kind)
     if options.gallery:
-        from .gallery import write_gallery
+        from .show import write_gallery
 
         check_folder(options.gallery)
         pictures = write_gallery(options.gallery, kind=options.kind, data=options.data)
@@ -108,7 +108,7 @@ def _convert(options: argparse.Namespace) -> Outcome:
 
 
 def _train(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.classifier.card import held_out_words
+    from phosphene.pipeline.classifier.folder import held_out_words
     from phosphene.pipeline.classifier.training import CURVE, train
 
     check_folder(options.out)
@@ -360,10 +360,9 @@ def _export(options: argparse.Namespace) -> Outcome:
 
 
 def _benchmark(options: argparse.Namespace) -> Outcome:
-    from phosphene.pipeline.report.benchmark import benchmark
-    from phosphene.pipeline.report.tables import json_result
+    from phosphene.pipeline.report.benchmark import benchmark, json_result
 
-    from .benchmark_text import terminal_table
+    from .text import terminal_table
 
     if options.out:
         check_folder(options.out, options.src if options.data is None else "")

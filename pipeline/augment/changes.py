@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 
 from phosphene.converters import Audio, Between, Binary, MouseTrace, Series, Signal, SignalError
-from phosphene.converters.core import parameters as rules
+from phosphene.converters.core.converter import check_parameters
 from phosphene.converters.core.signal import Kind
 
 Share = Annotated[float, Between(0, 1)]
@@ -39,7 +39,7 @@ class Augmentation(ABC):
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
-        rules.check(self)
+        check_parameters(self)
 
     def __call__(self, signal: Signal, rng: np.random.Generator) -> Signal:
         """Return a changed copy.

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from phosphene.converters import Converter, Image, ParameterError, Signal
-from phosphene.converters.core import parameters as rules
+from phosphene.converters.core.converter import parse_value, rules
 from phosphene.converters.core.signal import Kind, signal_digest
-from phosphene.converters.views import parse_term, split
+from phosphene.converters.registry import parse_term, split
 
 from .changes import Augmentation, registered
 
@@ -76,11 +76,11 @@ def _parse_one(text: str, kind: Kind) -> Augmentation:
             f"no augmentation of {kind} signals is called {name!r}; there are {', '.join(known)}"
         )
     owner = known[name]
-    fields = rules.rules(owner)
+    fields = rules(owner)
     unknown = next((key for key in values if key not in fields), None)
     if unknown is not None:
         raise ParameterError(f"{owner.__name__} has no parameter {unknown!r}; it has {', '.join(fields)}")
-    return owner(**{key: rules.parse(fields[key], value) for key, value in values.items()})
+    return owner(**{key: parse_value(fields[key], value) for key, value in values.items()})
 
 
 class Augmented(Converter):

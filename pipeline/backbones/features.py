@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import torch
 
+from phosphene.pipeline.tiles.item_map import Progress
+
 from ..tiles.engines import Engine, make_engine
-from ..tiles.progress import Progress
 from ..tiles.render import Tiles
 from .backbone import Backbone
 from .frozen import WHOLE, Frozen, freeze

@@ -24,18 +24,24 @@ from phosphene.datasets.parts import PART
 from phosphene.datasets.sources import open_manifest
 from phosphene.datasets.windows import Windows, combine, cut, cut_each, item_failures
 from phosphene.pipeline.backbones.backbone import Backbone, load_backbone
-from phosphene.pipeline.export.compared import compared_items, metadata, signal_form
-from phosphene.pipeline.export.onnx_file import Exported, Inputs, Precision, export_onnx
+from phosphene.pipeline.export.onnx_file import (
+    Exported,
+    Inputs,
+    Precision,
+    compared_items,
+    export_onnx,
+    metadata,
+    signal_form,
+)
 from phosphene.pipeline.strategies.build import load_model, n_outputs
 from phosphene.pipeline.strategies.estimator import Model, Outputs, without_prefix
 from phosphene.pipeline.tiles.engines import Engine, RayEngine, make_engine
 from phosphene.pipeline.tiles.remote import is_remote
 from phosphene.pipeline.tiles.render import Tiles, render
 
-from .card import model_card
 from .embed import Embeddings, model_features
 from .evaluation import NOVEL_NOTE, UNKNOWN, Evaluation, Prediction, Predictions, shortened
-from .folder import FORMAT, read_folder, write_folder
+from .folder import FORMAT, model_card, read_folder, write_folder
 from .inputs import ArrayForm, input_items, input_parts
 from .novelty import Novelty
 from .signature import CONSTANT_NOTE, Signature, item_facts

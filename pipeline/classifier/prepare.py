@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from phosphene.converters import Converter, Signal, default_views
-from phosphene.converters.core.parameters import rules
-from phosphene.converters.views import as_views
+from phosphene.converters.core.converter import rules
+from phosphene.converters.registry import as_views
 from phosphene.datasets.manifest import Failure, Manifest
 from phosphene.datasets.scores import Scores, judge
 from phosphene.datasets.splits import Split, shares_worth, subset_of

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from phosphene.converters import ParameterError, Signal
 from phosphene.converters.core.signal import Kind
-from phosphene.converters.views import Views
+from phosphene.converters.registry import Views
 from phosphene.pipeline.strategies.recipe import Recipe, Strategy
 
 from .training import train

@@ -19,7 +19,7 @@ from phosphene.pipeline.backbones.frozen import WHOLE, cell_edges, fold_batch_no
 from phosphene.pipeline.strategies.ensemble import Ensemble
 from phosphene.pipeline.strategies.estimator import Model
 from phosphene.pipeline.strategies.probe import Probe
-from phosphene.pipeline.strategies.ridge_head import LinearHead
+from phosphene.pipeline.strategies.ridge import LinearHead
 
 Grid = tuple[int, int]
 

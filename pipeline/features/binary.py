@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from phosphene.converters.binary import Binary, sections
+from phosphene.converters.binary import Binary
 from phosphene.converters.binary.bigram import CHARACTERS, text_blocks
-from phosphene.converters.binary.signal import BLOCK_BYTES, blocks
+from phosphene.converters.binary.signal import BLOCK_BYTES, LARGEST_BYTES, MEMORY_BYTES, Parser, blocks
+from phosphene.converters.binary.signal import WORKER as PARSE_WORKER
 from phosphene.converters.core.signal import Signal
 
 from .feature_set import FeatureSet, Record, Table
@@ -214,7 +215,7 @@ BYTE_NAMES: tuple[str, ...] = (
 TIMEOUT_S = 30.0
 WORKER = (
     sys.executable, "-P", str(Path(__file__).with_name("_ember_worker.py")),
-    str(sections.MEMORY_BYTES), str(Path(sections.__file__).with_name("_parse_worker.py")),
+    str(MEMORY_BYTES), PARSE_WORKER[2],
 )  # fmt: skip
 FORMATS = ("elf", "pe", "macho")
 KINDS = ("header", "code", "data", "imports", "resources", "overlay", "other")
@@ -230,7 +231,7 @@ HASHED = {
 """Columns of each hashed group, as EMBER has them; headers get more, as they hold what three formats say."""
 
 
-def measure_parsed(signal: Binary, *, parser: sections.Parser | None = None) -> Record:
+def measure_parsed(signal: Binary, *, parser: Parser | None = None) -> Record:
     """Return format, header, sections, imports and exports of a whole file; empty ones where LIEF cannot tell.
 
     Returns
@@ -246,10 +247,10 @@ def measure_parsed(signal: Binary, *, parser: sections.Parser | None = None) -> 
     >>> str(record["problem"])
     'not an ELF, PE or Mach-O file that LIEF can parse'
     """
-    found: dict[str, Any] | str = f"larger than {sections.LARGEST_BYTES >> 20} MB, which LIEF is not given"
+    found: dict[str, Any] | str = f"larger than {LARGEST_BYTES >> 20} MB, which LIEF is not given"
     if is_part(signal):
         found = "a part of a file, which is not parsed"
-    elif len(signal.data) <= sections.LARGEST_BYTES:
+    elif len(signal.data) <= LARGEST_BYTES:
         found = _ask(signal, parser or _parser(os.getpid()))
     return _parsed_record({"problem": found} if isinstance(found, str) else found)
 
@@ -263,7 +264,7 @@ def is_part(signal: Binary) -> bool:
     return False
 
 
-def _ask(signal: Binary, parser: sections.Parser) -> dict[str, Any] | str:
+def _ask(signal: Binary, parser: Parser) -> dict[str, Any] | str:
     if signal.path is not None:
         return parser.ask(signal.path, _checked, timeout_s=TIMEOUT_S)
     try:
@@ -305,9 +306,9 @@ def _finite(values: list[Any]) -> np.ndarray:
 
 
 @functools.cache
-def _parser(process_id: int) -> sections.Parser:
+def _parser(process_id: int) -> Parser:
     """Return the parser of this process: a forked one must not share the pipes of its parent."""
-    parser = sections.Parser(WORKER)
+    parser = Parser(WORKER)
     atexit.register(parser.close)
     return parser
 

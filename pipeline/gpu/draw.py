@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,13 +24,9 @@ _LEAST_BYTES, _MOST_BYTES = 1 << 28, 1 << 31
 class _Drawn:
     """Which pixels of a version of a converter are drawn on a device: of which parameters all values, or some."""
 
-    version: int
-    every: frozenset[str]
-    some: Mapping[str, Callable[[Any], bool]]
-
-
-def _drawn(every: str, version: int = 2, **some: Callable[[Any], bool]) -> _Drawn:
-    return _Drawn(version, frozenset(every.split()), some)
+    every: str
+    version: int = 2
+    some: Mapping[str, Callable[[Any], bool]] = field(default_factory=dict)
 
 
 _SOUND = (
@@ -43,12 +39,12 @@ _SOME: dict[str, Callable[[Any], bool]] = {
     "keep": lambda value: value != "trimmed",
 }
 _BY_NAME = {
-    "gasf": _drawn("size channels input scaling"),
-    "gadf": _drawn("size channels input scaling"),
-    "mtf": _drawn("size channels input n_bins strategy"),
-    "recurrence": _drawn("size channels input dimension delay threshold percentage"),
-    "mel": _drawn(f"{_SOUND} n_mels mel_scale", 3, **_SOME),
-    "stft": _drawn(_SOUND, 3, **_SOME),
+    "gasf": _Drawn("size channels input scaling"),
+    "gadf": _Drawn("size channels input scaling"),
+    "mtf": _Drawn("size channels input n_bins strategy"),
+    "recurrence": _Drawn("size channels input dimension delay threshold percentage"),
+    "mel": _Drawn(f"{_SOUND} n_mels mel_scale", 3, _SOME),
+    "stft": _Drawn(_SOUND, 3, _SOME),
 }
 
 
@@ -72,7 +68,7 @@ def draws_on(converter: Converter) -> bool:
         return False
     defaults = {field.name: field.default for field in fields(converter)}
     return converter.version == known.version and all(
-        name in known.every or value == defaults[name] or (name in known.some and known.some[name](value))
+        name in known.every.split() or value == defaults[name] or (name in known.some and known.some[name](value))
         for name, value in converter.parameters.items()
     )
 

@@ -11,15 +11,15 @@ from typing import Any
 from phosphene.converters import ParameterError, PhospheneError, from_config
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.datasets.windows import cut
-from phosphene.pipeline.classifier.card import held_out_words, windows_words
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.evaluation import Evaluation, LearningPoint, Prediction, class_scores
+from phosphene.pipeline.classifier.folder import held_out_words, windows_words
 from phosphene.pipeline.classifier.novelty import NOVEL
 from phosphene.pipeline.explain.explanation import Explanation, explain
 from phosphene.pipeline.explain.plot import MARKED, signal_png
 from phosphene.pipeline.tiles.pictures import draw_image, figure_png
 
-from .page import write_template
+from .benchmark import write_template
 from .plots import Plot, calibration_curve, epoch_curves, learning_curve, novelty_counts
 from .verdict import duration, number, percent, plain
 

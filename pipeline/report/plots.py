@@ -17,8 +17,7 @@ from phosphene.pipeline.classifier.evaluation import Calibration, LearningPoint
 from phosphene.pipeline.compare.statistics import Ranking
 from phosphene.pipeline.compare.summary import CurvePoint, Row
 
-from .tables import kind_of, learning_s
-from .verdict import duration, metric_words, plain, score_words, shortened
+from .verdict import duration, kind_of, learning_s, metric_words, plain, score_words, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -352,3 +352,36 @@ def shortened(text: str, length: int) -> str:
     """
     text = plain(text)
     return text if len(text) <= length else f"{text[: length // 2]}…{text[-((length - 1) // 2) :]}"
+
+
+def kind_of(row: Row) -> str:
+    """Return what a row is: `images`, `tables` (a baseline), `floor` (the majority class) or `both` (the stack).
+
+    Examples
+    --------
+    >>> kind_of(Row("stacked", None, 0.9, 0.8, 1.0)), kind_of(Row("best baseline", None, 0.9, 0.8, 1.0))
+    ('both', 'tables')
+    """
+    return row.side or ("tables" if row.method == BEST_BASELINE else "both")
+
+
+def learning_s(row: Row) -> float:
+    """Return the time to prepare all items and to train all folds, NaN where it is not known."""
+    return row.cost.prepare_s + row.cost.train_s if row.cost else math.nan
+
+
+def best_score(rows: Sequence[Row]) -> float:
+    """Return the highest score as it is shown, to three digits; NaN where all failed.
+
+    Examples
+    --------
+    >>> best_score([Row("a", "images", 0.90049, 0.8, 1.0), Row("b", "tables", float("nan"), 0.0, 1.0)])
+    0.9
+    """
+    return max((round(row.score, 3) for row in rows if not math.isnan(row.score)), default=math.nan)
+
+
+def all_warnings(summary: Summary) -> list[str]:
+    """Return the warnings of all sets, each with the name of its set where there are several."""
+    many = len(summary.sets) > 1
+    return [f"{one.name}: {text}" if many else text for one in summary.sets for text in one.warnings]

@@ -25,7 +25,7 @@ from phosphene.pipeline.networks.learners import (
     train_head,
 )
 from phosphene.pipeline.networks.schedule import Schedule
-from phosphene.pipeline.tiles.progress import Progress
+from phosphene.pipeline.tiles.item_map import Progress
 from phosphene.pipeline.tiles.render import Tiles
 
 from .ensemble import average, ensemble_weights

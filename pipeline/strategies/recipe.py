@@ -23,7 +23,7 @@ from phosphene.converters.core.errors import ParameterError
 from phosphene.pipeline.networks.schedule import Schedule
 
 if TYPE_CHECKING:
-    from phosphene.converters.views import Views
+    from phosphene.converters.registry import Views
     from phosphene.datasets.windows import Windows
     from phosphene.pipeline.augment.changes import Augmentation
     from phosphene.pipeline.backbones.domain_shift import DomainShift

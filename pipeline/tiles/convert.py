@@ -12,8 +12,7 @@ from phosphene.converters import Converter, ParameterError, ReadOptions, default
 from phosphene.converters.core.errors import reason
 from phosphene.converters.core.files import DEFAULTS, is_folder
 from phosphene.converters.core.signal import Kind, Signal
-from phosphene.converters.registry import recognise
-from phosphene.converters.views import Views, views_by_kind
+from phosphene.converters.registry import Views, recognise, views_by_kind
 from phosphene.datasets.manifest import Failure, Item, Manifest
 from phosphene.datasets.parts import ItemList, ItemSpool, list_in_parts
 from phosphene.datasets.sources import root_of

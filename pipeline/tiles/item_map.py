@@ -1,10 +1,11 @@
-"""A function over items, each result computed once and kept: what rendering, measuring and converting share.
+"""A function over items, each result computed once and kept: what rendering, measuring and converting share; progress.
 
 Files are hashed first. Results that a store has under the key of these bytes are not computed again, equal items are
 done once, and the rest goes to an engine. An item that fails, kills its process or changes meanwhile costs itself.
 """
 
 import logging
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from tqdm import tqdm
+
 from phosphene.converters import PhospheneError, ReadError
 from phosphene.converters.core.apart import DRAWING, fault
 from phosphene.converters.core.errors import reason, short
@@ -24,8 +27,63 @@ from phosphene.converters.registry import asked
 from phosphene.datasets.manifest import Failure, Item
 
 from .engines import Engine, TaskError, Where
-from .progress import Progress
 from .store import Codec, Output, StoreError, tile_key, write_bytes
+
+LINE_EVERY_S = 60.0
+"""Seconds from one line to the next where standard error is a file or a pipe."""
+
+
+class Progress(tqdm):
+    """A bar of tqdm that writes whole lines, one a minute, where standard error is no terminal.
+
+    What ends within the first minute writes nothing there.
+
+    Parameters
+    ----------
+    shown
+        False for no progress at all.
+    settings
+        As for `tqdm`.
+
+    Examples
+    --------
+    >>> with Progress(total=2, shown=False) as bar:
+    ...     _ = bar.update()
+    """
+
+    disable: bool
+
+    def __init__(self, *items: Any, shown: bool, **settings: Any) -> None:
+        slow: dict[str, Any] = {}
+        if not sys.stderr.isatty():
+            slow = {
+                "mininterval": LINE_EVERY_S,
+                "maxinterval": LINE_EVERY_S,
+                "delay": LINE_EVERY_S,
+                "ncols": 100,
+            }
+        super().__init__(*items, disable=not shown, **(settings | slow))
+
+    @staticmethod
+    def status_printer(file: Any) -> Callable[[str], None]:
+        """Return what writes one state of the bar."""
+        if file.isatty():
+            return tqdm.status_printer(file)
+
+        def write(text: str) -> None:
+            if text.strip():
+                file.write(f"{text.strip()}\n")
+                file.flush()
+
+        return write
+
+    def close(self) -> None:
+        """Take the bar from the terminal; lines in a file stay as they are."""
+        if not self.disable and not self.fp.isatty():
+            self.disable = True
+            self._decr_instances(self)
+        super().close()
+
 
 _log = logging.getLogger("phosphene")
 MOST_IN_CHUNK = 64

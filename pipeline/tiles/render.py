@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from phosphene.converters import Converter, ParameterError
-from phosphene.converters.views import Views, as_views
+from phosphene.converters.registry import Views, as_views
 from phosphene.datasets.manifest import Failure, Item
 from phosphene.pipeline.gpu.draw import check_device, draw_on, draws_on
 

@@ -21,7 +21,7 @@ from phosphene.datasets.sources import open_manifest
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.classifier.training import train
 from phosphene.pipeline.strategies.recipe import Recipe
-from phosphene.pipeline.tiles import progress
+from phosphene.pipeline.tiles import item_map
 from phosphene.pipeline.tiles.engines import TaskError
 from phosphene.pipeline.tiles.process_pool import ProcessPool
 
@@ -110,7 +110,7 @@ def _logged(work: Callable[[], Any], log: Path) -> Callable[[None], Any]:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("phosphene").setLevel(logging.INFO)
-    progress.LINE_EVERY_S = 1.0
+    item_map.LINE_EVERY_S = 1.0
 
     def run(_: None) -> Any:
         try:

@@ -17,8 +17,7 @@ from example_signals import DRAWN, DRAWN_OR_REFUSED, RANDOM
 from hypothesis import given
 
 from phosphene.converters import Box, ParameterError, SignalError, converters, from_config, parse_views
-from phosphene.converters.core.converter import height_width
-from phosphene.converters.core.parameters import Between, describe, holds, rules
+from phosphene.converters.core.converter import Between, describe, height_width, holds, rules
 
 # (test, converter class): why it need not hold.
 EXCUSED: dict[tuple[str, str], str] = {

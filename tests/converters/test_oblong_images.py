@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Audio, Binary, Box, ParameterError, Series, from_config, make, parse_views
-from phosphene.converters.core.parameters import parse, rules
+from phosphene.converters.core.converter import parse_value, rules
 
 RATE_HZ = 16_000.0
 WIDE, TALL = (48, 160), (160, 48)
@@ -57,7 +57,7 @@ def test_what_is_no_size_is_refused_with_what_is_taken(size):
 
 @pytest.mark.parametrize("text", ["96x192", "96X192", "96 x 192", "(96,192)", "( 96 , 192 )"])
 def test_height_and_width_as_text(text):
-    assert parse(rules(type(make("mel")))["size"], text) == (96, 192)
+    assert parse_value(rules(type(make("mel")))["size"], text) == (96, 192)
 
 
 def tone(frequency_hz):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import ParameterError, default_views, from_config, make, parse_views
-from phosphene.converters.views import set_parameters
+from phosphene.converters.registry import set_parameters
 
 KINDS = ("audio", "series", "mouse", "binary")
 

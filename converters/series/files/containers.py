@@ -5,7 +5,6 @@ import csv
 import functools
 import io
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -14,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.child import Child
+from ...core.apart import Child
 from ...core.delimited import Form, PlainText
 from ...core.errors import MissingExtra, ReadError, library, short
 from ...core.files import LARGE_BYTES, MOST_FROM_A_BYTE, Note, ReadOptions, check_unpacked, read_head
 from ...core.sheet import Sheet, excel_rows
-from .archives import Archive, OneSeries, Recording, finite
-from .arrays import arranged, is_rate
+from .archives import Archive, OneSeries, Recording, arranged, finite, is_rate
 from .layouts import understand
 from .tables import long_items, open_table, row_items
 from .times import UnevenTimeError, evenly
@@ -28,31 +26,7 @@ from .times import UnevenTimeError, evenly
 if TYPE_CHECKING:
     import pyarrow.parquet
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-_HEA = re.compile(rb"^[^\s#]\S*[ \t]+\d+([ \t]+[\d./()]+)*", re.MULTILINE)
 _MOST_ARRAYS = 64
-
-
-def container_of(head: bytes, path: Path) -> str | None:
-    """Tell `mat`, `hdf5`, `xlsx`, `edf`, `bdf` and `wfdb` files by first bytes, or by name where these are weak."""
-    suffix = path.suffix.lower()
-    tests = {
-        "hdf5": head.startswith(_HDF5) or head[512:520] == _HDF5,
-        "mat": head.startswith(b"MATLAB 5.0 MAT-file") or (suffix == ".mat" and _is_mat4(head)),
-        "xlsx": head.startswith(b"PK\x03\x04") and (b"xl/" in head or suffix in (".xlsx", ".xlsm")),
-        "edf": head.startswith(b"0       ") and bool(re.fullmatch(rb"\d+ *", head[184:192])),
-        "bdf": head.startswith(b"\xffBIOSEMI"),
-        "wfdb": (suffix == ".hea" and bool(_HEA.search(head[:4000])))
-        or (suffix == ".dat" and path.with_suffix(".hea").is_file()),
-    }
-    return next((kind for kind, is_one in tests.items() if is_one), None)
-
-
-def _is_mat4(head: bytes) -> bool:
-    kind = int.from_bytes(head[:4], "little")
-    return (
-        len(head) > 20 and kind < 5000 and head[4:8] != b"\0\0\0\0" and head[1] < 20 and head[2:4] == b"\0\0"
-    )
 
 
 def open_container(kind: str, path: Path, options: ReadOptions) -> "Recording | Archive":

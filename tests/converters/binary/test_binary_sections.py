@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tiny_programs import build_macho, build_pe, native_file
 
 from phosphene.converters import Binary, Fragment, parse_views
-from phosphene.converters.binary import BinaryReader, Section, Structure, sections
+from phosphene.converters.binary import BinaryReader, Section, Structure
+from phosphene.converters.binary import signal as sections
 
 READY = "print('ready', flush=True)\n"
 
@@ -280,7 +281,7 @@ def test_threads_share_one_child(parser, pe, macho):
 def test_a_forked_process_starts_a_child_of_its_own(pe):
     code = (
         "import os, sys\n"
-        "from phosphene.converters.binary import sections\n"
+        "from phosphene.converters.binary import signal as sections\n"
         "first = sections.parse_file(sys.argv[1])\n"
         "child = os.fork()\n"
         "assert sections.parse_file(sys.argv[1]) == first and first.format == 'pe'\n"
@@ -296,7 +297,7 @@ def test_importing_needs_no_lief():
 
 def test_the_worker_leaves_nothing_behind(pe):
     code = (
-        "import sys; from phosphene.converters.binary import sections as s; import os\n"
+        "import sys; from phosphene.converters.binary import signal as s; import os\n"
         "s.parse_file(sys.argv[1]); print(s._parser(os.getpid())._child.pid)"
     )
     done = subprocess.run(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.converters import Between, ParameterError
-from phosphene.converters.core.parameters import check, describe, holds, parse, rules, settle
+from phosphene.converters.core.converter import check_parameters, describe, holds, parse_value, rules, settle
 
 Bounded = Annotated[int, Between(8, 4096)]
 Positive = Annotated[float, Between(above=0)]
@@ -41,7 +41,7 @@ class Example:
 )
 def test_messages(values, message):
     with pytest.raises(ParameterError) as caught:
-        check(Example(**values))
+        check_parameters(Example(**values))
     assert str(caught.value) == message
 
 
@@ -52,7 +52,7 @@ def test_numbers_beyond_any_float_break_the_rule():
 
 def test_whole_numbers_for_a_float_become_floats():
     example = Example(rate=2)
-    check(example)
+    check_parameters(example)
     assert isinstance(example.rate, float)
     assert isinstance(settle(int | float, 2), int)
     assert settle(Positive | None, None) is None
@@ -100,11 +100,11 @@ def test_rules_stand_in_the_order_of_the_fields():
     ],
 )
 def test_text_becomes_what_the_rule_takes(rule, text, value):
-    parsed = parse(rule, text)
+    parsed = parse_value(rule, text)
     assert parsed == value
     assert type(parsed) is type(value)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_number_can_be_written_and_read(number):
-    assert parse(float, str(number)) == number
+    assert parse_value(float, str(number)) == number

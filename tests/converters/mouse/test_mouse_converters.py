@@ -21,9 +21,9 @@ from phosphene.converters.mouse import (
     TraceDrawing,
     VelocityAcceleration,
 )
-from phosphene.converters.mouse.layout import crosses
 from phosphene.converters.mouse.plots import bar_plot
 from phosphene.converters.mouse.signal import DRAG, MOVE, PRESS, RELEASE, SCROLL, MouseTrace
+from phosphene.converters.mouse.trace import crosses
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 VIEWS = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from phosphene.datasets import make_synthetic, open_manifest
-from phosphene.pipeline.app.notes import collected
+from phosphene.pipeline.app.text import collected
 
 SMALL = ("--as", "gasf(size=32)", "--workers", "1")
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phosphene.converters import Binary, Fragment
-from phosphene.converters.binary import BinaryReader, sections
+from phosphene.converters.binary import BinaryReader
+from phosphene.converters.binary.signal import Parser
 from phosphene.datasets.synthetic import document, program
 from phosphene.pipeline.features import binary, feature_sets
 
@@ -340,7 +341,7 @@ def acting():
     made = []
 
     def make(lines):
-        made.append(sections.Parser([sys.executable, "-c", READY + lines]))
+        made.append(Parser([sys.executable, "-c", READY + lines]))
         return made[-1]
 
     yield make
@@ -390,13 +391,13 @@ def test_absurd_numbers_and_names_stay_finite(acting):
 
 
 def test_too_large_a_file(monkeypatch):
-    monkeypatch.setattr(sections, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(binary, "LARGEST_BYTES", 1000)
     assert binary.measure(Binary(pe()))["problem"].item() == "larger than 0 MB, which LIEF is not given"
 
 
 def test_memory_is_limited(tmp_path):
     pytest.importorskip("resource")
-    small = sections.Parser([*binary.WORKER[:3], str(400 << 20), binary.WORKER[4]])
+    small = Parser([*binary.WORKER[:3], str(400 << 20), binary.WORKER[4]])
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.write(pe())

@@ -233,7 +233,7 @@ def test_progress_is_a_line_a_minute_where_standard_error_is_no_terminal(files, 
 
     render(files[:5], [make("grid", size=16)], store=store, engine=Slow(1))
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("phosphene.pipeline.tiles.progress.LINE_EVERY_S", 0.05)
+    monkeypatch.setattr("phosphene.pipeline.tiles.item_map.LINE_EVERY_S", 0.05)
     render(files[:5], [make("grid", size=24)], store=store, engine=Slow(1))
     lines = capsys.readouterr().err.splitlines()
     assert any("4/5" in line for line in lines)

@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from phosphene.converters import MissingExtra, ReadError, read
-from phosphene.converters.core.child import Child
+from phosphene.converters.core.apart import Child
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.registry import recognise
 from phosphene.converters.series.files import containers

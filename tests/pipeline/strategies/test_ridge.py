@@ -10,8 +10,15 @@ from sklearn.preprocessing import StandardScaler
 
 from phosphene.converters import SignalError
 from phosphene.pipeline.strategies import ridge as ridge_module
-from phosphene.pipeline.strategies.ridge import GroupRidge, fit_ridge_logo, subsample_groups
-from phosphene.pipeline.strategies.ridge_head import PENALTIES, FeatureScaling, _ScaledBlocks, fit_head
+from phosphene.pipeline.strategies.ridge import (
+    PENALTIES,
+    FeatureScaling,
+    GroupRidge,
+    _ScaledBlocks,
+    fit_head,
+    fit_ridge_logo,
+    subsample_groups,
+)
 
 
 def _blobs(rng, n_classes=3, n_each=12, n_features=40, spread=0.7):

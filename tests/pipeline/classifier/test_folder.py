@@ -3,7 +3,7 @@
 import pytest
 
 from phosphene.converters import parse_views
-from phosphene.pipeline.classifier.card import held_out_words, model_card
+from phosphene.pipeline.classifier.folder import held_out_words, model_card
 
 
 def config(**notes):
