@@ -286,6 +286,7 @@ class PartListing(Listing):
         """Forget what the files of a part were found to be."""
         for known in (self.kinds, self.errors, self.keys, self.single):
             known.clear()
+        self.facts.let_write()
 
     def _folder_parts(self, files: Iterable[Path], most: int) -> Iterator[Found]:
         folders = dict[tuple[str, ...], None]()

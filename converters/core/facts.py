@@ -96,6 +96,11 @@ class KindFacts:
             if len(self._fresh) >= _AT_ONCE:
                 self._write()
 
+    def let_write(self) -> None:
+        """Let other runs write, until the next question."""
+        if self._table:
+            self._table.commit()
+
     def close(self) -> None:
         """Write what is not yet written."""
         self._write()

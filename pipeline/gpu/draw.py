@@ -68,7 +68,9 @@ def draws_on(converter: Converter) -> bool:
         return False
     defaults = {field.name: field.default for field in fields(converter)}
     return converter.version == known.version and all(
-        name in known.every.split() or value == defaults[name] or (name in known.some and known.some[name](value))
+        name in known.every.split()
+        or value == defaults[name]
+        or (name in known.some and known.some[name](value))
         for name, value in converter.parameters.items()
     )
 

@@ -62,6 +62,28 @@ def test_keys_differ_by_bytes_name_options_and_code(tmp_path, monkeypatch):
     assert len(set(keys)) == 6
 
 
+def test_a_run_that_asks_leaves_others_to_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.0)
+    keys = [bytes([n]) * 16 for n in range(4)]
+    asking, writing = KindFacts("", tmp_path), KindFacts("", tmp_path)
+    writing.put(keys[0], "series")
+    writing.close()
+    assert asking.find(keys[0]) == "series"
+    asking.let_write()
+    writing.put(keys[1], "mouse")
+    writing.close()
+    assert [asking.find(key) for key in keys[:3]] == ["series", "mouse", None]
+    asking.put(keys[2], "binary")  # after questions of its own, which another run may have answered meanwhile
+    asking.close()
+    assert writing.find(keys[2]) == "binary"
+    monkeypatch.setattr(module, "_ASKED_AT_ONCE", 2)
+    asking.find(keys[0])
+    asking.find(keys[0])
+    writing.put(keys[3], "audio")
+    writing.close()
+    assert asking.find(keys[3]) == "audio"
+
+
 @pytest.mark.parametrize("broken", ["no database", "a folder", "no folder"])
 def test_a_cache_that_cannot_be_used_changes_nothing(folder, tmp_path, monkeypatch, broken):
     cache = tmp_path / "cache"
