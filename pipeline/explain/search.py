@@ -38,11 +38,13 @@ SLACK = 1.0
 """Log-odds below those of the whole signal from which the search goes on: often fewer segments suffice again."""
 REMOVED = (0.06, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85)
 """Shares of the segments that are left, to remove together."""
-AREAS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
-"""Shares of a signal that regions may cover. The classifier is asked which: its probability should be high for the
-regions alone, and low without them."""
-ENOUGH = 0.9
-"""The least area is taken that comes this near to the largest difference between the two."""
+AREAS = (0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.35, 0.5)
+"""Shares of a signal that regions may cover; the classifier is asked which."""
+ONE_AREA = 0.2
+"""Of items of too many windows to ask about more."""
+MOST_OF_IT = 0.75
+"""The least area is taken without which so much of the log-odds is lost that are lost without any; where nothing is
+lost without any of them (zeros in the place of bytes may look like the class, too), so much as any gives alone."""
 NEAR = 0.1
 """Regions of a series nearer than this share of it are one: what is bridged between two steps has the level of both."""
 SMOOTH_COLUMNS = 1 / 150
@@ -121,13 +123,13 @@ def search(
     asked = _Asked(grid, ask)
     whole = asked([np.ones(grid.shape, bool)])[0]
     count = MOST_WINDOWS // (4 * n_windows)
-    importance, areas = _shared(evidence), AREAS if count >= FEWEST_SEGMENTS else AREAS[3:4]
+    importance, areas = _shared(evidence), AREAS if count >= FEWEST_SEGMENTS else (ONE_AREA,)
     labels = effects = None
     if count >= FEWEST_SEGMENTS:
         labels = segments(grid, count)
         effects = whole - asked([labels != one for one in range(labels.max() + 1)])
         importance = (importance + _shared(_occlusion(asked, labels, effects, whole))) / 2
-    regions, without = _regions(asked, importance, areas)
+    regions, without = _regions(asked, importance, areas, whole)
     if not sufficient:
         return SearchResult(importance, regions, without, None, len(asked.scores))
     if labels is not None and effects is not None:
@@ -189,15 +191,21 @@ def _windows(labels: np.ndarray, width: int) -> list[np.ndarray]:
     return found
 
 
-def _regions(asked: _Asked, importance: np.ndarray, areas: Sequence[float]) -> tuple[KeptCells, float]:
+def _regions(
+    asked: _Asked, importance: np.ndarray, areas: Sequence[float], whole: float
+) -> tuple[KeptCells, float]:
     """Return the cells of the regions, and the probability of the class without them."""
     masks = [top_cells(importance, area) for area in areas]
     if isinstance(asked.grid.signal, Series):
         masks = [_closed(mask) for mask in masks]
-    alone, without = (expit(asked(some)) for some in (masks, [~mask for mask in masks]))
-    gain = np.nan_to_num(alone - without, nan=-1.0)
-    index = int(np.argmax(gain >= gain.max() - (1 - ENOUGH) * abs(gain.max())))
-    return KeptCells(masks[index], float(alone[index])), float(without[index])
+    without = asked([~mask for mask in masks])
+    gain = np.nan_to_num(whole - without, nan=-np.inf)
+    if gain.max() < SLACK:
+        gain = np.nan_to_num(asked(masks), nan=-np.inf)
+        gain = gain - gain.min(initial=np.inf, where=np.isfinite(gain))
+    index = int(np.argmax(gain >= MOST_OF_IT * gain.max()))
+    (alone,) = asked([masks[index]])
+    return KeptCells(masks[index], float(expit(alone))), float(expit(without[index]))
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:

@@ -165,6 +165,37 @@ def test_a_step_is_found_though_the_bridge_across_its_middle_changes_nothing():
     assert found.sufficient.mask.mean() < 0.2
 
 
+def bump(size, start, stop):
+    evidence = np.zeros((1, size))
+    evidence[:, start:stop] = 1 + np.hanning(stop - start)
+    return evidence
+
+
+def test_the_least_is_taken_without_which_most_is_lost():
+    data = np.repeat(np.array([1, 7, 1], np.uint8), [800, 200, 1000])
+    grid = Grid.of(ph.Binary(data))
+    found = search(
+        grid, bump(2000, 800, 1000), lambda some: np.array([(s.data == 7).sum() / 40 for s in some])
+    )
+    assert 0.075 <= found.regions.mask.mean() <= 0.1  # three quarters of 200 bytes, or all
+    assert found.regions.mask[0, 805:995].mean() > 0.75
+    assert found.regions.alone > 0.95
+    assert found.without < 0.85
+
+
+def test_where_nothing_is_lost_the_least_is_taken_that_gives_most_alone():
+    """Zeros look like the class: only where most is zero do the bytes of the class count."""
+    data = np.repeat(np.array([1, 7, 1], np.uint8), [800, 200, 1000])
+    grid = Grid.of(ph.Binary(data))
+
+    def ask_class(signals):
+        return np.array([5.0 if (s.data == 0).mean() < 0.5 else (s.data == 7).sum() / 40 for s in signals])
+
+    found = search(grid, bump(2000, 800, 1000), ask_class, sufficient=False)
+    assert 0.075 <= found.regions.mask.mean() <= 0.1
+    assert found.without == pytest.approx(found.regions.alone, abs=0.01)
+
+
 def test_of_many_windows_little_is_asked():
     grid = Grid.of(ph.Series(np.arange(90.0)))
     asked = []
