@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from novelty import UCR
 from results import Row, origin, rows_of, write_rows
 
 import phosphene as ph
@@ -43,7 +44,7 @@ SMALL = {
     "mouse": "clicks(size=96),trace(size=96)",
     "binary": "grid(size=96)",
 }
-SETS = ("esc10", "ucr/ArrowHead", "ucr/Coffee", "ucr/ECG200", "balabit", "binaries")
+SETS = ("esc10", *(f"ucr/{name}" for name in UCR), "balabit", "binaries")
 SHUFFLED = 8
 """Items of a set that are explained with shuffled weights besides."""
 
