@@ -1,6 +1,7 @@
 """Novelty: what is unlike everything learned from is told, and which training items are nearest."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,21 @@ def test_items_are_compared_some_at_a_time_with_the_same_result(monkeypatch):
     apart = ((projected[source == 3, 3:][:, None] - novelty.points.astype(float)) ** 2).sum(axis=2)
     by_item = np.minimum(apart[:, ::2], apart[:, 1::2]).sum(axis=0)
     assert at_once[1][3].tolist() == np.argsort(by_item)[:3].tolist()
+
+
+def test_many_items_are_compared_in_little_memory():
+    rng = np.random.default_rng(7)
+    rows, targets = clusters(rng, 1000)
+    novelty = Novelty.fit(rows, np.arange(1000), items_of(targets), np.arange(1000), unsure(1000))
+    projected = novelty.project(clusters(rng, 20_000)[0], 0)
+    tracemalloc.start()
+    try:
+        _, nearest = novelty(projected, np.arange(20_000), unsure(20_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert nearest.shape == (20_000, 3)
+    assert peak < 40e6  # all distances at once: 80 MB, and their order 160 MB
 
 
 def test_what_is_kept_stays_small_with_every_class_in_it():
