@@ -221,27 +221,21 @@ def _of_network(
     network: Any, image: np.ndarray, backbone: Any, direction: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return gradient times activation of the last layers, averaged, and the log-probabilities."""
+    from captum.attr import LayerGradientXActivation
+
     network.eval()
     device = next(network.parameters()).device
-    tiles = input_tensor(image[None], backbone).to(device).requires_grad_(True)
-    kept: list[torch.Tensor] = []
-    handles = [
-        network[0][0].get_submodule(layer).register_forward_hook(lambda m, a, out: kept.append(out))
-        for layer in backbone.layers[-LAST_LAYERS:]
-    ]
-    try:
-        with torch.enable_grad():
-            logits = network(tiles)[0].double()
-            score = logits @ torch.as_tensor(direction, device=device)
-            gradients = torch.autograd.grad(score, kept)
-    finally:
-        for handle in handles:
-            handle.remove()
+    tiles = input_tensor(image[None], backbone).to(device)
+    wanted = torch.as_tensor(direction, device=device)
+    layers = [network[0][0].get_submodule(layer) for layer in backbone.layers[-LAST_LAYERS:]]
+    cam = LayerGradientXActivation(lambda images: network(images).double() @ wanted, layers)
     maps = [
-        _resized(as_map(kept_one * gradient)[0].sum(dim=0).detach().double().cpu().numpy(), image)
-        for kept_one, gradient in zip(kept, gradients, strict=True)
+        _resized(as_map(found.detach())[0].sum(dim=0).double().cpu().numpy(), image)
+        for found in cam.attribute(tiles)
     ]
-    return np.mean(maps, axis=0), log_softmax(logits.detach().cpu().numpy()[None], temperature=1.0)[0]
+    with torch.inference_mode():
+        logits = network(tiles).double().cpu().numpy()
+    return np.mean(maps, axis=0), log_softmax(logits, temperature=1.0)[0]
 
 
 def _resized(small: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.signal
+import torch
 
 import phosphene as ph
 from phosphene.converters import Binary, Fragment, ParameterError
 from phosphene.datasets.synthetic import BACKGROUND, PLANTED, plant
 from phosphene.datasets.windows import Windows
+from phosphene.pipeline.backbones.backbone import input_tensor
 from phosphene.pipeline.backbones.features import Extractor
+from phosphene.pipeline.explain.attribution import _resized, attribute, contrast
 from phosphene.pipeline.explain.explanation import save_explanation
 from phosphene.pipeline.explain.faithfulness import average_change, measure, shifted, shuffled, similarity
 from phosphene.pipeline.explain.grid import Grid
@@ -248,6 +251,34 @@ def test_networks_are_explained_too(strategy, classifiers):
         for one in plant("binary", 8, seed=99)[1::2]
     ]
     assert np.mean(np.array(found) >= 0.5) >= 0.75
+
+
+def test_the_map_of_a_network_is_its_gradient_times_its_activation(classifiers):
+    classifier = classifiers("binary", "scratch", arch="lenet", epochs=1)
+    pixels = [view(plant("binary", 2, seed=3)[1].signal).pixels for view in classifier.views]
+    direction = contrast(np.log([0.3, 0.7]), 1)
+    found = attribute(classifier.model, pixels, classifier.views, target=1, direction=direction)
+    network, layers = classifier.model.networks[0].eval(), classifier.model.backbone.layers[-2:]
+    body, kept = network[0][0], {}
+    hooks = [
+        body.get_submodule(layer).register_forward_hook(
+            lambda m, a, out, layer=layer: kept.update({layer: out})
+        )
+        for layer in layers
+    ]
+    logits = network(input_tensor(pixels[0][None], classifier.model.backbone))[0].double()
+    for hook in hooks:
+        hook.remove()
+    gradients = torch.autograd.grad(logits @ torch.as_tensor(direction), [kept[layer] for layer in layers])
+    spread = [
+        _resized((kept[layer] * slope)[0].sum(dim=0).detach().double().numpy(), pixels[0])
+        for layer, slope in zip(layers, gradients, strict=True)
+    ]
+    assert found.maps[0] == pytest.approx(np.mean(spread, axis=0), abs=1e-3 * np.abs(spread).max())
+    assert np.abs(found.maps[0]).max() > 0
+    assert found.maps[0].shape == pixels[0].shape[:2]
+    expected = torch.log_softmax(logits, dim=0).detach().numpy()
+    assert found.log_proba == pytest.approx(expected, abs=1e-6)
 
 
 def test_what_is_removed_is_gone_and_the_rest_stays():
