@@ -42,7 +42,7 @@ AREAS = (0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.35, 0.5)
 """Shares of a signal that regions may cover; the classifier is asked which."""
 ONE_AREA = 0.2
 """Of items of too many windows to ask about more."""
-MOST_OF_IT = 0.75
+MOST_OF_IT = 0.85
 """The least area is taken without which so much of the log-odds is lost that are lost without any; where nothing is
 lost without any of them (zeros in the place of bytes may look like the class, too), so much as any gives alone."""
 NEAR = 0.1
