@@ -187,9 +187,8 @@ class Novelty:
             begin, end = np.searchsorted(source, (first, first + _AT_A_TIME))
             for start in range(begin, end, _AT_A_TIME):
                 part = slice(start, min(start + _AT_A_TIME, end))
-                apart = (
-                    square - 2 * sketches[part] @ points.T
-                )  # but for the square of the row, the same for all
+                # But for the square of the row, which is the same for all points.
+                apart = square - 2 * sketches[part] @ points.T
                 np.add.at(summed, source[part] - first, np.minimum.reduceat(apart, starts, axis=1))
             nearest[first : first + _AT_A_TIME] = np.argsort(summed, axis=1, kind="stable")[:, :N_NEAREST]
         return novelty, nearest
