@@ -33,7 +33,7 @@ test-slow: install
 	$(BIN)/python -m pytest -m slow
 
 test-web: install
-	$(BIN)/python -m pytest -m web tests/pipeline/web
+	$(BIN)/python -m pytest -m web
 
 sbom: install
 	$(BIN)/python benchmarks/supply.py sbom --out sbom.json

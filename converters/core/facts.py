@@ -98,8 +98,9 @@ class KindFacts:
 
     def let_write(self) -> None:
         """Let other runs write, until the next question."""
-        if self._table:
-            self._table.commit()
+        with contextlib.suppress(sqlite3.Error):
+            if self._table:
+                self._table.commit()
 
     def close(self) -> None:
         """Write what is not yet written."""

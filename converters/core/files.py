@@ -368,7 +368,7 @@ def _head(path: str, known: tuple[int, ...]) -> bytes:
         large = _large(path, known)  # held while it is read: other threads may take its position in the cache
         return read_at(large.file, 0, HEAD_BYTES)
     with Path(path).open("rb", buffering=0) as file:
-        return file.read(HEAD_BYTES)
+        return read_at(file, 0, HEAD_BYTES)
 
 
 @functools.lru_cache(maxsize=1 << 16)  # 30 MB of names at most, in a run of any length

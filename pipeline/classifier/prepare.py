@@ -20,7 +20,7 @@ from phosphene.pipeline.augment.views import augmented_views, parse_augmentation
 from phosphene.pipeline.backbones.backbone import Backbone
 from phosphene.pipeline.backbones.domain_shift import tiles_domain_shift
 from phosphene.pipeline.strategies.build import backbones_of, make_estimator
-from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model
+from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model, Outputs
 from phosphene.pipeline.strategies.recipe import Amount, Recipe, StrategyChoice, choose_strategy
 from phosphene.pipeline.tiles.render import Tiles, render
 
@@ -128,8 +128,8 @@ class Prepared:
         oof[fit.oof_indices] = fit.oof_log_proba
         unseen, log_proba = None, oof[kept]
         if len(held):
-            unseen = self.features(fit.model, held), source[held]
-            log_proba = self.estimator.predict_log_proba(fit.model, held)
+            outputs = self._outputs(fit.model, held)
+            unseen, log_proba = (np.asarray(outputs.projected), source[held]), outputs.log_proba
         rows = self.features(fit.model, windows)
         return Novelty.fit(
             rows, source[windows], self.manifest.items, learned.groups[kept], log_proba, unseen
@@ -137,13 +137,17 @@ class Prepared:
 
     def features(self, model: Model, indices: np.ndarray) -> np.ndarray:
         """Return the features that a model decides by: float32 (n, n_features)."""
+        return np.asarray(self._outputs(model, indices).projected)
+
+    def _outputs(self, model: Model, indices: np.ndarray) -> Outputs:
+        """Return what a model says of windows, with all features that it decides by."""
 
         def whole(rows: np.ndarray, start: int) -> np.ndarray:
             placed = np.zeros((len(rows), model.n_features), np.float32)
             placed[:, start : start + rows.shape[1]] = rows
             return placed
 
-        return np.asarray(self.estimator.outputs(model, indices, whole).projected)
+        return self.estimator.outputs(model, indices, whole)
 
     def evaluate(self, classifier: Classifier, split: Split) -> Evaluation:
         """Judge a classifier on the test items."""

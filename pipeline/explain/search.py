@@ -200,12 +200,12 @@ def _regions(
         masks = [_closed(mask) for mask in masks]
     without = asked([~mask for mask in masks])
     gain = np.nan_to_num(whole - without, nan=-np.inf)
-    if gain.max() < SLACK:
-        gain = np.nan_to_num(asked(masks), nan=-np.inf)
-        gain = gain - gain.min(initial=np.inf, where=np.isfinite(gain))
+    alone = asked(masks) if gain.max() < SLACK else None
+    if alone is not None:
+        gain = np.nan_to_num(alone - np.nanmin(alone, initial=np.inf), nan=-np.inf)
     index = int(np.argmax(gain >= MOST_OF_IT * gain.max()))
-    (alone,) = asked([masks[index]])
-    return KeptCells(masks[index], float(expit(alone))), float(expit(without[index]))
+    (kept,) = asked([masks[index]]) if alone is None else alone[index : index + 1]
+    return KeptCells(masks[index], float(expit(kept))), float(expit(without[index]))
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -189,6 +190,7 @@ _JOIN, _EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 _LARGEST_JSON = 64 * 1024
 _JSON_S = 10.0
 _SWEEP_EVERY_S = 15.0
+_LEFT_S = 2.0
 BUSY = "busy: many files are waiting; try again in a moment"
 _HEADERS = {
     # Also keeps the browser from asking any other machine for anything.
@@ -310,6 +312,7 @@ class Gate:
 
     def __init__(self, app: Any, hosts: frozenset[str], visits: Visits) -> None:
         self.app, self.hosts, self.visits = app, hosts, visits
+        self._streams = Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it through."""
@@ -328,17 +331,33 @@ class Gate:
                 self._join(json.loads(body))
             receive = _again(body or b"", receive)
         if refused is None and scope["path"] == _EVENTS:
-            receive = self._watched(request.query_params.get("session_hash", ""), receive)
-        await (refused or self.app)(scope, receive, _with_headers(send))
+            await self._stream(request.query_params.get("session_hash", ""), scope, receive, send)
+        else:
+            await (refused or self.app)(scope, receive, _with_headers(send))
 
-    def _watched(self, session: str, receive: Receive) -> Receive:
+    async def _stream(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the events of a session through, and note where its visitor breaks them off."""
+        broken_off = False
+
         async def watched() -> Message:
+            nonlocal broken_off
             message = await receive()
-            if message["type"] == "http.disconnect":
-                self.visits.leave(session)
+            broken_off = broken_off or message["type"] == "http.disconnect"
             return message
 
-        return watched
+        self._streams[session] += 1
+        try:
+            await self.app(scope, watched, _with_headers(send))
+        finally:
+            self._streams[session] -= 1
+            self._streams += Counter()  # forgets sessions without a stream
+            if broken_off:
+                asyncio.get_running_loop().call_later(_LEFT_S, self._leave, session)
+
+    def _leave(self, session: str) -> None:
+        """Delete what waits of a session, unless it has opened another stream: the page does between two events."""
+        if not self._streams[session]:
+            self.visits.leave(session)
 
     def _join(self, found: dict[str, Any]) -> None:
         for token in found.get("data") or ():

@@ -1,5 +1,6 @@
 """`phosphene explain`: regions in raw units, a picture, and one clear line for wrong use."""
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -29,7 +30,11 @@ def test_regions_are_listed_and_drawn(folder, phosphene):
     assert first["start_s"] < planted.stretch[1]
     assert first["stop_s"] > planted.stretch[0]
     assert 0 <= first["low_hz"] < first["high_hz"] <= 4000
-    assert first["weight"] > 0.05  # of a fiftieth of the cells
+    low, high, top = (np.log(1 + hz / 700) for hz in (first["low_hz"], first["high_hz"], 4000))
+    share = (
+        (first["stop_s"] - first["start_s"]) / 2 * (high - low) / top
+    )  # of the seconds and of the mel scale
+    assert first["weight"] > 3 * share > 0
     assert done.json["probability_of_regions_alone"] > done.json["probability_without_regions"]
     assert 0 < done.json["sufficient_share"] <= 1
     assert done.json["queries"] > 20

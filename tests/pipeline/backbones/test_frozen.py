@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from bodies import Backwards
 
 from phosphene.converters import ParameterError
 from phosphene.pipeline.backbones import frozen as module
@@ -154,18 +154,7 @@ def test_a_fused_form_that_does_not_work_is_not_taken(lite0, monkeypatch, fault)
 
 
 def test_a_normalisation_that_runs_before_its_convolution_is_not_folded(lite0):
-    class Backwards(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-
-        def forward(self, images):
-            return self.first(self.second(images))
-
-    body = Backwards().eval()
-    body.second.running_var *= 4
-    body.second.running_mean += 1
-    backwards, tiles = replace(lite0, body=body), tiles_of(lite0)
+    backwards, tiles = replace(lite0, body=Backwards().eval()), tiles_of(lite0)
     expected = plain(backwards, ("first",), tiles)
     assert_same(freeze(backwards, ("first",)).maps(tiles), expected)
     folded = freeze(backwards, ("first",), form="fused").maps(tiles)

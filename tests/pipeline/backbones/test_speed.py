@@ -4,6 +4,7 @@ import threading
 
 import pytest
 import torch
+from bodies import Backwards
 from torch import nn
 
 from phosphene.pipeline.backbones.backbone import keep_memory
@@ -47,15 +48,5 @@ def test_a_folded_body_answers_as_before_and_leaves_the_body_alone():
 
 
 def test_a_body_whose_parts_run_in_another_order_is_returned_itself():
-    class Backwards(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.first, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-
-        def forward(self, images):
-            return self.first(self.second(images))
-
     body = Backwards()
-    body.second.running_var *= 4
-    body.second.running_mean += 1
     assert fold_batch_norms(body, size=8) is body

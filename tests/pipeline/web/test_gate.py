@@ -210,8 +210,9 @@ def test_when_too_many_wait_it_says_busy(ask, visits):
     assert ask("POST", "/upload?name=a.wav", content=b"x").status_code == 200
 
 
-def events_until_the_visitor_leaves(visits, session):
-    """Open the stream of a session before a page that waits, and break it off."""
+def events_until_the_visitor_leaves(visits, session, *, again=False):
+    """Open the stream of a session before a page that waits, and break it off; perhaps open another meanwhile."""
+    left = asyncio.Event()
 
     async def page(scope, receive, send):
         while (await receive())["type"] != "http.disconnect":
@@ -221,15 +222,33 @@ def events_until_the_visitor_leaves(visits, session):
         "type": "http", "method": "GET", "path": "/gradio_api/queue/data", "headers": [],
         "query_string": f"session_hash={session}".encode(),
     }  # fmt: skip
-    messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
 
-    async def receive():
-        return next(messages)
+    async def waits():
+        await left.wait()
+        return {"type": "http.disconnect"}
 
-    asyncio.run(Gate(page, frozenset(), visits)(scope, receive, None))
+    async def visit():
+        gate = Gate(page, frozenset(), visits)
+        messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+
+        async def receive():
+            return next(messages)
+
+        other = asyncio.create_task(gate(scope, waits, None)) if again else None
+        await gate(scope, receive, None)
+        await asyncio.sleep(3 * module._LEFT_S)
+        waiting = [visit.title for visit in visits._all.values() if visit.file.exists()]
+        left.set()
+        if other:
+            await other
+        await asyncio.sleep(3 * module._LEFT_S)
+        return waiting
+
+    return asyncio.run(visit())
 
 
-def test_an_upload_goes_with_the_visitor_who_leaves(ask, visits, tmp_path):
+def test_an_upload_goes_with_the_visitor_who_leaves(ask, visits, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LEFT_S", 0.05)
     token = ask("POST", "/upload?name=a.wav", content=b"x").json()["token"]
     ask("POST", "/gradio_api/queue/join", json={"data": [token], "session_hash": "one"})
     ask("GET", "/gradio_api/queue/data?session_hash=one")  # ends by itself: all that was asked for is done
@@ -237,6 +256,15 @@ def test_an_upload_goes_with_the_visitor_who_leaves(ask, visits, tmp_path):
     assert whole(tmp_path) == ["a.wav"]
     events_until_the_visitor_leaves(visits, "one")
     assert whole(tmp_path) == []
+
+
+def test_an_upload_stays_where_the_page_opens_another_stream(ask, visits, tmp_path, monkeypatch):
+    """As it does where the ticks of a review end a stream just before an upload is asked for."""
+    monkeypatch.setattr(module, "_LEFT_S", 0.05)
+    token = ask("POST", "/upload?name=a.wav", content=b"x").json()["token"]
+    ask("POST", "/gradio_api/queue/join", json={"data": [token], "session_hash": "one"})
+    assert events_until_the_visitor_leaves(visits, "one", again=True) == ["a.wav"]
+    assert whole(tmp_path) == []  # with the other one
 
 
 def test_images_are_found_by_their_token_alone(ask, visits):
