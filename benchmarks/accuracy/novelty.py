@@ -82,9 +82,8 @@ def without(table: Prepared, split: Split, target: int) -> Figures:
     fit = table.estimator.fit(indices, targets, groups, n_classes=int(targets.max()) + 1)
     some = choose_points(targets, fit.model.n_features)
     rows = table.features(fit.model, indices[some])
-    oof = np.full((len(indices), int(targets.max()) + 1), np.nan)
-    oof[fit.oof_indices] = fit.oof_log_proba
-    novelty = Novelty.fit(rows, source[indices[some]], manifest.items, groups[some], oof[some])
+    oof = fit.oof_of_all(len(indices))[some]
+    novelty = Novelty.fit(rows, source[indices[some]], manifest.items, groups[some], oof)
     tests = table.cut.indices(split.test)
     outputs = table.estimator.outputs(fit.model, tests, novelty.project)
     items, log_proba = table.cut.average(outputs.log_proba, tests)

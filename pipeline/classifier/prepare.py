@@ -124,9 +124,7 @@ class Prepared:
                 held = self.cut.indices(split.test, failed=self._failed)
         kept = seen[choose_points(learned.targets[seen], fit.model.n_features)]
         windows, source = learned.indices[kept], self.cut.source
-        oof = np.full((len(learned.indices), fit.oof_log_proba.shape[1]), np.nan)
-        oof[fit.oof_indices] = fit.oof_log_proba
-        unseen, log_proba = None, oof[kept]
+        unseen, log_proba = None, fit.oof_of_all(len(learned.indices))[kept]
         if len(held):
             outputs = self._outputs(fit.model, held)
             unseen, log_proba = (np.asarray(outputs.projected), source[held]), outputs.log_proba

@@ -47,6 +47,12 @@ class Fit:
     notes: dict[str, Any] = field(default_factory=dict)
     searches: tuple[Any, ...] = ()
 
+    def oof_of_all(self, n: int) -> np.ndarray:
+        """Return out-of-fold log-probabilities of all `n` rows given to `fit`: (n, n_classes); NaN where none is."""
+        found = np.full((n, self.oof_log_proba.shape[1]), np.nan)
+        found[self.oof_indices] = self.oof_log_proba
+        return found
+
 
 Project = Callable[[np.ndarray, int], np.ndarray]
 """A linear map of features float32 (n, width), given the index of the first, to float32 (n, n_dims); parts add up."""
