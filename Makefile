@@ -25,9 +25,10 @@ demo: install
 gallery: install
 	$(BIN)/phosphene list --gallery gallery $(if $(PHOSPHENE_DATA),--data "$(PHOSPHENE_DATA)")
 
-# Two processes, each file of tests in one of them: what a file shares is made once. The slow tests have the machine alone.
+# Two processes, each file of tests in one of them: what a file shares is made once. A process that crashes ends the run
+# by the name of its test: one that takes its place may wait for ever. The slow tests have the machine alone.
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

@@ -117,10 +117,22 @@ def _block(samples: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, np.ndarra
         feature.spectral_bandwidth(S=spectrum, sr=RATE_HZ, centroid=centroid),
         feature.spectral_rolloff(S=spectrum, sr=RATE_HZ),
         feature.spectral_flatness(S=power, power=1.0),
-        feature.zero_crossing_rate(held, frame_length=N_FFT, hop_length=HOP_LENGTH, center=False),
+        _zero_crossing_rate(held)[None],
         feature.rms(y=samples, frame_length=N_FFT, hop_length=HOP_LENGTH, center=False),
     )
     return np.concatenate(features).astype(np.float32), mel_bands @ power
+
+
+def _zero_crossing_rate(samples: np.ndarray) -> np.ndarray:
+    """Return the share of the samples of each frame whose sign is not that of the sample before, (frames,).
+
+    Equal to `librosa.feature.zero_crossing_rate`, whose compiled loop is not called: where two processes compile it
+    for the first time at once, the next one to load it may crash (numba issue 10128).
+    """
+    is_below = samples < -1e-10
+    changes = np.concatenate([[0], np.cumsum(is_below[1:] != is_below[:-1])])
+    first = np.arange(0, len(samples) - N_FFT + 1, HOP_LENGTH)
+    return np.asarray((changes[first + N_FFT - 1] - changes[first]) / N_FFT)
 
 
 @cache

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from phosphene.converters import Audio
+from phosphene.pipeline.augment.views import augment, parse_augmentations
 from phosphene.pipeline.features import audio, feature_sets
 from phosphene.pipeline.features.audio import FRAME_NAMES, RATE_HZ, STATISTICS, frame_features
 
@@ -58,6 +59,24 @@ def test_coefficients_and_their_changes_are_those_of_librosa(noise, frames):
 )
 def test_one_number_a_frame_is_that_of_librosa(noise, frames, name, oracle):
     np.testing.assert_allclose(frames[name], oracle(noise)[0], rtol=1e-4, atol=1e-6)
+
+
+def test_crossings_of_zero_are_those_of_librosa_to_the_last_digit(noise):
+    quiet = noise * np.where(np.arange(len(noise)) % 5, 1, 1e-12).astype(np.float32)
+    quiet[::7] = -0.0
+    rate = frame_features(quiet)[FRAME_NAMES.index("zero_crossing_rate")]
+    assert rate.tolist() == librosa.feature.zero_crossing_rate(quiet)[0].tolist()
+
+
+def test_nothing_is_called_whose_compiled_form_another_process_may_have_broken(noise, monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("a generalised ufunc of numba")
+
+    monkeypatch.setattr("numba.np.ufunc.gufunc.GUFunc.__call__", refused)
+    with pytest.raises(AssertionError, match="generalised"):
+        librosa.feature.zero_crossing_rate(noise)
+    table(Audio(noise[None], RATE_HZ))
+    augment(Audio(noise[None], RATE_HZ), parse_augmentations("pitch", kind="audio"), np.random.default_rng(0))
 
 
 def test_bands_and_pitch_classes_are_those_of_librosa(noise, frames):
