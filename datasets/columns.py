@@ -38,7 +38,7 @@ class Locator:
         self.table = table
         self.root = table.parent.parent if table.parent.name.lower() in FOLDERS_OF_TABLES else table.parent
         self._by_name: dict[str, list[Path]] | None = None
-        self._folders: dict[Path, int] = {}
+        self._moved: dict[str, Path] = {}
 
     def find(self, cell: str, *, fold: str = "", deep: bool = True) -> tuple[Path, Fragment | None] | None:
         """Return a file and the part of it that a cell names; None where there is none; near its fold, of several.
@@ -57,14 +57,14 @@ class Locator:
         found = self._of_name(name, fold) if deep else None
         if found is None:
             return None
-        self._folders[found.parent] = self._folders.get(found.parent, 0) + 1
+        self._moved[cell] = found.parent
         return found, fragment
 
     def notes(self) -> list[str]:
         """Return what to say of files that were found by their names."""
-        if not self._folders:
+        if not self._moved:
             return []
-        count, folder = sum(self._folders.values()), next(iter(self._folders))
+        count, folder = len(self._moved), next(iter(self._moved.values()))
         return [
             f"{count} paths do not count from its folder; files of these names were found, such as in {folder}"
         ]

@@ -38,6 +38,7 @@ WORDS = {
     RELEASE: ("release", "released", "up"),
     SCROLL: ("scroll", "scrolled", "wheel", "scrollup", "scrolldown", "wheelup", "wheeldown"),
 }
+_TOUCHES = {"touchstart": PRESS, "touchmove": DRAG, "touchend": RELEASE, "touchcancel": RELEASE}
 _CODES = {word: code for code, words in WORDS.items() for word in words}
 _PREFIX = re.compile(r"(on)?(mouse|pointer)?(left|right|middle)?(mouse)?(button)?(?=.)")
 _NO_BUTTON = {"nobutton", "none", "no", "false", "", "0", "0.0", "-1", "nan", "null"}
@@ -167,16 +168,19 @@ def _word_code(word: str, all_words: Sequence[str]) -> int:
     if word.strip() in _MESSAGES:
         return _MESSAGES[word.strip()]
     bare = _bare(word)
-    # Browsers send a pointer event and a mouse event for the same thing.
-    family = re.sub("[^a-z]", "", word.lower()).removeprefix("on")
-    twin = "mouse" + family.removeprefix("pointer")
-    if family.startswith("pointer") and any(
-        re.sub("[^a-z]", "", w.lower()).removeprefix("on") == twin for w in all_words
-    ):
+    # Browsers send a pointer event and a mouse event for the same thing, and both after one of touch.
+    name, others = _browser_name(word), [_browser_name(one) for one in all_words]
+    if name.startswith("pointer") and "mouse" + name.removeprefix("pointer") in others:
         return OTHER
+    if name in _TOUCHES and not any(one.startswith(("mouse", "pointer")) for one in others):
+        return _TOUCHES[name]
     if bare in _CLICKS or bare in _DOUBLE_CLICKS:
         return CLICK if bare in _CLICKS else DOUBLE_CLICK
     return OTHER if bare in _OTHERS else _CODES.get(bare, UNKNOWN)
+
+
+def _browser_name(word: str) -> str:
+    return re.sub("[^a-z]", "", word.lower()).removeprefix("on")
 
 
 def known_words() -> str:

@@ -43,7 +43,8 @@ class MouseReader(Reader):
     of the file, in fragments also. A file with `client timestamp` and `record timestamp` is read by the
     client's clock.
 
-    `mousedown`, `mouseup` and `click` of one click are one press and one release; `dblclick` adds none. Events of other
+    `mousedown`, `mouseup` and `click` of one click are one press and one release; `dblclick` adds none. `touchstart`,
+    `touchmove` and `touchend` press, drag and release where there are no mouse events beside them. Events of other
     kinds (`mouseleave`, `keydown`) are left out. Without a column of events all rows are moves.
 
     Rows in which both x and y are 65535 are the recorder's mark for a lost pointer: they carry no position, are

@@ -313,7 +313,13 @@ def test_paths_of_another_system_or_computer_are_found_by_their_names(tmp_path):
     path = table(tmp_path, "path,label", ["audio\\0.wav,a", "C:\\Users\\ann\\1.wav,b"])
     manifest = open_manifest(path)
     assert [item.path.name for item in manifest.items] == ["0.wav", "1.wav"]
-    assert any("files of these names were found" in note for note in manifest.notes)
+    assert any("2 paths" in note and "files of these names were found" in note for note in manifest.notes)
+
+
+def test_each_path_that_is_found_by_its_name_is_counted_once(tmp_path):
+    sounds(tmp_path, "audio/0.wav", "audio/1.wav")
+    manifest = open_manifest(table(tmp_path, "id,label", ["0,a", "1,b"]))
+    assert any("2 paths" in note and "files of these names were found" in note for note in manifest.notes)
 
 
 def test_two_files_of_a_name_are_not_guessed(tmp_path):

@@ -327,6 +327,20 @@ def test_pointer_events_beside_mouse_events_count_once(write):
     assert is_noted(session, "11 events", "left out")
 
 
+def test_a_finger_presses_drags_and_lifts(write):
+    touches = dict.fromkeys(range(120), "touchmove") | {0: "touchstart", 60: "touchend", 61: "touchstart"}
+    path = write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=touches | {119: "touchcancel"}), "a.csv")
+    assert recognise(path) == "mouse"
+    assert counts(read(path)) == [0, 116, 2, 2, 0]
+
+
+def test_touch_events_beside_mouse_events_count_once(write):
+    events = dict(CLICKS) | {39: "touchstart", 44: "touchend"}
+    session = read(write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=events), "a.csv"))
+    assert counts(session)[2:] == [3, 3, 0]
+    assert is_noted(session, "2 events", "left out")
+
+
 @pytest.mark.parametrize("true", ["True", "1", "true", "yes"])
 def test_a_column_that_says_whether_a_button_is_pressed(write, true):
     held = dict.fromkeys(range(50, 60), true)
