@@ -26,12 +26,14 @@ gallery: install
 	$(BIN)/phosphene list --gallery gallery $(if $(PHOSPHENE_DATA),--data "$(PHOSPHENE_DATA)")
 
 # Two processes, each file of tests in one of them: what a file shares is made once. A process that crashes ends the run
-# by the name of its test: one that takes its place may wait for ever. The slow tests have the machine alone.
+# by the name of its test: one that takes its place may wait for ever.
+IN_TWO := -n 2 --dist loadfile --max-worker-restart 0
+
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
+	$(BIN)/python -m pytest $(IN_TWO)
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(IN_TWO)
 
 test-web: install
 	$(BIN)/python -m pytest -m web

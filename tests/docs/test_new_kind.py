@@ -70,6 +70,7 @@ def phosphene(installed, *commands):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_kind_that_another_package_brings(installed, clouds, tmp_path):
     ring, model = clouds / "ring" / "0.points", tmp_path / "model"
     converted, trained, predicted = phosphene(

@@ -26,6 +26,7 @@ def test_examples_run(page, tmp_path):
     assert len(done.stdout.splitlines()) >= code.count("print(")
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("mkdocs")
     subprocess.run(["make", "-s", "types"], cwd=ROOT, check=True)

@@ -252,6 +252,7 @@ def test_a_program_that_cannot_start(pe):
     assert parser.parse(pe).problem == "LIEF crashed or ran out of memory"
 
 
+@pytest.mark.slow
 def test_a_child_killed_between_files_is_replaced(parser, pe):
     assert parser.parse(pe).format == "pe"
     parser._child.kill()
@@ -277,6 +278,7 @@ def test_threads_share_one_child(parser, pe, macho):
     assert [f.format for f in found] == ["pe", "macho"] * 20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_starts_a_child_of_its_own(pe):
     code = (

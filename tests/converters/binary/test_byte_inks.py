@@ -88,6 +88,7 @@ def test_the_first_byte_is_shown_by_its_class(data, view):
         assert tuple(pixel) == (CLASS_COLOURS[slow_class(behind[0])] if behind else OUTSIDE)
 
 
+@pytest.mark.slow
 @given(st.binary(min_size=640, max_size=640), st.randoms(use_true_random=False))
 def test_order_within_a_pixel_is_no_matter(data, random):
     cells = [random.sample(data[at : at + 10], 10) for at in range(0, 640, 10)]

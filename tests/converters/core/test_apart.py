@@ -85,6 +85,7 @@ def test_errors_and_what_a_library_prints_pass_through(file):
     assert fault(file) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("question", "why"),
     [(spin, "takes longer than 1 s"), (fill, "needs more than 256 MB"), (die, "died (SIGSEGV)")],
@@ -102,6 +103,7 @@ def test_a_file_that_is_too_much_is_named_and_not_tried_again(file, question, wh
     assert ask(number_of, file)[0] == "a.txt"
 
 
+@pytest.mark.slow
 def test_what_other_files_left_in_memory_is_no_fault_of_the_next(tmp_path):
     limits = FileLimits(5.0, 512)
     first, second = (ask(hold, tmp_path / name, limits=limits) for name in "ab")

@@ -67,6 +67,7 @@ def test_marks_by_hand():
     assert value[4:].tolist() == [[-1] * 4, [-2] * 4]
 
 
+@pytest.mark.slow
 @given(trace=sessions(), pause_s=st.sampled_from([0.1, 1, 3]))
 def test_marks_agree_with_formulas_over_whole_arrays(trace, pause_s):
     n, origin = len(trace.time_s), kinematics.origins(trace.time_s, pause_s=pause_s)

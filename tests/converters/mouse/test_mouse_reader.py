@@ -329,7 +329,9 @@ def test_pointer_events_beside_mouse_events_count_once(write):
 
 def test_a_finger_presses_drags_and_lifts(write):
     touches = dict.fromkeys(range(120), "touchmove") | {0: "touchstart", 60: "touchend", 61: "touchstart"}
-    path = write("t,event,x,y\n" + rows("{s},{event},{x},{y}", events=touches | {119: "touchcancel"}), "a.csv")
+    path = write(
+        "t,event,x,y\n" + rows("{s},{event},{x},{y}", events=touches | {119: "touchcancel"}), "a.csv"
+    )
     assert recognise(path) == "mouse"
     assert counts(read(path)) == [0, 116, 2, 2, 0]
 

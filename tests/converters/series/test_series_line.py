@@ -166,6 +166,7 @@ def test_upside_down_values_give_the_picture_upside_down(values):
         assert nearly_equal(pixels(-values, fill=fill), pixels(values, fill=fill)[::-1])
 
 
+@pytest.mark.slow
 @given(values=series)
 def test_backwards_values_give_the_mirrored_picture(values):
     # Where a column has more than four samples, of equal extremes the first is taken.

@@ -43,6 +43,7 @@ def test_pixels_are_shares_of_responses_above_a_bias(series):
     )  # the last bits of a float32 may tip one sample
 
 
+@pytest.mark.slow
 def test_dilations_are_those_of_minirocket(series):
     aeon = pytest.importorskip("aeon.transformations.collection.convolution_based")
     theirs = aeon.MiniRocket(random_state=0)

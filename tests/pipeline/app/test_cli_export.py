@@ -25,6 +25,7 @@ def model(tmp_path_factory):
     return saved(series(), ["a", "b"] * 6, "scalogram(size=64)", tmp_path_factory.mktemp("model"))
 
 
+@pytest.mark.slow
 def test_a_view_that_has_no_form_as_a_graph_is_named(model, tmp_path, phosphene):
     done = phosphene("export", model, tmp_path / "model.onnx", "--from-signal")
     assert done.status == 2

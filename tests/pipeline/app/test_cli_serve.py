@@ -7,6 +7,7 @@ import pytest
 from phosphene.pipeline.web.serve import ServeOptions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -158,6 +158,7 @@ def check(run, cpu_s, most_kb, unmapped_kb, *, usual=(0.0, 0, 0)):
     assert unmapped_kb - usual[2] < MOST_KB
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)  # by the clock: what waits takes no time of the processor
 @pytest.mark.parametrize("name", CASES)
 def test_convert_draws_the_others_and_names_the_file(measured, folder, tmp_path, name):

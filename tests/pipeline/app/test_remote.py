@@ -79,6 +79,7 @@ def images(found):
     return {name: data for name, data in found.items() if not name.startswith("manifest-")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["png", "parquet", "webdataset"])
 def test_convert_gives_the_same_images_and_resumes(store, raw, tmp_path, form, monkeypatch):
     monkeypatch.setattr(forms, "PER_SHARD", 4)
@@ -131,6 +132,7 @@ def model(raw, tmp_path_factory):
     return folder / "model"
 
 
+@pytest.mark.slow
 def test_predict_names_the_files_as_they_are_called_there(store, raw, model, tmp_path):
     classifier = Classifier.load(model)
     predict(classifier, [str(raw)], out=tmp_path / "here.csv", workers=1)

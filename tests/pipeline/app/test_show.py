@@ -109,6 +109,7 @@ def test_where_nothing_can_be_drawn_there_is_no_picture(phosphene, tmp_path):
     assert not (tmp_path / "no.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("pattern", "kind"),

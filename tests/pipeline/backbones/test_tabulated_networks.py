@@ -31,6 +31,7 @@ def pictures(n: int, channels: int = 1, size: int = 40) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n, size, size, channels), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @networks(*LARGE)
 def test_each_learns_in_one_step_and_answers(name):
     backbone = small(name)

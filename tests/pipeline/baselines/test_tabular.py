@@ -92,6 +92,7 @@ def test_hard_cases_are_answered(model, kind):
         assert trained.notes["left_out_accuracy"] is None
 
 
+@pytest.mark.slow
 def test_groups_are_left_out_whole():
     # Rows of a group are all but alike and its class is drawn by lot: who sees a row's group knows the row.
     random = np.random.default_rng(0)
@@ -158,6 +159,7 @@ def test_oof_log_proba_is_that_of_fits_without_the_fold(model):
         np.testing.assert_allclose(found, softmax(expected, axis=1), atol=5e-3)
 
 
+@pytest.mark.slow
 def test_the_setting_is_that_of_the_best_brier_score():
     table, targets = blobs(45)
     _, trained = fitted("logistic", table, targets, 45)
@@ -237,6 +239,7 @@ def test_size_counts_what_is_nested():
     assert nodes < size_bytes(forest) < nodes + 2000
 
 
+@pytest.mark.slow
 def test_fits_warn_of_nothing(recwarn):
     for model in LEARNERS:
         fitted(model, *blobs(30, 3), 30)

@@ -56,6 +56,7 @@ def network(models):
     return models["networks"][1]
 
 
+@pytest.mark.slow
 def test_a_new_process_gives_the_same_probabilities(models, files):
     paths = sorted(map(str, files.glob("*/*.csv")))[::3]
     script = (

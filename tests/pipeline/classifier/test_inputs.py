@@ -181,6 +181,7 @@ def test_predictions_are_a_table(learned):
     assert "<table" in predictions._repr_html_()
 
 
+@pytest.mark.slow
 def test_cross_validation_of_arrays_is_a_table_too():
     found = ph.cross_validate(*waves(20), RECIPE, progress=False)
     assert found.accuracy >= 0.8

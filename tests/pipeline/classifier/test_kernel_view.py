@@ -33,6 +33,7 @@ def training(tmp_path_factory):
     patch.undo()
 
 
+@pytest.mark.slow
 def test_a_probe_of_series_has_the_view_and_weighs_it(training):
     made, folder, _ = training
     views = made.classifier.views

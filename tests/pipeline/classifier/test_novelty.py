@@ -142,6 +142,7 @@ def test_items_are_compared_some_at_a_time_with_the_same_result(monkeypatch):
     assert at_once[1][3].tolist() == np.argsort(by_item)[:3].tolist()
 
 
+@pytest.mark.slow
 def test_many_items_are_compared_in_little_memory():
     rng = np.random.default_rng(7)
     rows, targets = clusters(rng, 1000)

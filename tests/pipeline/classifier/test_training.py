@@ -41,6 +41,7 @@ def test_a_probe_learns_and_says_how_well(series):
     assert done.classifier.notes["metrics"]["accuracy"] == done.scores.accuracy
 
 
+@pytest.mark.slow
 def test_a_learning_curve_rises_to_the_accuracy_out_of_fold_and_is_kept(series, tmp_path):
     done = train(series, PROBE, valid="none", curve=(0.3, 0.6), out=tmp_path / "model", progress=False)
     curve = Classifier.load(tmp_path / "model").notes["learning_curve"]
@@ -50,6 +51,7 @@ def test_a_learning_curve_rises_to_the_accuracy_out_of_fold_and_is_kept(series, 
     assert "learning_curve" not in train(series, PROBE, valid="none", progress=False).classifier.notes
 
 
+@pytest.mark.slow
 def test_groups_stay_whole_on_a_learning_curve(series):
     """Each item is there three times, as one group: were copies on both sides, all would be right."""
     items = [replace(item, label="ab"[k % 2]) for k, item in enumerate(open_manifest(series).items)]
@@ -64,6 +66,7 @@ def test_groups_stay_whole_on_a_learning_curve(series):
     assert all(point["accuracy"] < 0.85 for point in done.classifier.notes["learning_curve"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(series):
     first, second = (cross_validate(series, PROBE, progress=False) for _ in range(2))
     assert [fold.scores for fold in first.folds] == [fold.scores for fold in second.folds]
@@ -78,6 +81,7 @@ def test_folds_of_the_manifest_are_kept(series):
     assert [(fold.name, fold.scores.n) for fold in done.folds] == [("0", 15), ("1", 15)]
 
 
+@pytest.mark.slow
 def test_ranges_of_values_are_those_of_the_items_that_each_fold_learns_from(tmp_path):
     generator = np.random.default_rng(0)
     for k in range(12):
@@ -145,6 +149,7 @@ def test_nothing_held_out_means_no_scores(series):
     assert train(series, PROBE, valid="none", progress=False).scores is None
 
 
+@pytest.mark.slow
 def test_shuffled_labels_teach_nothing(series):
     """The control: held-out figures must fall to chance when labels mean nothing."""
     manifest = open_manifest(series)
@@ -153,6 +158,7 @@ def test_shuffled_labels_teach_nothing(series):
     assert cross_validate(replace(manifest, items=items), AUTO, progress=False).accuracy < 0.65
 
 
+@pytest.mark.slow
 def test_long_recordings_are_cut_and_get_one_answer_each(sounds, tmp_path):
     import soundfile
 

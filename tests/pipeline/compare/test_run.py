@@ -99,6 +99,7 @@ def test_every_method_is_a_row_over_the_same_folds(tmp_path):
     assert len((tmp_path / "out" / "benchmark.csv").read_text().splitlines()) == 1 + len(rows)
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_twice(tmp_path):
     table = write_series(tmp_path / "waves", folds=2)
     first = benchmark(table, RECIPE, methods="summary + nearest", progress=False)
@@ -167,6 +168,7 @@ class _Faulty(Estimator):
         return np.zeros((len(indices), model))
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
     from phosphene.pipeline.compare import run
 
@@ -186,6 +188,7 @@ def test_a_method_that_fails_is_a_row_with_its_error(tmp_path, monkeypatch):
     assert summary.verdict.startswith("No verdict")
 
 
+@pytest.mark.slow
 def test_data_without_a_split_gets_folds_and_a_warning(tmp_path):
     table = write_series(tmp_path / "waves", folds=0)
     summary = benchmark(table, RECIPE, methods="majority", progress=False)
@@ -193,6 +196,7 @@ def test_data_without_a_split_gets_folds_and_a_warning(tmp_path):
     assert any("folds" in warning for warning in summary.sets[0].warnings)
 
 
+@pytest.mark.slow
 def test_copies_across_folds_are_refused_unless_told(tmp_path):
     table = write_series(tmp_path / "waves")
     (tmp_path / "waves" / "2.csv").write_bytes((tmp_path / "waves" / "0.csv").read_bytes())
@@ -202,6 +206,7 @@ def test_copies_across_folds_are_refused_unless_told(tmp_path):
     assert any("0.csv" in warning for warning in summary.sets[0].warnings)
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_read_are_left_out_for_all(tmp_path):
     table = write_series(tmp_path / "waves", folds=2)
     (tmp_path / "waves" / "5.csv").write_text("not, a; number\n\x00")

@@ -82,6 +82,7 @@ def overlap(explanation, stretch, quantity):
     return common / min(high - low, stretch[1] - stretch[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", VIEWS)
 def test_finds_what_was_planted(kind, explained):
     found = []
@@ -212,6 +213,7 @@ def test_of_many_windows_little_is_asked():
     assert found.importance.argmax() == 89
 
 
+@pytest.mark.slow
 def test_a_map_of_shuffled_weights_is_another_one(classifiers, sound):
     planted, explanation = sound
     again = ph.explain(classifiers("audio"), planted.signal, label=PLANTED)
@@ -220,6 +222,7 @@ def test_a_map_of_shuffled_weights_is_another_one(classifiers, sound):
     assert similarity(explanation, other) < 0.7
 
 
+@pytest.mark.slow
 def test_windows_are_put_together_on_the_time_of_the_item(classifiers):
     noise = plant("audio", 2, seed=5)[0].signal.samples
     planted = plant("audio", 2, seed=7)[1]
@@ -300,6 +303,7 @@ def test_what_is_removed_is_gone_and_the_rest_stays():
     assert len(remove(grid, np.ones((1, 150), bool)).time_s) == 2
 
 
+@pytest.mark.slow
 def test_long_sound_is_muted_piece_by_piece():
     rng = np.random.default_rng(0)
     sound = ph.Audio(0.1 * rng.standard_normal(8000 * 60), 8000)

@@ -85,6 +85,7 @@ def _changed(before: dict[str, torch.Tensor], module: torch.nn.Module) -> bool:
     return any(not torch.equal(value, before[name]) for name, value in module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_scratch_learns_stripes(lenet, capsys):
     learn = learner(_loaders(lenet, 96), lenet)
     scratch(learn, epochs=8)
@@ -122,6 +123,7 @@ def test_finetune_changes_all_layers_and_never_the_backbone(small):
     assert not learn.model.training
 
 
+@pytest.mark.slow
 def test_earlier_layers_learn_at_lower_rates(small):
     learn = learner(_loaders(small), small)
     finetune(learn, epochs=1, schedule=Schedule(lr=1e-2))
@@ -139,6 +141,7 @@ def test_three_groups_hold_every_parameter_once(name):
     assert [id(p) for group in groups for p in group] == [id(p) for p in model.parameters()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", [train_head, finetune, scratch])
 def test_a_seed_decides_everything_and_changes_nothing_outside(strategy, lenet):
     drawn = random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state()
@@ -220,6 +223,7 @@ class Watcher:
         return _Watcher()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_copies", [0, 2])
 def test_a_head_on_kept_features_is_the_head_that_the_whole_network_would_have_learned(
     tiles, small, n_copies
@@ -249,6 +253,7 @@ def test_mixed_pictures_are_seen_by_the_body_in_every_epoch(tiles, small):
     assert sum(calls) == 2 * (36 + 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -269,6 +274,7 @@ def test_a_schedule_gives_equal_networks_for_equal_seeds(tiles, lenet, schedule)
     assert not np.array_equal(answers[0], answers[2])
 
 
+@pytest.mark.slow
 def test_the_first_stages_learn_last_in_a_gradual_schedule(tiles, small):
     from fastai.callback.core import Callback
 
@@ -285,6 +291,7 @@ def test_the_first_stages_learn_last_in_a_gradual_schedule(tiles, small):
     assert _changed(before, learn.model[0][0])
 
 
+@pytest.mark.slow
 def test_the_norms_of_frozen_stages_stay_as_they_are(tiles, small):
     learn = learner(_tile_loaders(tiles, small), small)
     finetune(learn, epochs=3, schedule=Schedule(unfreeze="gradual", lr=1e-12))
@@ -331,6 +338,7 @@ def test_bfloat16_trains_on_a_cpu_when_it_is_demanded(tiles, lenet, monkeypatch)
     assert not any(type(cb).__name__ == "BrainFloat" for cb in learner(learn.dls, lenet).cbs)
 
 
+@pytest.mark.slow
 def test_a_found_rate_leaves_the_network_as_it_was_and_is_drawn(tiles, lenet, tmp_path):
     learn = learner(_tile_loaders(tiles, lenet), lenet)
     learn.unfreeze()

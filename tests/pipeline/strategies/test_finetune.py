@@ -48,6 +48,7 @@ def test_answers_are_the_mean_of_the_networks_probabilities(series):
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(series):
     def answers(seed):
         done = train(series, _lenet("scratch", epochs=1, seed=seed), valid="none", progress=False)
@@ -297,6 +298,7 @@ def test_grey_tiles_reach_the_network_as_three_equal_channels(monkeypatch, serie
     )  # files of weights stay those of the network for three colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["head", "scratch"])
 def test_the_search_for_a_rate_leaves_its_plot_beside_the_classifier(strategy, series, tmp_path):
     arch = "lenet" if strategy == "scratch" else "efficientnet_lite0"

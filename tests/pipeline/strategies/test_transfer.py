@@ -46,6 +46,7 @@ def test_a_probe_tells_its_depth_and_how_good_each_depth_is(probed):
     assert max(told["oof_accuracy"].values()) > 0.8
 
 
+@pytest.mark.slow
 def test_of_many_items_the_best_stages_alone_are_used(series, monkeypatch):
     monkeypatch.setattr(probe, "MOST_AT_ALL_LAYERS", 5)
     manifest = open_manifest(series).with_folds(3, seed=0)
@@ -75,6 +76,7 @@ def test_many_tiles_are_looked_at_once_for_all_folds(series, monkeypatch):
         assert torch.equal(alone.model.tensors()["head.weight"], expected)
 
 
+@pytest.mark.slow
 def test_items_are_answered_for_in_parts(probed, series, monkeypatch):
     items = open_manifest(series).items
     whole, _ = probed.log_probabilities(items, workers=1, progress=False)
@@ -110,6 +112,7 @@ def test_random_weights_are_told_in_the_card(pair, tmp_path):
     assert "efficientnet_lite0, lenet" in card
 
 
+@pytest.mark.slow
 def test_changed_copies_are_learned_from_and_change_the_head(probed, series):
     plain = probed.model
     recipe = Recipe(views="gasf,gadf", strategy="probe", workers=1, augment="jitter,scaling", copies=2)
@@ -118,6 +121,7 @@ def test_changed_copies_are_learned_from_and_change_the_head(probed, series):
     assert not np.array_equal(plain.head.bias, changed.head.bias)
 
 
+@pytest.mark.slow
 def test_copies_never_reach_the_items_that_are_judged(series):
     """An item that is held out is judged as it is: its answers are those of a saved model on the raw files."""
     recipe = Recipe(views="gasf", strategy="probe", workers=1, augment="scaling(deviation=0.9)", copies=2)
@@ -129,6 +133,7 @@ def test_copies_never_reach_the_items_that_are_judged(series):
     assert done.scores == judge(raw, answers, manifest.classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{"strategy": "probe"}, {"strategy": "scratch", "epochs": 1, "arch": "lenet"}]
 )
@@ -175,6 +180,7 @@ def test_changes_of_another_kind_are_refused_before_any_work(series):
         train(series, Recipe(views="gasf", augment="gain", workers=1), progress=False)
 
 
+@pytest.mark.slow
 def test_a_probe_of_bytes_looks_with_random_weights_besides(tmp_path):
     make_synthetic("binary", tmp_path / "data", items_per_class=6, seed=0)
     recipe = Recipe(views="grid(size=64)", strategy="probe", workers=1)

@@ -277,6 +277,7 @@ print(listed, len([path for path in opened if str(path) == src]) - listed)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "most"), [(200, 1), (30_000, 2)], ids=["small", "large"])
 def test_a_table_is_opened_once_for_its_head_and_digest_and_once_for_its_rows(rows, most, tmp_path):
     path = tmp_path / "waves.csv"
@@ -499,6 +500,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "script"),
     [("parquet", BY_DATASETS), ("webdataset", BY_WEBDATASET)],

@@ -87,6 +87,7 @@ def test_equal_files_are_drawn_once(files, store):
     assert len(tiles.pixels([0, 1, 2])) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cut short", "removed"])
 def test_a_broken_tile_is_drawn_again(files, store, how):
     tiles = render(files[:2], [make("grid", size=32)], store=store)
@@ -148,6 +149,7 @@ def test_equal_bad_files_are_each_reported_under_their_own_name(tmp_path, store)
     assert "a.wav" not in tiles.failures[1].error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("death", "why"),
     [("dies", "the process that read it died (exit status 9)"), ("raises", "ZeroDivisionError: oh")],

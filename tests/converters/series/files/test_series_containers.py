@@ -244,6 +244,7 @@ def test_without_the_extra_the_message_says_what_to_type(tmp_path, monkeypatch, 
     assert what in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_bomb_in_npz_is_not_unpacked(tmp_path):
     import zipfile
 

@@ -312,6 +312,7 @@ def test_other_text_and_bytes_are_not_claimed(tmp_path, content):
     assert not READER.recognises(path.read_bytes(), path)
 
 
+@pytest.mark.slow
 def test_a_wide_header_and_wide_rows_are_read(tmp_path):
     count = 20_000
     header = ",".join(f"electrode {place}" for place in range(count))
