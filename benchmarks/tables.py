@@ -33,14 +33,18 @@ def accuracy_table() -> str:
     series = [row for row in probes if row["set"].startswith("ucr/")]
     if series:
         lines.append(_accuracy_line(f"{len(series)} UCR sets, mean", series, _controls(series, rows)))
-    for run in dict.fromkeys(
-        row["run"] for row in rows if row["run"] != "probe" and "random" not in row["run"]
-    ):
-        found = [row for row in rows if row["run"] == run]
+    runs = [(row["run"], row["set"].split("/")[0]) for row in rows]
+    for run, kind in dict.fromkeys(one for one in runs if one[0] != "probe" and "random" not in one[0]):
+        found = [row for row in rows if (row["run"], row["set"].split("/")[0]) == (run, kind)]
+        sets = sorted({row["set"] for row in found})
+        if len(sets) > 1:
+            usual = [row for row in probes if row["set"] in sets]
+            lines.append(_accuracy_line(f"{len(sets)} of the UCR sets, mean", usual, _controls(usual, rows)))
         views = {row["views"] for row in found}
         random = [row for row in rows if row["run"] == f"random {run}" and row["views"] in views]
         control = [float(row["score"]) for row in random]
-        lines.append(_accuracy_line(f"{found[0]['set']}, {run}", found, control))
+        name = sets[0] if len(sets) == 1 else f"the same {len(sets)} UCR sets"
+        lines.append(_accuracy_line(f"{name}, {run}", found, control))
     return "\n".join(lines) + "\n"
 
 
