@@ -30,6 +30,7 @@ SETS = (
     "ACSF1", "ArrowHead", "Beef", "BeetleFly", "BirdChicken", "Car", "Chinatown", "Coffee", "DodgerLoopDay",
     "ECG200", "FaceFour", "GesturePebbleZ1", "GunPoint", "Ham", "ItalyPowerDemand", "Lightning7", "Meat",
     "MedicalImages", "OliveOil", "OSULeaf", "PickupGestureWiimoteZ", "SwedishLeaf", "Trace", "Wine",
+    "Herring", "LargeKitchenAppliances", "PigCVP", "PowerCons",
 )  # fmt: skip
 SEEDS = {"minirocket": (0, 1, 2), "multirocket_hydra": (0,)}
 Fill = Callable[[np.ndarray, int], np.ndarray]

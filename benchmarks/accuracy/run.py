@@ -3,9 +3,9 @@
     PHOSPHENE_DATA=~/data python benchmarks/accuracy/run.py [RUN] [SET]
 
 RUN is one of those below, SET the beginning of a set's name; without them everything is run that has no row of this
-commit yet, so that an interrupted run goes on; sets that are not in the folder are left out. Every run has an empty tile cache: its seconds hold everything from raw
-file to figure. Rows go to benchmarks/results/accuracy.csv, with commit, versions, device and seed; what single stages
-of the network tell of left-out training items goes to depth.csv.
+commit yet, so that an interrupted run goes on; sets that are not in the folder are left out. Every run has an empty
+tile cache: its seconds hold everything from raw file to figure. Rows go to benchmarks/results/accuracy.csv, with
+commit, versions, device and seed; what single stages of the network tell of left-out training items goes to depth.csv.
 """
 
 import os
