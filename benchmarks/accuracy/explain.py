@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from phosphene.datasets.synthetic import PLANTED, Planted, plant
 from phosphene.pipeline.explain.explanation import Explanation, explain
 from phosphene.pipeline.explain.faithfulness import (
     SHARES,
+    Faithfulness,
     average_change,
     measure,
     shifted,
@@ -111,39 +113,49 @@ def real_rows(name: str, manifest: Manifest, learned: Sequence[Item], asked: Seq
         if number < SHUFFLED:
             alike.append(similarity(one, explain(unlearned, item, label=one.label, sufficient=False)))
     about = {"set": name, "views": "default", "n": str(len(asked))}
-    for figure in ("deletion", "insertion", "random_deletion", "random_insertion"):
-        curve = np.mean([getattr(one, figure) for one in found], axis=0)
-        for share, value in zip(SHARES, curve, strict=True):
-            yield about | {"figure": figure, "share": f"{share:g}", "value": f"{value:.3f}"}
-    whole = np.array([one.whole for one in found])
-    yield about | {"figure": "probability", "share": "1", "value": f"{whole.mean():.3f}"}
-    for index, share in enumerate(SHARES):
-        for label, curves in (("", "insertion"), ("random ", "random_insertion")):
-            changes = average_change(whole, np.array([getattr(one, curves)[index] for one in found]))
-            for change, value in changes.items():
-                yield about | {
-                    "figure": f"{label}average {change}",
-                    "share": f"{share:g}",
-                    "value": f"{value:.1f}",
-                }
-    chosen = np.array(alone)
-    size = f"{chosen[:, 3].mean():.2f}"
-    for change, value in average_change(chosen[:, 0], chosen[:, 1]).items():
-        yield about | {"figure": f"regions average {change}", "share": size, "value": f"{value:.1f}"}
-    some = np.array(enough)
-    part = f"{some[:, 2].mean():.2f}"
-    for label, column in (("sufficient", 0), ("sufficient elsewhere", 1)):
-        for change, value in average_change(chosen[:, 0], some[:, column]).items():
-            yield about | {"figure": f"{label} average {change}", "share": part, "value": f"{value:.1f}"}
-    yield about | {"figure": "sufficient, median share", "share": "", "value": f"{np.median(some[:, 2]):.3f}"}
-    yield about | {"figure": "queries", "share": "", "value": f"{some[:, 3].mean():.0f}"}
-    yield about | {"figure": "CPU seconds", "share": "", "value": f"{some[:, 4].mean():.1f}"}
-    yield about | {"figure": "regions deletion", "share": size, "value": f"{chosen[:, 2].mean():.3f}"}
+    rows = chain(_curve_rows(found), _part_rows(np.array(alone), np.array(enough)))
+    yield from (
+        about | {"figure": figure, "share": share, "value": f"{value:.{digits}f}"}
+        for figure, share, value, digits in rows
+    )
     yield about | {
         "figure": "rank correlation, shuffled weights",
         "share": "",
         "value": f"{np.mean(alike):.3f}",
     }
+
+
+Figure = tuple[str, str, float, int]
+"""Name, share of the cells, value, and digits behind its point."""
+
+
+def _curve_rows(found: Sequence[Faithfulness]) -> Iterator[Figure]:
+    """Means over items, cells removed or kept from the most important on."""
+    for figure in ("deletion", "insertion", "random_deletion", "random_insertion"):
+        curve = np.mean([getattr(one, figure) for one in found], axis=0)
+        for share, value in zip(SHARES, curve, strict=True):
+            yield figure, f"{share:g}", value, 3
+    whole = np.array([one.whole for one in found])
+    yield "probability", "1", whole.mean(), 3
+    for index, share in enumerate(SHARES):
+        for label, curves in (("", "insertion"), ("random ", "random_insertion")):
+            changes = average_change(whole, np.array([getattr(one, curves)[index] for one in found]))
+            for change, value in changes.items():
+                yield f"{label}average {change}", f"{share:g}", value, 1
+
+
+def _part_rows(regions: np.ndarray, enough: np.ndarray) -> Iterator[Figure]:
+    """Means over items of what the regions do alone and without them, and of the least that suffices."""
+    size, part = f"{regions[:, 3].mean():.2f}", f"{enough[:, 2].mean():.2f}"
+    for change, value in average_change(regions[:, 0], regions[:, 1]).items():
+        yield f"regions average {change}", size, value, 1
+    for label, column in (("sufficient", 0), ("sufficient elsewhere", 1)):
+        for change, value in average_change(regions[:, 0], enough[:, column]).items():
+            yield f"{label} average {change}", part, value, 1
+    yield "sufficient, median share", "", float(np.median(enough[:, 2])), 3
+    yield "queries", "", enough[:, 3].mean(), 0
+    yield "CPU seconds", "", enough[:, 4].mean(), 1
+    yield "regions deletion", size, regions[:, 2].mean(), 3
 
 
 def _held_out(name: str, folder: Path, per_class: int, count: int) -> tuple[Manifest, list[Item], list[Item]]:

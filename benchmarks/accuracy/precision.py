@@ -1,12 +1,13 @@
 """What the fast forms of a frozen network cost in accuracy: probes by each of them, over official folds and splits.
 
-    PHOSPHENE_DATA=~/data python benchmarks/accuracy/precision.py [SET ...]
+    PHOSPHENE_DATA=~/data python benchmarks/accuracy/precision.py [--forms plain fused openvino] [--sets SET ...]
 
 `plain` is the network as it is, `fused` what runs by default, `openvino` the network in int8: weights and activations
 in whole numbers by NNCF, with ranges of 32 tiles of ESC-10, run by OpenVINO (`pip install 'phosphene[benchmarks]'`).
 Rows go to benchmarks/results/precision.csv as each is done.
 """
 
+import argparse
 import copy
 import functools
 import os
@@ -76,27 +77,28 @@ def in_int8(backbone: Backbone, layers: Sequence[str]) -> Frozen:
 
 
 FORMS = {
-    ("plain", "float32"): functools.partial(freeze, form="plain"),
-    ("fused", "float32"): functools.partial(freeze, form="fused"),
-    ("openvino", "int8"): in_int8,
+    "plain": ("float32", functools.partial(freeze, form="plain")),
+    "fused": ("float32", functools.partial(freeze, form="fused")),
+    "openvino": ("int8", in_int8),
 }
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--forms", nargs="+", default=list(FORMS), choices=list(FORMS))
+    parser.add_argument("--sets", nargs="+", default=SETS, metavar="SET")
+    options = parser.parse_args()
     if "PHOSPHENE_DATA" not in os.environ:
         sys.exit("set PHOSPHENE_DATA to the folder that holds esc10/ and ucr/")
-    for name in sys.argv[1:] or SETS:
+    for name in options.sets:
         manifest = open_protocol(name, Path(os.environ["PHOSPHENE_DATA"]))
-        for (engine, precision), form in FORMS.items():
-            features.freeze = form
+        for engine in options.forms:
+            precision, features.freeze = FORMS[engine]
             done = cross_validate(manifest, Recipe(strategy="probe"), progress=False)
             row = {"set": name, "engine": engine, "precision": precision}
             row |= {"accuracy": f"{done.accuracy:.4f}", "macro_f1": f"{done.macro_f1:.4f}"}
             print(", ".join(row.values()), flush=True)
-            key = (name, engine, precision)
-            kept = [
-                one for one in rows_of("precision") if (one["set"], one["engine"], one["precision"]) != key
-            ]
+            kept = [one for one in rows_of("precision") if (one["set"], one["engine"]) != (name, engine)]
             write_rows("precision", [*kept, row | origin(("torch", "timm", "openvino", "nncf"))])
 
 
