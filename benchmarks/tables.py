@@ -325,8 +325,81 @@ def scale_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def precision_table() -> str:
+    """Return the accuracies of probes on features of float32 and of int8: one row a set."""
+    rows = _rows("precision")
+    lines = ["| data | float32, as it runs | int8 by OpenVINO |", "|---|---|---|"]
+    for name in dict.fromkeys(row["set"] for row in rows):
+        of = {row["engine"]: row["accuracy"] for row in rows if row["set"] == name}
+        lines.append(_cells([name, *(f"{float(of[engine]):.3f}" for engine in ("fused", "openvino"))]))
+    return "\n".join(lines) + "\n"
+
+
+PLANTED = {"audio": "tone burst in noise", "series": "step", "mouse": "clicks", "binary": "pattern of bytes"}
+
+
+def planted_table() -> str:
+    """Return how often explanations found what had been planted: one row a kind."""
+    figures = (
+        "overlap >= 0.5",
+        "intersection over union >= 0.5",
+        "mean intersection over union",
+        "planted stretch covered",
+    )
+    lines = [f"| {' | '.join(['planted', 'cases', *figures])} |", "|" + "---|" * 6]
+    rows = _rows("explain")
+    for kind, planted in PLANTED.items():
+        of = {row["figure"]: row for row in rows if row["set"] == f"planted {kind}"}
+        lines.append(_cells([planted, of[figures[0]]["n"], *(of[figure]["value"] for figure in figures)]))
+    return "\n".join(lines) + "\n"
+
+
+def faithfulness_table() -> str:
+    """Return what becomes of the probability without a fifth of the cells, and with a fifth: one row a set."""
+    names = ("deletion", "random_deletion", "insertion", "random_insertion")
+    lines = [
+        "| data | items | whole | removed | elsewhere | alone | elsewhere | shuffled |",
+        "|" + "---|" * 8,
+    ]
+    for name, of in _explained().items():
+        found = [of["probability", "1"], *(of[figure, "0.2"] for figure in names)]
+        found.append(of["rank correlation, shuffled weights", ""])
+        lines.append(_cells([name, found[0]["n"], *(row["value"] for row in found)]))
+    return "\n".join(lines) + "\n"
+
+
+def kept_table() -> str:
+    """Return increase, drop and gain where parts of signals are kept alone: one row a set and part."""
+    lines = ["| data | kept | share of the cells | increase | drop | gain |", "|" + "---|" * 6]
+    parts = {
+        "sufficient": "what suffices",
+        "sufficient elsewhere": "as much elsewhere",
+        "regions": "the regions",
+    }
+    for name, of in _explained().items():
+        for part, words in parts.items():
+            found = {figure: row for (figure, _), row in of.items() if figure.startswith(f"{part} average")}
+            values = [found[f"{part} average {change}"] for change in ("increase", "drop", "gain")]
+            lines.append(_cells([name, words, values[0]["share"], *(row["value"] for row in values)]))
+    return "\n".join(lines) + "\n"
+
+
+def _explained() -> dict[str, dict[tuple[str, str], dict[str, str]]]:
+    """Return the rows of each real set by figure and share."""
+    found: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    for row in _rows("explain"):
+        if not row["set"].startswith("planted"):
+            found.setdefault(row["set"], {})[row["figure"], row["share"]] = row
+    kinds = ("esc10", "ucr", "balabit", "binaries")
+    return dict(sorted(found.items(), key=lambda one: (kinds.index(one[0].split("/")[0]), one[0])))
+
+
 TABLES = {
     "accuracy": accuracy_table,
+    "planted": planted_table,
+    "faithfulness": faithfulness_table,
+    "kept": kept_table,
+    "precision": precision_table,
     "rockets": rockets_table,
     "multivariate": multivariate_table,
     "digits": digits_table,

@@ -8,3 +8,4 @@ from .runs import PrintableRuns as PrintableRuns
 from .signal import Binary as Binary
 from .signal import Section as Section
 from .signal import Structure as Structure
+from .words import Words as Words

@@ -118,6 +118,7 @@ class PairLayout(Layout):
     signal: Binary
     distance: int
     size: int
+    looks_through: ClassVar[bool] = True
     shown: ClassVar[range] = range(256)
     """The values that the axes reach over."""
 

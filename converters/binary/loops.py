@@ -171,3 +171,40 @@ def _leave(part: np.ndarray, counts: np.ndarray, gains: np.ndarray) -> int:
         counts[byte] -= one
         gain += gains[counts[byte]]
     return gain
+
+
+@numba.njit(cache=True, nogil=True)
+def find_words(
+    block: np.ndarray, at: int, min_length: int, n_pixels: int, state: np.ndarray, words: np.ndarray
+) -> int:
+    """Find the runs of letters that end in a block, and by a hash the pixel of each; return how many.
+
+    Parameters
+    ----------
+    block, at
+        uint8 (n,), and where in the file it begins.
+    min_length
+        Letters in a run, at least.
+    n_pixels
+        Fewer than 2**32.
+    state
+        int64 (2,), changed in place: hash and letters of the run that the block before ended in; zeros at first.
+    words
+        int64 (3, n // (min_length + 1) + 1), written: pixel, where the run begins, and the first byte behind it.
+    """
+    found, hashed, length = 0, np.uint32(state[0]), state[1]
+    for i in range(block.size):
+        letter = block[i] | np.uint8(0x20)  # small
+        if np.uint8(97) <= letter <= np.uint8(122):
+            hashed = np.uint32((hashed ^ np.uint32(letter)) * np.uint32(16777619))  # as FNV does
+            length += 1
+        elif length:
+            if length >= min_length:
+                mixed = np.uint32((hashed ^ (hashed >> np.uint32(16))) * np.uint32(0x85EBCA6B))
+                mixed ^= mixed >> np.uint32(13)
+                words[0, found] = np.int64((np.uint64(mixed) * np.uint64(n_pixels)) >> np.uint64(32))
+                words[1, found], words[2, found] = at + i - length, at + i
+                found += 1
+            hashed, length = np.uint32(0), np.int64(0)
+    state[0], state[1] = hashed, length
+    return found

@@ -38,6 +38,8 @@ from .errors import ParameterError, SignalError
 from .image import Image
 from .signal import Kind, Signal
 
+ByPixel = Literal["", "standardised", "in proportion"]
+
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false", type(None): "none"}
 _PLURALS = {int: "integers", float: "numbers"}
 _PAIR = re.compile(r"(\d{1,9}) ?[x×] ?(\d{1,9})|\( ?(\d{1,9}) ?, ?(\d{1,9}) ?\)", re.IGNORECASE)
@@ -260,9 +262,12 @@ class Converter(ABC):
         return (1, 1)
 
     @property
-    def by_pixel(self) -> bool:
-        """Whether each pixel is a feature by itself, for a linear head; a network would see nothing in the image."""
-        return False
+    def by_pixel(self) -> ByPixel:
+        """How a linear head takes each pixel as a feature, where a network would see nothing in the image; "" is not.
+
+        Each is standardised by itself, or all are divided by the same, which keeps those that hardly change small.
+        """
+        return ""
 
     def __call__(self, signal: Signal) -> Image:
         """Draw one signal.

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -97,6 +97,9 @@ class Axis:
 
 class Layout(ABC):
     """What each pixel of an image stands for."""
+
+    looks_through: ClassVar[bool] = False
+    """Whether `locate` looks through the whole signal, which takes long where that is large."""
 
     @abstractmethod
     def locate(self, box: Box) -> Region:

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from ..core.converter import Converter, Size, height_width, register
+from ..core.converter import ByPixel, Converter, Size, height_width, register
 from ..core.errors import ParameterError, SignalError
 from ..core.image import Box, Image, Layout, Region
 from ..core.signal import Signal
@@ -84,9 +84,9 @@ class Rocket(Converter):
                 raise ParameterError(f"Rocket.{name} must be numbers > 0, got {numbers}")
 
     @property
-    def by_pixel(self) -> bool:
-        """Neighbouring pixels have nothing to do with each other."""
-        return True
+    def by_pixel(self) -> ByPixel:
+        """Neighbouring pixels have nothing to do with each other, and each kernel has its own deviation."""
+        return "standardised"
 
     def resolve(self, signals: Sequence[Signal]) -> Self:
         """Put numbers from these training items in the place of those that are not set."""

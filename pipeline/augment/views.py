@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from phosphene.converters import Converter, Image, ParameterError, Signal
-from phosphene.converters.core.converter import parse_value, rules
+from phosphene.converters.core.converter import ByPixel, parse_value, rules
 from phosphene.converters.core.signal import Kind, signal_digest
 from phosphene.converters.registry import parse_term, split
 
@@ -142,7 +142,7 @@ class Augmented(Converter):
         return self.view.cells
 
     @property
-    def by_pixel(self) -> bool:
+    def by_pixel(self) -> ByPixel:
         """As of the view."""
         return self.view.by_pixel
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from phosphene.converters.core.converter import ByPixel
 from phosphene.pipeline.tiles.item_map import Progress
 
 from ..tiles.engines import Engine, make_engine
@@ -24,6 +25,8 @@ Block = tuple[int, str, Pooling]
 PIXELS = "pixels"
 """Named as a layer, the image itself, before the first layer."""
 EACH_PIXEL = "each pixel"
+IN_PROPORTION = "each pixel in proportion"
+EACH = (EACH_PIXEL, IN_PROPORTION)
 """Named as a layer, every pixel of a view whose pixels are features by themselves; it stands for all layers of it."""
 THUMBNAIL = 28
 """Pixels along each side to which images are averaged as features."""
@@ -47,11 +50,12 @@ class Extractor:
     pooled_layers: tuple[PooledLayer, ...]
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: bool = False
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: ByPixel = ""
     ) -> dict[PooledLayer, np.ndarray]:
         """Return mean, maximum and deviation of every feature map or cell: float32 (n, n_features) by pooled layer."""
         if by_pixel:
-            return {(EACH_PIXEL, "whole"): pixels.reshape(len(pixels), -1) / np.float32(255)}
+            layer = IN_PROPORTION if by_pixel == "in proportion" else EACH_PIXEL
+            return {(layer, "whole"): pixels.reshape(len(pixels), -1) / np.float32(255)}
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
@@ -155,7 +159,7 @@ class Features:
     @property
     def seen_by_network(self) -> list[int]:
         """The views of which there are layers, and not each pixel."""
-        return sorted({view for view, layer, _ in self.blocks if layer != EACH_PIXEL})
+        return sorted({view for view, layer, _ in self.blocks if layer not in EACH})
 
     def of_views(self, views: Sequence[int]) -> "Features":
         """Return the features of some views."""
@@ -183,7 +187,7 @@ class Features:
         all_of_them = np.array_equal(indices, self.indices)
         rows = slice(None) if all_of_them else np.searchsorted(self.indices, indices)
         chosen = [block for block in self.blocks if block in of_block]
-        pixels = tuple(index for index, (_, name, _) in enumerate(chosen) if name == PIXELS)
+        pixels = tuple(i for i, (_, name, _) in enumerate(chosen) if name in (PIXELS, IN_PROPORTION))
         return FeatureBlocks(
             [self.blocks[block][rows] for block in chosen], [of_block[block] for block in chosen], pixels
         )
@@ -193,7 +197,7 @@ class Features:
         return [
             block
             for block in self.blocks
-            if block[1] == EACH_PIXEL
+            if block[1] in EACH
             or (block[1] == layer and block[2] == (way if (block[0], layer, way) in self.blocks else "whole"))
         ]
 

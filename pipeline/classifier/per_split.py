@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from phosphene.converters import Audio, Converter, ParameterError, Series, Signal, parse_views
+from phosphene.converters import Audio, Binary, Converter, ParameterError, Series, Signal, parse_views
 from phosphene.converters.series.base import SMALLEST_CELL
 from phosphene.pipeline.strategies.estimator import Fit, ImageEstimator, Model, Outputs, Project
 
@@ -26,6 +26,7 @@ KERNEL_VIEW = "rocket(size=112)"
 accuracy from 0.832 to 0.867; MiniRocket has 0.877. On 24 others it stays at 0.908; MiniRocket has 0.903."""
 LEAST_SAMPLES = 9
 """Of the kernels of that view."""
+WORDS_VIEW = "words(size=112)"
 LEAST_GAIN = 0.5
 WORD_VIEW = "mel(size=112,keep=trimmed,window_s=0.025,n_mels=24)"
 """So few bands that harmonics, which tell the speaker, melt into the formants, which tell the word. Of synthetic spoken
@@ -113,15 +114,19 @@ def channel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
     return parse_views(",".join([*strips, CHANNEL_LEVELS]), kind="series")
 
 
-def kernel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
-    """Return the view of how series answer to convolution kernels, for a linear head; nothing for other signals.
+def pixel_views(signals: Sequence[Signal]) -> tuple[Converter, ...]:
+    """Return the view whose every pixel a linear head takes: kernels of series, words of programs; else nothing.
 
     Examples
     --------
     >>> from phosphene.converters import Series
-    >>> [view.spec for view in kernel_views([Series(np.zeros(50))])], kernel_views([Series(np.zeros(5))])
+    >>> [view.spec for view in pixel_views([Series(np.zeros(50))])], pixel_views([Series(np.zeros(5))])
     (['rocket(size=112)'], ())
+    >>> [view.spec for view in pixel_views([Binary(b"no word")])]
+    ['words(size=112)']
     """
+    if signals and all(isinstance(one, Binary) for one in signals):
+        return parse_views(WORDS_VIEW, kind="binary")
     counts = [one.values.shape[1] for one in signals if isinstance(one, Series)]
     if not counts or len(counts) < len(signals) or np.median(counts) < LEAST_SAMPLES:
         return ()

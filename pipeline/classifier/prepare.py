@@ -27,7 +27,7 @@ from phosphene.pipeline.tiles.render import Tiles, render
 from .classifier import Classifier
 from .evaluation import Evaluation, LearningPoint, OutOfFold, Predictions
 from .novelty import Novelty, choose_points
-from .per_split import EstimatorPerSplit, channel_views, kernel_views, level_views, word_views
+from .per_split import EstimatorPerSplit, channel_views, level_views, pixel_views, word_views
 from .signature import Signature, read_some
 
 FROZEN = ("probe", "head")
@@ -368,5 +368,5 @@ def _split_views(
             views += more
         views += word_views(learned) + channel_views(learned)
         if recipe.strategy in ("auto", "probe"):
-            views += kernel_views(learned)
+            views += pixel_views(learned)
     return resolve_views(fit_views(views, cut.windows), learned)

@@ -108,7 +108,7 @@ class Grid:
         order = np.argsort(-np.abs(sums), axis=None)
         shares = np.cumsum(np.abs(sums.ravel()[order]))
         most = len(order)
-        if isinstance(self.signal, Binary) and image.layout.axes():
+        if isinstance(self.signal, Binary) and image.layout.looks_through:
             most = int(np.clip(BYTES_SEARCHED / len(self.signal.data), 32, most))
         for index in order[: min(most, int(np.searchsorted(shares, MOST_EVIDENCE * shares[-1])) + 1)]:
             row, column = divmod(int(index), len(columns) - 1)

@@ -13,6 +13,7 @@ import torch
 from scipy import ndimage
 
 from phosphene.converters import Audio, Binary, MouseTrace, ParameterError, PhospheneError, Series, Signal
+from phosphene.converters.core.converter import ByPixel
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import combine, cut
 from phosphene.pipeline.backbones.features import Extractor, PooledLayer
@@ -193,10 +194,10 @@ class _Remembering(Extractor):
     extractor: Extractor
 
     def __call__(
-        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: bool = False
+        self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: ByPixel = ""
     ) -> dict[PooledLayer, np.ndarray]:
         if by_pixel:
-            return super().__call__(pixels, by_pixel=True)
+            return super().__call__(pixels, by_pixel=by_pixel)
         form = f"{cells}{pixels.shape[1:]}".encode()
         names = [hashlib.blake2b(form + image.tobytes()).digest() for image in pixels]
         new = {name: index for index, name in enumerate(names) if name not in self._known}

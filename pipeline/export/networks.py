@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from phosphene.converters.core.converter import ByPixel
 from phosphene.pipeline.backbones.backbone import Backbone, feature_maps
 from phosphene.pipeline.backbones.features import EACH_PIXEL, PIXELS, THUMBNAIL
 from phosphene.pipeline.backbones.frozen import WHOLE, cell_edges, fold_batch_norms
@@ -35,14 +36,14 @@ class ImageShape:
     cells
         Rows and columns of cells in which a pattern means different things.
     by_pixel
-        Whether each pixel is a feature by itself.
+        How each pixel is a feature by itself, as of the converter.
     """
 
     height: int
     width: int
     channels: int
     cells: Grid = WHOLE
-    by_pixel: bool = False
+    by_pixel: ByPixel = ""
 
 
 def graph_of(model: Model, shapes: Sequence[ImageShape]) -> nn.Module:

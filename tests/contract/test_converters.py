@@ -23,6 +23,7 @@ from phosphene.converters.core.converter import Between, describe, height_width,
 EXCUSED: dict[tuple[str, str], str] = {
     ("test_whole_image_stands_for_the_whole_signal", "PrintableRuns"): "draws the text in a file alone",
     ("test_whole_image_stands_for_the_whole_signal", "TextBigrams"): "draws the text in a file alone",
+    ("test_whole_image_stands_for_the_whole_signal", "Words"): "draws the words in a file alone",
     ("test_whole_image_stands_for_the_whole_signal", "ClickMap"): "draws the presses of a session alone",
 }
 

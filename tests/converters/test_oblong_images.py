@@ -10,7 +10,7 @@ from phosphene.converters.core.converter import parse_value, rules
 
 RATE_HZ = 16_000.0
 WIDE, TALL = (48, 160), (160, 48)
-BYTES_AND_FIELDS = ("bigram", "hilbert", "runs", "text", "gasf", "gadf", "mtf", "recurrence")
+BYTES_AND_FIELDS = ("bigram", "hilbert", "runs", "text", "words", "gasf", "gadf", "mtf", "recurrence")
 SQUARES = (*BYTES_AND_FIELDS, "clicks", "dwell", "habits", "motion", "trace", "velocity_acceleration")
 SOUNDS = ("mel", "stft", "cqt", "mfcc", "scalogram")
 

@@ -37,7 +37,7 @@ def test_what_was_let_go_is_there_when_asked_for(path, mode):
         assert data.tobytes() == want
 
 
-@pytest.mark.parametrize("name", ["grid", "hilbert", "entropy", "bigram", "runs"])
+@pytest.mark.parametrize("name", ["grid", "hilbert", "entropy", "bigram", "runs", "words"])
 def test_every_other_byte_and_mapped_bytes_are_drawn_as_any(path, name):
     view = make(name, size=16, kind="binary")
     mapped = np.memmap(path, np.uint8, mode="r", offset=300)

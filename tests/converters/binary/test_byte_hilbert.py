@@ -168,7 +168,7 @@ def two_gigabytes(tmp_path_factory):
 @pytest.mark.parametrize(
     "spec",
     ["grid", "grid(width_rule=nataraj)", "grid(reduce=rarest)", "grid(ink=class)", "grid(ink=section)", "hilbert",
-     "bigram", "text", "entropy", "runs(min_length=1000)"],
+     "bigram", "text", "entropy", "runs(min_length=1000)", "words"],
 )  # fmt: skip
 def test_a_file_of_two_gigabytes_takes_half_of_one(two_gigabytes, spec):
     code = [sys.executable, "-c", MEMORY, str(two_gigabytes), spec]

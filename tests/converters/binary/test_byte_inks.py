@@ -167,7 +167,7 @@ def test_what_lief_cannot_read_is_drawn_all_the_same():
     assert set(map(tuple, image.pixels.reshape(-1, 3).tolist())) == {KIND_COLOURS["none"]}
 
 
-@pytest.mark.parametrize("name", ["grid", "hilbert", "entropy", "bigram", "runs"])
+@pytest.mark.parametrize("name", ["grid", "hilbert", "entropy", "bigram", "runs", "words"])
 def test_lief_is_asked_for_sections_alone(name, pe, monkeypatch):
     def asked(*arguments, **options):
         raise AssertionError("LIEF was asked")

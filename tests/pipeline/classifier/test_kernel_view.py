@@ -1,15 +1,22 @@
-"""Series are seen by convolution kernels too, whose every pixel a linear head takes, beside images for the network."""
+"""Series are seen by kernels too, programs by words, whose every pixel a linear head takes, beside images."""
 
 import numpy as np
 import pytest
 
-from phosphene.converters import Series, default_views, parse_views
+from phosphene.converters import Binary, Series, default_views, parse_views
 from phosphene.pipeline import Classifier, Recipe, train
 from phosphene.pipeline.backbones.backbone import load_backbone
-from phosphene.pipeline.backbones.features import EACH_PIXEL, Extractor, all_pooled_layers
+from phosphene.pipeline.backbones.features import (
+    EACH_PIXEL,
+    IN_PROPORTION,
+    Extractor,
+    Features,
+    all_pooled_layers,
+)
 from phosphene.pipeline.classifier.embed import model_features
-from phosphene.pipeline.classifier.per_split import kernel_views
+from phosphene.pipeline.classifier.per_split import pixel_views
 from phosphene.pipeline.explain.attribution import attribute, contrast
+from phosphene.pipeline.strategies.ridge import FeatureScaling
 from phosphene.pipeline.tiles.render import render
 
 
@@ -67,7 +74,7 @@ def test_pixels_are_its_evidence_and_add_up(training):
 def test_an_extractor_gives_each_pixel():
     backbone = load_backbone("resnet18", pretrained=False)
     pixels = np.arange(2 * 6 * 5, dtype=np.uint8).reshape(2, 6, 5, 1)
-    found = Extractor(backbone, all_pooled_layers(backbone))(pixels, by_pixel=True)
+    found = Extractor(backbone, all_pooled_layers(backbone))(pixels, by_pixel="standardised")
     assert list(found) == [(EACH_PIXEL, "whole")]
     assert found[EACH_PIXEL, "whole"] * 255 == pytest.approx(pixels.reshape(2, -1))
 
@@ -96,6 +103,46 @@ def test_features_of_the_network_leave_it_out(training):
 
 
 def test_other_signals_and_the_shortest_series_have_no_such_view():
-    assert kernel_views([Series(np.zeros(5))] * 3) == kernel_views([]) == ()
-    (view,) = kernel_views([Series(np.zeros(5)), Series(np.zeros(20)), Series(np.zeros(30))])
+    assert pixel_views([Series(np.zeros(5))] * 3) == pixel_views([]) == ()
+    (view,) = pixel_views([Series(np.zeros(5)), Series(np.zeros(20)), Series(np.zeros(30))])
     assert view == parse_views("rocket(size=112)")[0]
+
+
+def _program(rng, label):
+    """Bytes at random with words of the same letters, of which only the order tells the classes apart."""
+    words = {"stream": [b"parse_items", b"merge_lines"], "tensor": [b"apser_smite", b"germe_nelis"]}[label]
+    parts = [bytes(rng.integers(128, 256, 300, dtype=np.uint8)) for _ in range(6)]
+    return Binary(b"\0".join(part + words[rng.integers(2)] for part in parts))
+
+
+def test_programs_are_seen_by_their_words():
+    rng, labels = np.random.default_rng(0), ["stream", "tensor"] * 8
+    made = train(
+        [_program(rng, label) for label in labels],
+        labels,
+        Recipe(strategy="probe", workers=1),
+        valid="none",
+        progress=False,
+    )
+    assert [view.spec for view in made.classifier.views][-1] == "words(size=112)"
+    fits = made.classifier.notes["fit"]["members"]
+    assert all(fit["view_weights"]["words(size=112)"] > 0.5 for fit in fits)
+    asked = ["stream", "tensor"] * 10
+    predictions = made.classifier.predict([_program(rng, label) for label in asked])
+    assert [one.label for one in predictions] == asked
+
+
+def test_rare_words_do_not_outweigh_frequent_ones():
+    rng, labels = np.random.default_rng(0), np.arange(40) % 2
+    blocks = {
+        name: (rng.random((40, 400)) < 0.03).astype(np.float32) for name in ("each pixel", IN_PROPORTION)
+    }
+    shares = {}
+    for name, block in blocks.items():
+        block[:, 0] = labels  # frequent, and tells the class
+        features = Features(np.arange(40), {(0, name, "whole"): block})
+        some = features.select(np.arange(40), {("any", "whole"): 1.0})
+        factor = FeatureScaling.of(some.blocks, some.weights, pixels=some.pixels).factor
+        rows = np.abs(block - block.mean(axis=0)) * factor
+        shares[name] = (rows[:, 0] ** 2 / (rows**2).sum(axis=1)).mean()
+    assert shares[IN_PROPORTION] > 3 * shares["each pixel"]

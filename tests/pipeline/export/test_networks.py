@@ -89,7 +89,7 @@ def test_each_pixel_of_kernels_is_a_feature_of_the_graph(tmp_path):
     classifier = train(waves(), ["slow", "fast"] * 12, recipe, valid="none", progress=False).classifier
     items = [Item(Path(f"{index}"), signal=Series(one)) for index, one in enumerate(waves(7))]
     tiles = render(items, classifier.views, store=TileStore(tmp_path), workers=1, progress=False)
-    shapes = [ImageShape(64, 64, 1, (4, 4)), ImageShape(84, 84, 1, by_pixel=True)]
+    shapes = [ImageShape(64, 64, 1, (4, 4)), ImageShape(84, 84, 1, by_pixel="standardised")]
     images = [torch.from_numpy(tiles.pixels(tiles.drawn, view)) for view in range(2)]
     with torch.inference_mode():
         found = graph_of(classifier.model, shapes).eval()(images).numpy()
