@@ -35,6 +35,17 @@ settings.register_profile(
 settings.load_profile("phosphene")
 
 
+def pytest_configure(config):
+    """Compile librosa's generalised ufuncs before two test processes do, which may cache what crashes the next one.
+
+    It is numba's issue 10128. Tests ask librosa whether our numbers are right; the program calls none of these.
+    """
+    if config.getoption("numprocesses", None):
+        import librosa.beat
+        import librosa.core.pitch
+        import librosa.util.utils  # noqa: F401
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """Keep what a run caches away from the user's own cache."""
