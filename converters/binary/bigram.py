@@ -130,8 +130,8 @@ class PairLayout(Layout):
     def locate(self, box: Box) -> Region:
         """Return the values of both bytes, and the spans of the file in which such pairs stand."""
         first, second = self._values(box.top, box.bottom), self._values(box.left, box.right)
-        parts = [part for low, high in self._spans(first, second) for part in self.signal.name(low, high)]
-        spans = [Span("bytes", "", low, high, label) for low, high, label in parts]
+        ends = ((starts, stops + self.distance) for starts, stops in self._starts(first, second))
+        spans = named_spans(self.signal, ends)
         return Region((Span("first byte", "", *first), Span("second byte", "", *second), *spans))
 
     def _values(self, start: int, stop: int) -> tuple[int, int]:
@@ -143,18 +143,6 @@ class PairLayout(Layout):
         """Return the bytes whose pairs are drawn, block after block, each reaching into the next one."""
         return blocks(self.signal.data, stop=len(self.signal.data), step=CHUNK_BYTES, reach=self.distance)
 
-    def _spans(self, first: tuple[int, int], second: tuple[int, int]) -> list[tuple[int, int]]:
-        """Return where in the file the pairs stand; those near each other as one."""
-        gap, offset = JOINED_BYTES, self.signal.offset
-        ends = ((starts, stops + self.distance) for starts, stops in self._starts(first, second))
-        parts = [join_near(starts, stops, gap) for starts, stops in ends]
-        starts, stops = np.concatenate([np.empty((2, 0), np.int64), *parts], axis=1)
-        starts, stops = join_near(starts, stops, gap)
-        while len(starts) > MOST_SPANS:
-            gap *= 2
-            starts, stops = join_near(starts, stops, gap)
-        return list(zip((starts + offset).tolist(), (stops + offset).tolist(), strict=True))
-
     def _starts(
         self, first: tuple[int, int], second: tuple[int, int]
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -164,6 +152,28 @@ class PairLayout(Layout):
             inside = (a >= first[0]) & (a < first[1]) & (b >= second[0]) & (b < second[1])
             edges = np.flatnonzero(np.diff(inside, prepend=False, append=False)) + at
             yield edges[::2], edges[1::2]
+
+
+def named_spans(signal: Binary, parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> list[Span]:
+    """Return spans of a file with the names of their sections; those near each other as one, about a thousand at most.
+
+    Parameters
+    ----------
+    signal
+        The bytes.
+    parts
+        Where spans begin and end among them, chunk after chunk.
+    """
+    gap = JOINED_BYTES
+    joined = [join_near(starts, stops, gap) for starts, stops in parts]
+    starts, stops = np.concatenate([np.empty((2, 0), np.int64), *joined], axis=1)
+    starts, stops = join_near(starts, stops, gap)
+    while len(starts) > MOST_SPANS:
+        gap *= 2
+        starts, stops = join_near(starts, stops, gap)
+    ends = zip((starts + signal.offset).tolist(), (stops + signal.offset).tolist(), strict=True)
+    named = (part for low, high in ends for part in signal.name(low, high))
+    return [Span("bytes", "", low, high, label) for low, high, label in named]
 
 
 def join_near(starts: np.ndarray, stops: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray]:

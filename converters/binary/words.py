@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from ..core.converter import Between, ByPixel, Converter, Side, register
-from ..core.image import Box, Image, Layout, Region, Span
-from .bigram import CHUNK_BYTES, JOINED_BYTES, MOST_SPANS, join_near
+from ..core.image import Box, Image, Layout, Region
+from .bigram import CHUNK_BYTES, named_spans
 from .signal import Binary, blocks, read_only
 
 MOST_COUNTED = 255
@@ -76,21 +76,10 @@ class WordLayout(Layout):
         """Return the spans of the file in which the words of these pixels stand."""
         wanted = np.zeros((self.size, self.size), np.bool_)
         wanted[box.top : box.bottom, box.left : box.right] = True
-        found = [np.empty((2, 0), np.int64)]
         words = find_words(self.signal.data, min_length=self.min_length, n_pixels=self.size**2)
-        for pixel, starts, stops in words:
-            chosen = wanted.ravel()[pixel]
-            found.append(np.stack(join_near(starts[chosen], stops[chosen], JOINED_BYTES)))
-        starts, stops = np.concatenate(found, axis=1)
-        gap = JOINED_BYTES
-        starts, stops = join_near(starts, stops, gap)
-        while len(starts) > MOST_SPANS:
-            gap *= 2
-            starts, stops = join_near(starts, stops, gap)
-        offset = self.signal.offset
-        spans = zip((starts + offset).tolist(), (stops + offset).tolist(), strict=True)
-        parts = [part for low, high in spans for part in self.signal.name(low, high)]
-        return Region(tuple(Span("bytes", "", low, high, label) for low, high, label in parts))
+        chosen = ((wanted.ravel()[pixel], starts, stops) for pixel, starts, stops in words)
+        parts = ((starts[inside], stops[inside]) for inside, starts, stops in chosen)
+        return Region(tuple(named_spans(self.signal, parts)))
 
 
 @register
