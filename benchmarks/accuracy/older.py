@@ -6,7 +6,8 @@ All files of the protocol `binaries` are learned from. WHEELS is a folder of whe
 for Python 3.9 that `pip download --no-deps --only-binary=:all: --python-version 3.9 --platform PLATFORM PACKAGE` finds
 for h5py 3.6.0, pandas 1.3.5, scikit-image 0.19.3, scikit-learn 1.0.2, scipy 1.7.3 and spacy 3.2.4 on win_amd64,
 macosx_10_9_x86_64 (or 10_13) and manylinux2014_x86_64 (or 2010). Of each at most 30 extension modules of no more than
-2 MB are asked about. The forest sees how often each byte occurs. Rows go to benchmarks/results/older.csv.
+2 MB are asked about. One probe has the views of networks alone. The forest sees how often each byte occurs. Rows go to
+benchmarks/results/older.csv.
 """
 
 import os
@@ -20,6 +21,7 @@ from results import origin, write_rows
 from sklearn.ensemble import RandomForestClassifier
 
 import phosphene as ph
+from phosphene.converters import default_views
 from phosphene.datasets import open_protocol
 from phosphene.datasets.windows import evenly_spaced
 
@@ -55,11 +57,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         asked = unpack(Path(sys.argv[1]), Path(folder))
         labels = np.array([label for _, label in asked])
-        done = ph.train(manifest, ph.Recipe(strategy="probe"), valid="none", progress=False)
-        answers = {"images": [one.label for one in done.classifier.predict([path for path, _ in asked])]}
+        answers = {}
+        for method, views in (("images", None), ("images without words", default_views("binary"))):
+            recipe = ph.Recipe(strategy="probe", views=views)
+            done = ph.train(manifest, recipe, valid="none", progress=False)
+            answers[method] = [one.label for one in done.classifier.predict([path for path, _ in asked])]
         learned = np.array([shares(item.path) for item in manifest.items])
         forest = RandomForestClassifier(500, random_state=0).fit(learned, manifest.labels.astype(str))
-        answers["forest of byte counts"] = forest.predict(np.array([shares(path) for path, _ in asked]))
+        answers["forest of byte counts"] = list(forest.predict(np.array([shares(path) for path, _ in asked])))
     rows = []
     for method, found in answers.items():
         right = np.array(found) == labels

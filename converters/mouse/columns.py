@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +148,9 @@ def event_codes(
     >>> event_codes(["Move", "Down"], ["NoButton", "Scroll"])[:, :, 0].tolist()
     [[0, 4], [2, 4]]
     """
-    words = [None] if events is None else [_word_code(word, events) for word in events]
+    names = frozenset(map(_browser_name, events or ()))
+    touches = {} if any(name.startswith(("mouse", "pointer")) for name in names) else _TOUCHES
+    words = [None] if events is None else [_word_code(word, names, touches) for word in events]
     wheels = [_is_wheel(button) for button in buttons or [""]]
     held = [is_held(button) for button in buttons or [""]]
     downs = [None] if pressed is None else [is_held(word) for word in pressed]
@@ -164,16 +166,15 @@ def is_held(button: str) -> bool:
     return button.strip().lower() not in _NO_BUTTON
 
 
-def _word_code(word: str, all_words: Sequence[str]) -> int:
+def _word_code(word: str, names: frozenset[str], touches: Mapping[str, int]) -> int:
+    """Return the code of a word; browsers send a pointer and a mouse event for one thing, and both after a touch."""
     if word.strip() in _MESSAGES:
         return _MESSAGES[word.strip()]
-    bare = _bare(word)
-    # Browsers send a pointer event and a mouse event for the same thing, and both after one of touch.
-    name, others = _browser_name(word), [_browser_name(one) for one in all_words]
-    if name.startswith("pointer") and "mouse" + name.removeprefix("pointer") in others:
+    bare, name = _bare(word), _browser_name(word)
+    if name.startswith("pointer") and "mouse" + name.removeprefix("pointer") in names:
         return OTHER
-    if name in _TOUCHES and not any(one.startswith(("mouse", "pointer")) for one in others):
-        return _TOUCHES[name]
+    if name in touches:
+        return touches[name]
     if bare in _CLICKS or bare in _DOUBLE_CLICKS:
         return CLICK if bare in _CLICKS else DOUBLE_CLICK
     return OTHER if bare in _OTHERS else _CODES.get(bare, UNKNOWN)

@@ -10,6 +10,7 @@ import pytest
 from phosphene.converters.core.errors import ParameterError, ReadError
 from phosphene.converters.core.files import ReadOptions
 from phosphene.converters.core.signal import Fragment
+from phosphene.converters.mouse import columns
 from phosphene.converters.mouse.kind import MouseReader
 from phosphene.converters.mouse.signal import DRAG, EVENTS, MOVE, PRESS, RELEASE, SCROLL
 from phosphene.converters.registry import read, recognise
@@ -334,6 +335,15 @@ def test_a_finger_presses_drags_and_lifts(write):
     )
     assert recognise(path) == "mouse"
     assert counts(read(path)) == [0, 116, 2, 2, 0]
+
+
+def test_each_of_many_words_is_looked_at_once(monkeypatch):
+    seen = []
+    name = columns._browser_name
+    monkeypatch.setattr(columns, "_browser_name", lambda word: seen.append(word) or name(word))
+    words = [f"pointer{chr(97 + k % 26)}{chr(97 + k // 26)}" for k in range(600)]
+    assert len(columns.event_codes(words, None)) == 600
+    assert len(seen) <= 2 * len(words)
 
 
 def test_touch_events_beside_mouse_events_count_once(write):
