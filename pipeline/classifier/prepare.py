@@ -246,7 +246,7 @@ def _estimator(
     """Return the estimator of tiles, and of how many windows no changed copy could be drawn."""
     changed = _changed_views(recipe, manifest, tiles.views)
     copies, failed = _render_copies(tiles, learned, changed, recipe, progress=progress)
-    return make_estimator(recipe, backbones, tiles, copies, progress=progress), failed
+    return make_estimator(recipe, backbones, tiles, copies, learned=learned, progress=progress), failed
 
 
 def _changed_views(

@@ -41,16 +41,25 @@ def _starts_pretrained(recipe: Recipe, name: str) -> bool:
 
 
 def make_estimator(
-    recipe: Recipe, backbones: Sequence[Backbone], tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
+    recipe: Recipe,
+    backbones: Sequence[Backbone],
+    tiles: Tiles,
+    copies: Sequence[Tiles],
+    *,
+    learned: np.ndarray | None = None,
+    progress: bool,
 ) -> ImageEstimator:
-    """Make the estimator of a recipe's strategy for a set of tiles and augmented copies of them.
+    """Make the estimator of a recipe's strategy for a set of tiles, of which some are learned from, and their copies.
 
     A probe of bytes looks with random weights besides, and out-of-fold predictions weigh the two: textures of bytes are
     so unlike photographs that the random network alone is right more often (0.967 against 0.950 of 480 program files).
     """
     if recipe.strategy == "probe" and tiles.views[0].kind == "binary" and _is_plain(recipe, backbones):
         backbones = [*backbones, load_backbone(recipe.archs[0], pretrained=False, seed=recipe.seed)]
-    estimators = [_estimator(recipe, backbone, tiles, copies, progress=progress) for backbone in backbones]
+    estimators = [
+        _estimator(recipe, backbone, tiles, copies, learned=learned, progress=progress)
+        for backbone in backbones
+    ]
     return estimators[0] if len(estimators) == 1 else EnsembleEstimator(estimators)
 
 
@@ -60,10 +69,18 @@ def _is_plain(recipe: Recipe, backbones: Sequence[Backbone]) -> bool:
 
 
 def _estimator(
-    recipe: Recipe, backbone: Backbone, tiles: Tiles, copies: Sequence[Tiles], *, progress: bool
+    recipe: Recipe,
+    backbone: Backbone,
+    tiles: Tiles,
+    copies: Sequence[Tiles],
+    *,
+    learned: np.ndarray | None,
+    progress: bool,
 ) -> ImageEstimator:
     if recipe.strategy == "probe":
-        return ProbeEstimator(backbone, tiles, copies, engine=recipe.engine, progress=progress)
+        return ProbeEstimator(
+            backbone, tiles, copies, learned=learned, engine=recipe.engine, progress=progress
+        )
     from .finetune import NetworkEstimator  # fastai takes seconds to import
 
     return NetworkEstimator(recipe, backbone, tiles, copies, progress=progress)

@@ -265,7 +265,8 @@ class _CrossValidation:
 MOST_WEIGHTED = 500
 """Training items by which layers are weighted, at most: every run of layers is fitted to them."""
 MOST_AT_ALL_LAYERS = 2000
-"""Of more items the best layers alone are used, and their features kept: those of all take up to 600 kB an item."""
+"""Of more training items the best layers alone are used, and their features kept: those of all take up to 600 kB an
+item."""
 AT_A_TIME = 256
 """Items whose features are in memory in prediction."""
 
@@ -355,9 +356,9 @@ class Probe:
         return cls(Extractor(backbone, pooled_layers), head)
 
 
-def _parts(indices: np.ndarray) -> list[np.ndarray]:
+def _parts(indices: np.ndarray, most: int = AT_A_TIME) -> list[np.ndarray]:
     """Cut indices into parts whose features are in memory together."""
-    return [indices[start : start + AT_A_TIME] for start in range(0, len(indices), AT_A_TIME)]
+    return [indices[start : start + most] for start in range(0, len(indices), most)]
 
 
 class ProbeEstimator(Estimator):
@@ -371,6 +372,9 @@ class ProbeEstimator(Estimator):
         Images of all items.
     copies
         Images of the same items after random augmentation, to learn from besides.
+    learned
+        int (n,), the items that fits learn from; None for all. Of others those features alone are computed that a head
+        asks for, when it predicts them.
     engine
         Where features are computed: `local`, `ray`, or an engine.
     progress
@@ -383,13 +387,16 @@ class ProbeEstimator(Estimator):
         tiles: Tiles,
         copies: Sequence[Tiles] = (),
         *,
+        learned: np.ndarray | None = None,
         engine: Literal["local", "ray"] | Engine = "local",
         progress: bool,
     ) -> None:
         self.backbone, self.tiles, self.copies, self.progress = backbone, tiles, tuple(copies), progress
         self._engine = make_engine(engine, None)
         self._all_layers = Extractor(backbone, all_pooled_layers(backbone))
-        self._few = len(tiles) <= MOST_AT_ALL_LAYERS
+        self._learned = tiles.drawn if learned is None else np.intersect1d(tiles.drawn, learned)
+        self._few = len(self._learned) <= MOST_AT_ALL_LAYERS
+        self._kept = self._learned if self._few else tiles.drawn
         self._pooled_layers: tuple[PooledLayer, ...] = ()
         self._known: list[Features] = []
         self._weighted: dict[bytes, WeightedLayers] = {}
@@ -403,6 +410,8 @@ class ProbeEstimator(Estimator):
     def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Weight the layers for all fits to come, so that of many tiles features are computed once."""
         if self._few:
+            if len(fits) > 1 and len(self.tiles) <= MOST_AT_ALL_LAYERS:
+                self._kept = self.tiles.drawn  # each may predict all others
             return
         spent_s, begin = self._shared_s, time.monotonic()
         weighted = [self._weight_layers(fit.indices, fit.targets, fit.groups) for fit in fits]
@@ -453,8 +462,15 @@ class ProbeEstimator(Estimator):
         """Return the log-probabilities and projected features of items."""
         if not isinstance(model, Probe):
             raise TypeError(f"a ProbeEstimator predicts with its own models, got {type(model).__name__}")
-        features = self._features(model.extractor.pooled_layers)[0]
-        return model.of_features(features, indices, project)
+        layers = model.extractor.pooled_layers
+        if not self._few or np.isin(indices, self._features(layers)[0].indices).all():
+            return model.of_features(self._features(layers)[0], indices, project)
+        parts = _parts(indices, MOST_AT_ALL_LAYERS)
+        found = (
+            model.of_features(self._extract(model.extractor, self.tiles, part), part, project)
+            for part in parts
+        )
+        return joined(found, len(model.head.bias))
 
     def _weight_layers(self, indices: np.ndarray, targets: np.ndarray, groups: np.ndarray) -> WeightedLayers:
         key = b"".join(part.tobytes() for part in (indices, targets, groups))
@@ -469,16 +485,16 @@ class ProbeEstimator(Estimator):
         return self._weighted[key]
 
     def _features(self, pooled_layers: tuple[PooledLayer, ...]) -> list[Features]:
-        """Return the features of the tiles and of their copies: of all layers where tiles are few, else of some."""
+        """Return the features of tiles and of their copies: of all layers where few are learned from, else of some."""
         known = self._known and (self._few or set(pooled_layers) <= set(self._pooled_layers))
         if not known:
             # Layers of other fits stay: the next is likely to use them too.
             self._pooled_layers = tuple(dict.fromkeys((*self._pooled_layers, *pooled_layers)))
             extractor = self._all_layers if self._few else Extractor(self.backbone, self._pooled_layers)
-            self._known = [self._extract(extractor, some) for some in (self.tiles, *self.copies)]
+            self._known = [self._extract(extractor, some, self._kept) for some in (self.tiles, *self.copies)]
         return self._known
 
-    def _extract(self, extractor: Extractor, tiles: Tiles, indices: np.ndarray | None = None) -> Features:
+    def _extract(self, extractor: Extractor, tiles: Tiles, indices: np.ndarray) -> Features:
         begin = time.monotonic()
         features = view_features(extractor, tiles, indices, engine=self._engine, progress=self.progress)
         self._shared_s += time.monotonic() - begin

@@ -70,10 +70,35 @@ def test_many_tiles_are_looked_at_once_for_all_folds(series, monkeypatch):
     table = prepare(manifest, recipe, folds, progress=False)
     table.expect(folds)
     told = [table.fit(split).model.tensors()["head.weight"] for split in folds]
-    assert sum(places is None for places in looks) == 1
+    assert sum(len(places) == len(table.tiles) for places in looks) == 1
     for split, expected in zip(folds, told, strict=True):
         alone = prepare(manifest, recipe, folds, progress=False).fit(split)
         assert torch.equal(alone.model.tensors()["head.weight"], expected)
+
+
+def test_of_items_not_learned_from_only_what_the_head_weighs_is_computed(series, monkeypatch):
+    looks, look = [], probe.view_features
+    monkeypatch.setattr(
+        probe, "view_features", lambda *args, **kw: (looks.append(args), look(*args, **kw))[1]
+    )
+    recipe = Recipe(views="gasf", strategy="probe", arch="lenet", weights=RANDOM, workers=1)
+    manifest = open_manifest(series)
+    split = manifest.valid_split("0.5", seed=0)
+    table = prepare(manifest, recipe, [split], progress=False)
+    table.expect([split])
+    model = table.fit(split).model
+    found = table.estimator.outputs(model, split.test).log_proba
+    (all_layers, _, learned), (some, _, rest) = (args[:3] for args in looks)
+    assert learned.tolist() == split.train.tolist()
+    assert rest.tolist() == split.test.tolist()
+    assert some.pooled_layers == model.extractor.pooled_layers
+    assert set(some.pooled_layers) < set(all_layers.pooled_layers)
+    monkeypatch.setattr(probe, "MOST_AT_ALL_LAYERS", 5)  # the same in parts
+    assert len(split.train) > 5
+    again = table.estimator.outputs(model, split.test).log_proba
+    assert again == pytest.approx(found, abs=1e-5)
+    assert found == pytest.approx(model.outputs(table.tiles).log_proba[split.test], abs=1e-5)
+    assert len(looks) > 4
 
 
 @pytest.mark.slow
