@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
@@ -25,6 +25,8 @@ MOST_FITTED = 1 << 16
 N_MIXES = 7
 """Sums of channels that the kernels of one dilation see."""
 N_SPREADS, WITHIN, LEAST_SPREAD = 6, 0.6827, 1e-6
+FLOOR = 0.01
+"""Standard deviation of nine samples, in that of the series, below which they count as hardly moving."""
 GOLDEN = (5**0.5 - 1) / 2
 """Its multiples, without whole numbers, lie evenly between 0 and 1, any neighbours far apart."""
 
@@ -39,17 +41,22 @@ class Rocket(Converter):
     pixel as a feature. Of several channels a kernel sees the sum of some. Missing values are interpolated; a series of
     more than 8,192 samples is averaged to these.
 
+    With `normalise=window` a response is the correlation of a kernel with the nine samples that it sees: shapes count,
+    whatever their height, as in shapelets and matrix profiles. Biases then lie between -1 and 1.
+
     Parameters
     ----------
     size
         Pixels of each side, or (height, width). Fewer columns than kernels show some of them.
+    normalise
+        Whose standard deviation responses are divided by: that of the whole `series`, or of each `window` of nine.
     length
         Samples of the series that dilations are meant for; None for those of each series.
     scales
         What each channel is divided by, after its mean is subtracted. Empty: its standard deviation in each series.
     spreads
         How far responses lie from 0, at six dilations from the first to the last: 68 % of them lie nearer. Biases are
-        quantiles of a normal distribution of that deviation. Empty: those of each series.
+        quantiles of a normal distribution of that deviation. Empty: those of each series. Of windows there are none.
 
         `resolve` puts numbers from the training items in the place of `length`, `scales` and `spreads`.
 
@@ -73,6 +80,7 @@ class Rocket(Converter):
     accepts: ClassVar[type[Signal]] = Series
 
     size: Size = 224
+    normalise: Literal["series", "window"] = "series"
     length: int | None = None
     scales: tuple[float, ...] = ()
     spreads: tuple[float, ...] = ()
@@ -91,11 +99,14 @@ class Rocket(Converter):
     def resolve(self, signals: Sequence[Signal]) -> Self:
         """Put numbers from these training items in the place of those that are not set."""
         found = [signal.values for signal in signals if isinstance(signal, Series)]
-        if not found or self.spreads:
+        windows = self.normalise == "window"
+        if not found or (self.scales if windows else self.spreads):
             return self
         found = [one for one in found if len(one) == len(found[0])]
         length = self.length or int(np.median([min(one.shape[1], MOST_SAMPLES) for one in found]))
         scales = self.scales or _short(np.mean([_deviation(_whole(one)) for one in found], axis=0))
+        if windows:
+            return self.replace(length=length, scales=scales)
         most = max(1, MOST_FITTED // length)
         chosen = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).astype(int))
         values = [_scaled(_whole(found[index]), scales) for index in chosen]
@@ -103,8 +114,6 @@ class Rocket(Converter):
         return self.replace(length=length, scales=scales, spreads=_short(_spreads(values, dilations)))
 
     def _convert(self, signal: Series) -> Image:
-        from scipy.special import ndtri  # a third of a second, which every command would wait
-
         from .rocket_loops import write_shares
 
         height, width = height_width(self.size)
@@ -116,21 +125,28 @@ class Rocket(Converter):
             )
         values = _scaled(whole, self.scales or _deviation(whole))
         dilations, first = _plan(self.length or whole.shape[1], height)
-        spreads = np.array(self.spreads) if self.spreads else _spreads([values], dilations)
-        known = np.linspace(0, len(dilations) - 1, len(spreads))
-        spread = np.exp(np.interp(np.arange(len(dilations)), known, np.log(spreads)))
-        levels = np.split(
-            np.arange(1, height + 1) * GOLDEN % 1, first[1:-1]
-        )  # from dark to bright for each dilation
-        biases = np.repeat(spread, np.diff(first)) * ndtri(
-            1 - np.concatenate([np.sort(part) for part in levels])
-        )
+        biases, windows = self._biases(values, dilations, first), self.normalise == "window"
         shares = np.empty((height, N_KERNELS))
-        write_shares(_mixed(values, len(dilations)), dilations, first, biases, shares)
+        write_shares(
+            _mixed(values, len(dilations)), dilations, first, biases, FLOOR if windows else -1.0, shares
+        )
         columns = segments(N_KERNELS, width)
         pixels = np.ascontiguousarray(grey(shares)[:, columns[0], None])
         reach = np.repeat(dilations, np.diff(first)) * (N_WEIGHTS - 1) + 1
         return Image(pixels, Kernels(signal.values.shape[1], signal.step_s, reach, columns))
+
+    def _biases(self, values: np.ndarray, dilations: np.ndarray, first: np.ndarray) -> np.ndarray:
+        """Return the bias of each row: float64 (rows,)."""
+        from scipy.special import ndtri  # a third of a second, which every command would wait
+
+        levels = np.split(np.arange(1, first[-1] + 1) * GOLDEN % 1, first[1:-1])
+        shares = np.concatenate([np.sort(part) for part in levels])  # from dark to bright for each dilation
+        if self.normalise == "window":
+            return np.asarray(1 - 2 * shares)
+        spreads = np.array(self.spreads) if self.spreads else _spreads([values], dilations)
+        known = np.linspace(0, len(dilations) - 1, len(spreads))
+        spread = np.exp(np.interp(np.arange(len(dilations)), known, np.log(spreads)))
+        return np.asarray(np.repeat(spread, np.diff(first)) * ndtri(1 - shares))
 
 
 def _whole(values: np.ndarray) -> np.ndarray:
@@ -202,7 +218,7 @@ def _spreads(values: Sequence[np.ndarray], dilations: np.ndarray) -> np.ndarray:
         for one in values:
             mixes = _mixed(one, len(dilations))
             responses = np.empty((N_KERNELS, one.shape[1]), np.float32)
-            write_responses(mixes[number % len(mixes)], dilations[number], responses)
+            write_responses(mixes[number % len(mixes)], dilations[number], -1.0, responses)
             sizes.append(np.abs(responses).ravel())
         spreads.append(float(np.quantile(np.concatenate(sizes), WITHIN)))
     return np.maximum(spreads, LEAST_SPREAD)

@@ -43,6 +43,39 @@ def test_pixels_are_shares_of_responses_above_a_bias(series):
     )  # the last bits of a float32 may tip one sample
 
 
+def test_of_windows_pixels_are_shares_of_correlations_above_a_bias(series):
+    view = make("rocket", size=84, normalise="window", length=9)  # one dilation alone
+    values = series[0].values[0].astype(float)
+    seen = np.lib.stride_tricks.sliding_window_view(np.pad(values - values.mean(), 4), 9)
+    found = np.array([[np.corrcoef(kernel, window)[0, 1] for window in seen] for kernel in KERNELS])
+    biases = 1 - 2 * np.sort(np.arange(1, 85) * (5**0.5 - 1) / 2 % 1)
+    wanted = np.empty((84, 84))
+    for kernel, row in enumerate(found):
+        inside = row if kernel % 2 == 0 else row[4:-4]
+        wanted[:, kernel] = [(inside > bias).mean() for bias in biases]
+    # Windows that hardly move count as flatter than they are, and the last bits of a float32 may tip a sample.
+    assert np.abs(pixels(view, values) - 255 * wanted).max() <= 255 * 2 / 90
+    assert np.abs(pixels(view, values) - 255 * wanted).mean() <= 1
+
+
+def test_of_windows_a_shape_counts_whatever_its_height():
+    wave = np.sin(np.arange(200) / 4)
+    swelling = wave * np.linspace(1, 30, 200)
+    own, whole = (make("rocket", size=84, normalise=name, length=9) for name in ("window", "series"))
+    apart = [np.abs(pixels(view, wave).astype(int) - pixels(view, swelling)).mean() for view in (own, whole)]
+    assert apart[0] < 8 < apart[1]
+    assert pixels(own, np.r_[wave, np.full(200, wave[-1])]).any()
+    flat = make("rocket", size=84, normalise="window")
+    assert set(np.unique(pixels(flat, np.full(50, 3.0)))) <= {0, 255}
+
+
+def test_of_windows_no_spreads_are_taken(series):
+    view = make("rocket", size=112, normalise="window").resolve(series)
+    assert (view.length, len(view.scales), view.spreads) == (90, 1, ())
+    assert from_config(view.config) == view == parse_views(view.spec)[0]
+    assert view.resolve(series[:2]) == view
+
+
 @pytest.mark.slow
 def test_dilations_are_those_of_minirocket(series):
     aeon = pytest.importorskip("aeon.transformations.collection.convolution_based")
