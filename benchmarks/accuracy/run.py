@@ -21,7 +21,7 @@ from results import Row, origin, rows_of, write_rows
 from phosphene.converters.registry import kinds as known_kinds
 from phosphene.datasets import Manifest, open_protocol
 from phosphene.pipeline import Recipe, cross_validate
-from phosphene.pipeline.classifier.per_split import KERNEL_VIEWS, PROGRAM_VIEW
+from phosphene.pipeline.classifier.per_split import HABITS_VIEW, KERNEL_VIEWS, PROGRAM_VIEW
 from phosphene.pipeline.classifier.training import CrossValidation
 from phosphene.pipeline.strategies.recipe import RANDOM
 
@@ -183,8 +183,8 @@ def _told(run: Run) -> Row:
 
 def _views(run: Run) -> str:
     kind = {"esc10": "audio", "binaries": "binary", "balabit": "mouse"}.get(run.data, "series")
-    beside = {"series": f",{KERNEL_VIEWS}", "binary": f",{PROGRAM_VIEW}"}.get(kind, "")
-    return run.recipe.views or known_kinds()[kind].views + beside
+    beside = {"series": KERNEL_VIEWS, "binary": PROGRAM_VIEW, "mouse": HABITS_VIEW}.get(kind)
+    return run.recipe.views or ",".join(filter(None, [known_kinds()[kind].views, beside]))
 
 
 def _keep(table: str, run: Run, rows: list[Row]) -> None:

@@ -260,5 +260,8 @@ def _bounds(path: Path, session: MouseTrace, fragment: Fragment) -> slice:
 
 
 KIND = KindSpec(
-    MouseTrace, MouseReader(), views="trace,trace(scale=screen),motion,habits", window="events=150"
+    MouseTrace,
+    MouseReader(),
+    views="trace(size=112),trace(size=112,scale=screen),motion(size=112),habits(size=112)",
+    window="events=150",
 )

@@ -1,11 +1,11 @@
 """How the pointer was moved, whatever it was moved over: small plots side by side in one image."""
 
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from ..core.converter import Between, Converter, Side, register
+from ..core.converter import Between, ByPixel, Converter, Side, register
 from ..core.image import Image
 from .signal import (
     DRAG,
@@ -314,6 +314,8 @@ class HabitPanels(Converter):
         Height and width of the image in pixels.
     pause_s
         Longest time, in seconds, between two events that make a step.
+    features
+        What a probe takes from the image: what a `network` sees in it, or each `pixel`, a count, as a feature.
 
     References
     ----------
@@ -334,6 +336,12 @@ class HabitPanels(Converter):
 
     size: Side = 224
     pause_s: Annotated[float, Between(above=0)] = 0.5
+    features: Literal["network", "pixel"] = "network"
+
+    @property
+    def by_pixel(self) -> ByPixel:
+        """In proportion, where pixels are features: what hardly ever occurs counts little."""
+        return "in proportion" if self.features == "pixel" else ""
 
     @property
     def cells(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phosphene.converters import Binary, Series, default_views, parse_views
+from phosphene.converters import Binary, MouseTrace, Series, default_views, parse_views
 from phosphene.pipeline import Classifier, Recipe, train
 from phosphene.pipeline.backbones.backbone import load_backbone
 from phosphene.pipeline.backbones.features import (
@@ -131,6 +131,26 @@ def test_programs_are_seen_by_their_words():
     asked = ["stream", "tensor"] * 10
     predictions = made.classifier.predict([_program(rng, label) for label in asked])
     assert [one.label for one in predictions] == asked
+
+
+def _session(rng, label):
+    """A walk of steps that one hand takes twice as fast as the other; where they lead is left to chance."""
+    took_s = rng.lognormal(-3 if label == "quick" else -2.3, 0.2, 60)
+    steps = rng.normal(size=(2, 60)) * 12
+    return MouseTrace(took_s.cumsum(), *(steps.cumsum(axis=1) + 500), np.zeros(60))
+
+
+def test_pointer_sessions_are_seen_by_their_habits_too():
+    rng, labels = np.random.default_rng(0), ["quick", "slow"] * 8
+    learned = [_session(rng, label) for label in labels]
+    made = train(learned, labels, Recipe(strategy="probe", workers=1), valid="none", progress=False)
+    view = made.classifier.views[-1]
+    assert (view.spec, view.by_pixel) == ("habits(size=56,features=pixel)", "in proportion")
+    assert made.classifier.notes["fit"]["view_weights"][view.spec] > 0.2
+    asked = ["quick", "slow"] * 10
+    predictions = made.classifier.predict([_session(rng, label) for label in asked])
+    assert np.mean([one.label == label for one, label in zip(predictions, asked, strict=True)]) >= 0.9
+    assert pixel_views([*learned, Series(np.zeros(50))]) == ()
 
 
 def test_rare_words_do_not_outweigh_frequent_ones():
