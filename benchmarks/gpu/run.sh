@@ -18,19 +18,25 @@ export PYTHONPATH="$PWD/build/types${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONUNBUFFERED=1
 
 status=0
-echo "== pixels on the device against pixels on the CPU: tests/gpu"
+echo "== pixels on the device against pixels on the CPU: tests/pipeline/gpu"
 if "$python" -c "import pytest, hypothesis, pytest_timeout" 2>/dev/null; then
-    timeout 150 "$python" -m pytest tests/gpu -q -W default -p no:cacheprovider || status=1
+    timeout 90 "$python" -m pytest tests/pipeline/gpu -q -W default -p no:cacheprovider || status=1
 else
     echo "pytest, pytest-timeout or hypothesis is not installed: no tests"
 fi
 
 echo "== rates of drawing"
-timeout 170 "$python" benchmarks/gpu/convert.py "$@" || status=1
+timeout 130 "$python" benchmarks/gpu/convert.py "$@" || status=1
 
 echo "== rates of training"
 if "$python" -c "import fastai, torchvision" 2>/dev/null; then
-    timeout 150 "$python" benchmarks/gpu/training.py "$@" || status=1
+    timeout 100 "$python" benchmarks/gpu/training.py "$@" || status=1
+    if [ -n "${PHOSPHENE_DATA:-}" ]; then
+        echo "== accuracy on ESC-10"
+        timeout 150 "$python" benchmarks/gpu/esc10.py || status=1
+    else
+        echo "PHOSPHENE_DATA is not set: accuracy on ESC-10 is not measured"
+    fi
 else
     echo "fastai or torchvision is not installed: training is not measured"
 fi

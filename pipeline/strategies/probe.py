@@ -267,6 +267,8 @@ MOST_WEIGHTED = 500
 MOST_AT_ALL_LAYERS = 2000
 """Of more training items the best layers alone are used, and their features kept: those of all take up to 600 kB an
 item."""
+MOST_KEPT = 4000
+"""Items, with those not learned from, whose features of all layers are kept where several fits are to come."""
 AT_A_TIME = 256
 """Items whose features are in memory in prediction."""
 
@@ -410,7 +412,7 @@ class ProbeEstimator(Estimator):
     def expect(self, fits: Sequence[TrainingSet]) -> None:
         """Weight the layers for all fits to come, so that of many tiles features are computed once."""
         if self._few:
-            if len(fits) > 1 and len(self.tiles) <= MOST_AT_ALL_LAYERS:
+            if len(fits) > 1 and len(self.tiles) <= MOST_KEPT:
                 self._kept = self.tiles.drawn  # each may predict all others
             return
         spent_s, begin = self._shared_s, time.monotonic()

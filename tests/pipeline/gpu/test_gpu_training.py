@@ -80,3 +80,24 @@ def test_the_benchmark_of_training_runs_dry_on_a_cpu(tmp_path):
         rows = list(csv.DictReader(file))
     assert {row["peer"] for row in rows} == {"the same from synthetic tensors", "plain fastai from PNG files"}
     assert all(float(row["ratio"]) > 0 for row in rows), run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("PHOSPHENE_DATA" not in os.environ, reason="PHOSPHENE_DATA names no folder of real data")
+def test_the_benchmark_of_esc10_runs_dry_on_a_cpu(tmp_path):
+    run = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "gpu" / "esc10.py", "--quick"],
+        env=os.environ | {"OUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    with (tmp_path / "gpu_esc10.csv").open(newline="") as file:
+        accuracy, rate = csv.DictReader(file)
+    assert (accuracy["work"], accuracy["peer"]) == (
+        "efficientnet_lite0, finetune",
+        "official folds of ESC-10",
+    )
+    assert 0 < float(accuracy["ours"]) <= 1
+    assert float(rate["ours"]) > 1
