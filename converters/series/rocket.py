@@ -125,11 +125,9 @@ class Rocket(Converter):
             )
         values = _scaled(whole, self.scales or _deviation(whole))
         dilations, first = _plan(self.length or whole.shape[1], height)
-        biases, windows = self._biases(values, dilations, first), self.normalise == "window"
+        biases, floor = self._biases(values, dilations, first), FLOOR if self.normalise == "window" else -1.0
         shares = np.empty((height, N_KERNELS))
-        write_shares(
-            _mixed(values, len(dilations)), dilations, first, biases, FLOOR if windows else -1.0, shares
-        )
+        write_shares(_mixed(values, len(dilations)), dilations, first, biases, floor, shares)
         columns = segments(N_KERNELS, width)
         pixels = np.ascontiguousarray(grey(shares)[:, columns[0], None])
         reach = np.repeat(dilations, np.diff(first)) * (N_WEIGHTS - 1) + 1

@@ -158,7 +158,12 @@ def fit_layer_weights(
     alone = {layer: validate(kernel)[1] for layer, kernel in kernels.items()}
     accuracy = {name: max(of for (other, _), of in alone.items() if other == name) for name, _ in pooled}
     weights = _average(candidates, _candidate_weights(errors))
-    views = _view_weights(features, indices, weights, families, validate) if len(families) > 1 else None
+    of_images = {tuple(features.seen_by_network): _weighted_sum(kernels, weights)}
+    views = (
+        _view_weights(features, indices, weights, families, of_images, validate)
+        if len(families) > 1
+        else None
+    )
     return WeightedLayers(weights, candidates[int(errors.argmin())], accuracy, views)
 
 
@@ -167,10 +172,19 @@ def _view_weights(
     indices: np.ndarray,
     weights: LayerWeights,
     families: Sequence[Sequence[int]],
+    known: dict[tuple[int, ...], np.ndarray],
     validate: "_CrossValidation",
 ) -> dict[int, float]:
-    """Weight families of views: candidates are all unions of families, each of which counts equally in them."""
-    kernels = [_family_kernel(features.of_views(family), indices, weights) for family in families]
+    """Weight families of views: candidates are all unions of families, each of which counts equally in them.
+
+    The inner products of some are `known`.
+    """
+    kernels = [
+        known[tuple(family)]
+        if tuple(family) in known
+        else _family_kernel(features.of_views(family), indices, weights)
+        for family in families
+    ]
     numbers = range(len(families))
     unions = [union for size in numbers for union in itertools.combinations(numbers, size + 1)]
     errors = np.array(

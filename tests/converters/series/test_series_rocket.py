@@ -128,10 +128,12 @@ def test_several_channels_are_mixed_and_must_be_as_many():
     [[1.0], [3.0, 3.0, 3.0], [np.nan, 1.0, np.nan, 4.0, 2.0], np.arange(10_000.0) % 77, np.full(40, 1e30)],
     ids=["one sample", "constant", "gaps", "long", "huge"],
 )
-def test_odd_series_are_drawn(values):
-    found = pixels(make("rocket", size=112), values)
+@pytest.mark.parametrize("normalise", ["series", "window"])
+def test_odd_series_are_drawn(values, normalise):
+    view = make("rocket", size=112, normalise=normalise)
+    found = pixels(view, values)
     assert found.shape == (112, 112)
-    assert (pixels(make("rocket", size=112), values) == found).all()
+    assert (pixels(view, values) == found).all()
 
 
 def test_missing_values_are_interpolated():
