@@ -28,7 +28,7 @@ def training(tmp_path_factory):
 
 
 def test_several_channels_are_drawn_side_by_side_and_their_levels_beside(training):
-    *_, first, second, levels, _ = training[0].classifier.views
+    *_, first, second, levels, _, _ = training[0].classifier.views
     assert [view.family for view in (first, second, levels)] == ["side by side", "side by side", "levels"]
     assert len(levels.value_range) == 5 * 4 * 2  # resolved at training
 

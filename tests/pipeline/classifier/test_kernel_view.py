@@ -140,6 +140,7 @@ def _session(rng, label):
     return MouseTrace(took_s.cumsum(), *(steps.cumsum(axis=1) + 500), np.zeros(60))
 
 
+@pytest.mark.slow
 def test_pointer_sessions_are_seen_by_their_habits_too():
     rng, labels = np.random.default_rng(0), ["quick", "slow"] * 8
     learned = [_session(rng, label) for label in labels]
