@@ -208,16 +208,24 @@ def published_table() -> str:
 
 
 def depth_table() -> str:
-    """Return how well single stages tell left-out training items apart, the UCR sets as their mean."""
+    """Return how well single stages tell left-out training items apart, the UCR sets as their mean.
+
+    Of each kind of data the sets that all its lines have, so that their means are of the same.
+    """
     rows = [row for row in _rows("depth") if row["run"] in ("probe", "random")]
     stages = list(dict.fromkeys(row["stage"] for row in rows))
     titles = ["data", "weights", *(stage.removeprefix("network.") for stage in stages)]
     lines = [_cells(titles), "|---" * len(titles) + "|"]
     for name in dict.fromkeys(row["set"].partition("/")[0] for row in rows):
-        for weights in ("pretrained", "random"):
-            some = [r for r in rows if r["set"].partition("/")[0] == name and r["weights"] == weights]
-            if some:
-                lines.append(_cells([name, weights, *(_depth_cell(some, stage) for stage in stages)]))
+        of_name = [row for row in rows if row["set"].partition("/")[0] == name]
+        lines_of = {
+            weights: [row for row in of_name if row["weights"] == weights]
+            for weights in dict.fromkeys(row["weights"] for row in of_name)
+        }
+        shared = set.intersection(*({row["set"] for row in some} for some in lines_of.values()))
+        for weights in sorted(lines_of):
+            some = [row for row in lines_of[weights] if row["set"] in shared]
+            lines.append(_cells([name, weights, *(_depth_cell(some, stage) for stage in stages)]))
     return "\n".join(lines) + "\n"
 
 

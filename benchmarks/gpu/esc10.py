@@ -1,7 +1,7 @@
 """Accuracy of networks fine-tuned on ESC-10 on a GPU, by its official folds, and features a second of a probe.
 
     PHOSPHENE_DATA=~/data bash benchmarks/gpu/run.sh
-    PHOSPHENE_DATA=~/data python benchmarks/gpu/esc10.py --quick     # a dry run on a CPU: few sounds, an epoch
+    PHOSPHENE_DATA=~/data python benchmarks/gpu/esc10.py --device cpu --quick     # a dry run: few sounds, an epoch
 
 EfficientNet-Lite0 starts from its published weights, ResNets from random ones unless torchvision's cache holds theirs.
 Mixed precision and channels-last are phosphene's own choice for the device. Features of frozen networks are computed by
@@ -25,6 +25,7 @@ from timing import Row, device_name, show, versions, write
 from phosphene.converters import PhospheneError, default_views
 from phosphene.datasets import Manifest, open_protocol
 from phosphene.pipeline import Recipe, TileStore, cross_validate, render
+from phosphene.pipeline.app.arguments import use_device
 from phosphene.pipeline.backbones.backbone import load_backbone
 from phosphene.pipeline.backbones.features import Extractor, all_pooled_layers, view_features
 
@@ -71,13 +72,15 @@ def features(manifest: Manifest) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--quick", action="store_true", help="some sounds of two folds, one network, one epoch"
     )
     options = parser.parse_args()
     if "PHOSPHENE_DATA" not in os.environ:
         sys.exit("set PHOSPHENE_DATA to the folder that holds esc10/")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    use_device(options.device)
+    device = torch.device(options.device)
     print(f"{device_name(device)}; {versions()}", flush=True)
     manifest = open_protocol("esc10", Path(os.environ["PHOSPHENE_DATA"]))
     if options.quick:

@@ -33,7 +33,7 @@ if "$python" -c "import fastai, torchvision" 2>/dev/null; then
     timeout 100 "$python" benchmarks/gpu/training.py "$@" || status=1
     if [ -n "${PHOSPHENE_DATA:-}" ]; then
         echo "== accuracy on ESC-10"
-        timeout 150 "$python" benchmarks/gpu/esc10.py || status=1
+        timeout 150 "$python" benchmarks/gpu/esc10.py "$@" || status=1
     else
         echo "PHOSPHENE_DATA is not set: accuracy on ESC-10 is not measured"
     fi

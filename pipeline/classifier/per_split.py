@@ -31,11 +31,12 @@ CHANNEL_VIEWS = (
 )
 CHANNEL_LEVELS = "levels(size=112,value_range=training)"
 KERNEL_VIEWS = "rocket(size=112),rocket(size=112,normalise=window)"
-"""On 28 UCR sets they take the accuracy out of fold from 0.885 to 0.892, the first alone to 0.889."""
+"""With both 28 UCR sets have 0.912 in the mean, with the first alone 0.902; MiniRocket has 0.899."""
 LEAST_SAMPLES = 9
 """Of the kernels of these views."""
 HABITS_VIEW = "habits(size=56,features=pixel)"
-"""Of windows of the training sessions of Balabit it takes the accuracy out of fold from 0.784 to 0.811."""
+"""With it, and smaller images, 0.986 of the sessions of Balabit are named right, 0.958 before; the area under the curve
+of claims is 0.977, 0.979 before."""
 PROGRAM_VIEW = "words(size=112)"
 """Of program files from other releases than those learned from it takes the accuracy from 0.69 to 0.91."""
 LEAST_GAIN = 0.5

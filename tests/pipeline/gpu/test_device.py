@@ -1,10 +1,7 @@
 """Batches on a device against the CPU: the same pixels within one grey level, for every converter."""
 
-import csv
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from phosphene.converters import (
 from phosphene.converters.core.converter import height_width
 from phosphene.pipeline.gpu.draw import batch_on, draw_on, draws_on
 
-ROOT = Path(__file__).parents[3]
 # Of the pixels of a batch: rounding of one kind or another, on both sides of the border between two levels.
 MOST_DIFFERENT = 0.01
 ON_DEVICE = ("gasf", "gadf", "mtf", "recurrence", "mel", "stft")
@@ -251,19 +247,10 @@ def test_the_front_door_is_light():
 
 
 @pytest.mark.slow
-def test_the_benchmark_runs_dry_on_a_cpu(tmp_path):
-    run = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "gpu" / "convert.py", "--device", "cpu", "--quick"],
-        env=os.environ | {"OUT": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    with (tmp_path / "gpu.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def test_the_benchmark_runs_dry_on_a_cpu(dry_run):
+    rows, printed = dry_run("convert.py", "gpu.csv")
     peers = [row["peer"] for row in rows]
     for peer in ("pixels on the CPU", "copy bandwidth", "librosa on one core", "torchaudio", "nnAudio"):
         assert peer in peers
     assert all(float(row["ratio"]) > 0 if row["ratio"] else row["note"] for row in rows)
-    assert all(row["work"] in run.stdout for row in rows)
+    assert all(row["work"] in printed for row in rows)

@@ -1,10 +1,6 @@
 """Training on a GPU, and the script that measures it, as far as it goes without one."""
 
-import csv
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +10,6 @@ from phosphene.converters import make
 from phosphene.datasets.manifest import Item
 from phosphene.pipeline.tiles.render import render
 from phosphene.pipeline.tiles.store import TileStore
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -67,34 +61,16 @@ def test_strategies_train_on_the_device_in_its_precision(tiles, device, strategy
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_training_runs_dry_on_a_cpu(tmp_path):
-    run = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "gpu" / "training.py", "--device", "cpu", "--quick"],
-        env=os.environ | {"OUT": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    with (tmp_path / "gpu_training.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def test_the_benchmark_of_training_runs_dry_on_a_cpu(dry_run):
+    rows, printed = dry_run("training.py", "gpu_training.csv")
     assert {row["peer"] for row in rows} == {"the same from synthetic tensors", "plain fastai from PNG files"}
-    assert all(float(row["ratio"]) > 0 for row in rows), run.stdout
+    assert all(float(row["ratio"]) > 0 for row in rows), printed
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("PHOSPHENE_DATA" not in os.environ, reason="PHOSPHENE_DATA names no folder of real data")
-def test_the_benchmark_of_esc10_runs_dry_on_a_cpu(tmp_path):
-    run = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "gpu" / "esc10.py", "--quick"],
-        env=os.environ | {"OUT": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    with (tmp_path / "gpu_esc10.csv").open(newline="") as file:
-        accuracy, rate = csv.DictReader(file)
+def test_the_benchmark_of_esc10_runs_dry_on_a_cpu(dry_run):
+    (accuracy, rate), _ = dry_run("esc10.py", "gpu_esc10.csv")
     assert (accuracy["work"], accuracy["peer"]) == (
         "efficientnet_lite0, finetune",
         "official folds of ESC-10",
