@@ -36,11 +36,12 @@ class OpenVino(torch.nn.Module):
 
     def __init__(self, backbone: Backbone, layers: Sequence[str], tiles: np.ndarray) -> None:
         super().__init__()
+        self.layers = tuple(layers)
         import nncf
         import openvino
 
         images = torch.nn.functional.interpolate(input_tensor(tiles, backbone), size=backbone.size)
-        traced = CutBody(copy.deepcopy(backbone.body).eval(), layers, last=None)
+        traced = CutBody(copy.deepcopy(backbone.body).eval(), layers)
         model = openvino.convert_model(traced, example_input=images[:4].contiguous())
         ranges = nncf.Dataset([image[None].contiguous().numpy() for image in images])
         quantised = nncf.quantize(model, ranges, subset_size=len(images))
@@ -48,12 +49,12 @@ class OpenVino(torch.nn.Module):
         self.compiled = openvino.Core().compile_model(quantised, "CPU", settings)
         self.own = threading.local()
 
-    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Return a map a layer."""
+    def forward(self, images: torch.Tensor, layers: Sequence[str]) -> list[torch.Tensor]:
+        """Return the maps of some of the layers."""
         if not hasattr(self.own, "request"):
             self.own.request = self.compiled.create_infer_request()
         found = self.own.request.infer({0: images.contiguous().numpy()})
-        return [torch.from_numpy(found[index]) for index in range(len(found))]
+        return [torch.from_numpy(found[self.layers.index(layer)]) for layer in layers]
 
 
 @functools.cache

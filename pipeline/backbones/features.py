@@ -1,8 +1,7 @@
 """Features of a frozen network: its maps at several layers, pooled, and the pixels themselves, for tiles of items."""
 
-import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -48,6 +47,11 @@ class Extractor:
 
     backbone: Backbone
     pooled_layers: tuple[PooledLayer, ...]
+    made: dict[int, Frozen] = field(default_factory=dict, repr=False)
+
+    def some(self, pooled_layers: Sequence[PooledLayer]) -> "Extractor":
+        """Return one of fewer layers, which shares the frozen networks."""
+        return replace(self, pooled_layers=tuple(pooled_layers))
 
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: ByPixel = ""
@@ -59,6 +63,8 @@ class Extractor:
         found: dict[PooledLayer, np.ndarray] = {}
         if (PIXELS, "whole") in self.pooled_layers:
             found[PIXELS, "whole"] = thumbnails(pixels)
+        if not self.layers:
+            return found
         frozen = self._frozen(max(pixels.shape[1:3]))
         ways = {way for layer, way in self.pooled_layers if layer != PIXELS}
         grids = list(dict.fromkeys(cells if way == "cells" else WHOLE for way in sorted(ways)))
@@ -93,17 +99,13 @@ class Extractor:
 
     def _frozen(self, size: int) -> Frozen:
         wanted = self._size_for(size)
-        if wanted not in self._made:
-            self._made[wanted] = freeze(self.backbone_for(size), self.layers)
-        return self._made[wanted]
-
-    @functools.cached_property
-    def _made(self) -> dict[int, Frozen]:
-        return {}
+        if wanted not in self.made:
+            self.made[wanted] = freeze(self.backbone_for(size), self.layers)
+        return replace(self.made[wanted], layers=self.layers)
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what is made anew in another process: it cannot travel."""
-        return {name: value for name, value in vars(self).items() if name != "_made"}
+        return vars(self) | {"made": {}}
 
 
 def thumbnails(pixels: np.ndarray) -> np.ndarray:

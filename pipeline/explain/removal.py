@@ -17,7 +17,7 @@ from phosphene.converters.core.converter import ByPixel
 from phosphene.datasets.manifest import Item
 from phosphene.datasets.windows import combine, cut
 from phosphene.pipeline.backbones.features import Extractor, PooledLayer
-from phosphene.pipeline.backbones.frozen import WHOLE, Frozen
+from phosphene.pipeline.backbones.frozen import WHOLE
 from phosphene.pipeline.classifier.classifier import Classifier
 from phosphene.pipeline.tiles.render import Tiles
 from phosphene.pipeline.tiles.store import TileStore
@@ -183,15 +183,13 @@ def _remembering(model: Any) -> Any:
         return replace(model, members=tuple(map(_remembering, model.members)))
     if model.config["sort"] != "probe":
         return model
-    of_model = model.extractor
-    return replace(model, extractor=_Remembering(of_model.backbone, of_model.pooled_layers, of_model))
+    own = model.extractor
+    return replace(model, extractor=_Remembering(own.backbone, own.pooled_layers, own.made))
 
 
 @dataclass(frozen=True, eq=False)
 class _Remembering(Extractor):
     """Keeps the features of the last images."""
-
-    extractor: Extractor
 
     def __call__(
         self, pixels: np.ndarray, *, cells: tuple[int, int] = WHOLE, by_pixel: ByPixel = ""
@@ -209,9 +207,6 @@ class _Remembering(Extractor):
         self._known.clear()
         self._known.update((name, known[name]) for name in last[-IMAGES_KEPT:])
         return {layer: np.stack([known[name][layer] for name in names]) for layer in known[names[0]]}
-
-    def _frozen(self, size: int) -> Frozen:
-        return self.extractor._frozen(size)
 
     @functools.cached_property
     def _known(self) -> dict[bytes, dict[PooledLayer, np.ndarray]]:

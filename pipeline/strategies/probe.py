@@ -467,7 +467,7 @@ class ProbeEstimator(Estimator):
         if weighted.views:
             specs = [view.spec for view in self.tiles.views]
             notes["view_weights"] = {specs[view]: round(share, 3) for view, share in weighted.views.items()}
-        probe = Probe(Extractor(self.backbone, pooled_layers), fit.head)
+        probe = Probe(self._all_layers.some(pooled_layers), fit.head)
         return Fit(probe, fit.oof_indices[own], fit.oof_log_proba[own], model_bytes(probe), notes)
 
     def predict_log_proba(self, model: Model, indices: np.ndarray) -> np.ndarray:
@@ -506,7 +506,7 @@ class ProbeEstimator(Estimator):
         if not known:
             # Layers of other fits stay: the next is likely to use them too.
             self._pooled_layers = tuple(dict.fromkeys((*self._pooled_layers, *pooled_layers)))
-            extractor = self._all_layers if self._few else Extractor(self.backbone, self._pooled_layers)
+            extractor = self._all_layers if self._few else self._all_layers.some(self._pooled_layers)
             self._known = [self._extract(extractor, some, self._kept) for some in (self.tiles, *self.copies)]
         return self._known
 

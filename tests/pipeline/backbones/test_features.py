@@ -1,5 +1,7 @@
 """Pooled features against a plain forward pass."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -148,3 +150,14 @@ def test_maps_too_small_for_cells_are_pooled_as_a_whole(backbone):
     last = backbone.layers[-1]
     found = Extractor(backbone, ((last, "cells"),))(_noise(2, 112, 6), cells=(4, 4))
     assert list(found) == [(last, "whole")]
+
+
+def test_one_of_fewer_layers_shares_the_frozen_networks(backbone):
+    every, pixels = Extractor(backbone, all_pooled_layers(backbone)), _noise(2, 112, 7)
+    wanted = ((backbone.layers[2], "whole"),)
+    some, expected = every.some(wanted), every(pixels)[wanted[0]]
+    assert some.made is every.made
+    assert list(some.made) == [112]
+    np.testing.assert_array_equal(some(pixels)[wanted[0]], expected)
+    assert every.some([(PIXELS, "whole")])(pixels).keys() == {(PIXELS, "whole")}
+    assert pickle.loads(pickle.dumps(some)).made == {}

@@ -138,13 +138,41 @@ def test_threads_compute_what_one_does_and_leave_their_number_alone(lite0, lite0
     assert_same(*maps, share=1e-5)
 
 
+@pytest.mark.parametrize("form", ["fused", "plain"])
+def test_some_layers_are_those_of_all_and_end_sooner(lite0, form):
+    layers, tiles, ran = middle(lite0.layers), tiles_of(lite0), []
+    every = freeze(lite0, layers, form=form)
+    every.body.body.get_submodule(layers[-1]).register_forward_hook(lambda *_: ran.append(1))
+    first = replace(every, layers=layers[:1])
+    (maps,) = first.maps(tiles)
+    assert bool(ran) == (form == "plain")
+    torch.testing.assert_close(maps, every.maps(tiles)[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "sizes"),
+    [
+        (224, 11, [4, 4, 2, 1]),
+        (112, 43, [16, 16, 8, 2, 1]),
+        (112, 20, [8, 8, 4]),
+        (160, 16, [8, 8]),
+        (600, 2, [1, 1]),
+    ],
+)
+def test_small_tiles_go_together_and_each_thread_has_some(lite0, size, count, sizes, monkeypatch):
+    frozen, seen = freeze(replace(lite0, size=size), lite0.layers[:1], form="plain"), []
+    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 2)
+    frozen._each(tiles_of(lite0, n=count, side=32), lambda maps: seen.append(len(maps[0])))
+    assert sorted(seen, reverse=True) == sizes
+
+
 @pytest.mark.parametrize("fault", ["other maps", "no oneDNN"])
 def test_a_fused_form_that_does_not_work_is_not_taken(lite0, monkeypatch, fault):
     def broken(body, layers, *, size, folded):
         if fault == "no oneDNN":
             raise AttributeError("no such operation")
         made = fused_body(body, layers, size=size, folded=folded)
-        return lambda images: [maps * 1.01 for maps in made(images)]
+        return lambda images, layers: [maps * 1.01 for maps in made(images, layers)]
 
     monkeypatch.setattr(module, "fused_body", broken)
     layers = middle(lite0.layers)
