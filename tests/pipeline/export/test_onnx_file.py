@@ -130,6 +130,15 @@ def test_int8_keeps_the_labels(probe, tmp_path):
     model = onnx.load(done.path)
     assert {node.op_type for node in model.graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
     assert {entry.key: entry.value for entry in model.metadata_props}["precision"] == "int8"
+    weights = [
+        one
+        for one in map(onnx.numpy_helper.to_array, model.graph.initializer)
+        if one.dtype == np.int8 and one.ndim == 4
+    ]
+    assert weights
+    assert (
+        max(np.abs(one.astype(int)).max() for one in weights) <= 64
+    )  # two products with 255 fit into 16 bits
 
 
 def test_items_of_another_form_cannot_be_compared_by(probe, tmp_path):
