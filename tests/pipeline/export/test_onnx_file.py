@@ -130,15 +130,9 @@ def test_int8_keeps_the_labels(probe, tmp_path):
     model = onnx.load(done.path)
     assert {node.op_type for node in model.graph.node} >= {"QuantizeLinear", "DequantizeLinear"}
     assert {entry.key: entry.value for entry in model.metadata_props}["precision"] == "int8"
-    weights = [
-        one
-        for one in map(onnx.numpy_helper.to_array, model.graph.initializer)
-        if one.dtype == np.int8 and one.ndim == 4
-    ]
-    assert weights
-    assert (
-        max(np.abs(one.astype(int)).max() for one in weights) <= 64
-    )  # two products with 255 fit into 16 bits
+    arrays = [onnx.numpy_helper.to_array(one) for one in model.graph.initializer]
+    most = max(np.abs(one.astype(int)).max() for one in arrays if one.dtype == np.int8 and one.ndim == 4)
+    assert 0 < most <= 64  # so that two products with 255 fit into 16 bits
 
 
 def test_items_of_another_form_cannot_be_compared_by(probe, tmp_path):
